@@ -1,0 +1,1 @@
+"""What Paddock needs from outside, as Protocols: time, instances, storage, a way to invoke."""

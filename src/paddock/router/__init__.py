@@ -1,0 +1,1 @@
+"""The shell that hands each invocation to an execution environment."""

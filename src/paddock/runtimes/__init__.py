@@ -1,0 +1,1 @@
+"""The languages: finds or installs an interpreter and its runtime interface client, once."""

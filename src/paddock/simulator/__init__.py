@@ -1,0 +1,1 @@
+"""The decision cores on a virtual clock: an event heap, traces and replays."""

@@ -1,0 +1,1 @@
+"""Kits shipped to users: fakes with failure knobs, conformance kits, scripted runtimes."""
