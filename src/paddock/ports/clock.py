@@ -1,0 +1,72 @@
+"""Time and chance as things that are passed in. The only module that reads the machine's clock or makes random ids."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Wall time, UTC, aware."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; only differences mean anything."""
+        ...
+
+
+class IdSource(Protocol):
+    def hex(self, length: int) -> str:
+        """`length` random hexadecimal digits."""
+        ...
+
+    def uuid(self) -> str: ...
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class RandomIds:
+    """Ids from the operating system's randomness, drawn in blocks because a request id is needed for every invocation."""
+
+    _BLOCK_BYTES = 4096
+
+    def __init__(self) -> None:
+        self._block = ""
+        self._at = 0
+
+    def hex(self, length: int) -> str:
+        if self._at + length > len(self._block):
+            self._block = os.urandom(max(self._BLOCK_BYTES, length)).hex()
+            self._at = 0
+        taken = self._block[self._at : self._at + length]
+        self._at += length
+        return taken
+
+    def uuid(self) -> str:
+        digits = self.hex(32)
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+class SeededIds:
+    """The same ids for the same seed: for tests and the simulator."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = random.Random(seed)
+
+    def hex(self, length: int) -> str:
+        return f"{self._rng.getrandbits(4 * length):0{length}x}"
+
+    def uuid(self) -> str:
+        digits = self.hex(32)
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

@@ -1,0 +1,246 @@
+"""Messages between the server (control plane, router) and the agent of one managed instance.
+
+A connection opens with `ServerHello` and `AgentHello`. `Configure` carries the whole desired configuration with a generation; the agent
+refuses an older one, and the same one with other contents. Encoded as msgpack by msgspec; tags are the class names.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from paddock.wire import PROTOCOL_VERSION
+
+Role = Literal["control", "router"]
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """Base of the control messages; the tag is the class name."""
+
+
+# Server to agent
+
+
+class ServerHello(Message, frozen=True):
+    """First on every connection. `token` is the instance's bootstrap secret; `server_id` names the server process."""
+
+    role: Role
+    token: str
+    server_id: str
+    protocol_version: int = PROTOCOL_VERSION
+
+
+class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One execution environment the agent should run. Times in seconds, memory in MB, vCPU as in AWS's ratio.
+
+    `draining`: take no new invocations, finish those in flight, then end. `credentials` never reach a log.
+    """
+
+    environment_id: str
+    function_name: str
+    function_arn: str
+    version: str
+    revision: str
+    runtime: str
+    handler: str
+    code_sha256: str
+    memory_mb: int
+    vcpu: float
+    max_concurrency: int
+    timeout_seconds: float
+    init_timeout_seconds: float
+    log_group: str
+    log_stream: str
+    application_log_level: str | None = None
+    system_log_level: str = "INFO"
+    ephemeral_storage_mb: int = 512
+    environment_variables: dict[str, str] = {}
+    credentials: dict[str, str] = {}
+    tracing_active: bool = False
+    draining: bool = False
+
+
+class AgentConfiguration(msgspec.Struct, frozen=True):
+    """The whole of what the instance should run; what is not named here ends."""
+
+    generation: int
+    environments: tuple[EnvironmentSpec, ...]
+
+
+class Configure(Message, frozen=True):
+    configuration: AgentConfiguration
+
+
+class CodeChunk(Message, frozen=True):
+    """An answer to `FetchCode`. `error` ends the transfer; `last` marks its end."""
+
+    code_sha256: str
+    offset: int
+    data: bytes
+    last: bool
+    error: str | None = None
+
+
+class AcknowledgeLogs(Message, frozen=True):
+    sequence: int
+
+
+class Shutdown(Message, frozen=True):
+    """End all environments (reason `spindown`), then the agent. In-flight work gets `grace_seconds`."""
+
+    grace_seconds: float
+
+
+# Agent to server
+
+
+class AgentHello(Message, frozen=True):
+    instance_id: str
+    agent_version: str
+    pid: int
+    generation: int
+    environments: tuple[EnvironmentSpec, ...]
+    isolation: str
+    protocol_version: int = PROTOCOL_VERSION
+
+
+class ConfigurationAccepted(Message, frozen=True):
+    generation: int
+
+
+class ConfigurationRefused(Message, frozen=True):
+    generation: int
+    held_generation: int
+    reason: str
+
+
+class EnvironmentFailureReport(msgspec.Struct, frozen=True):
+    """`error_type` as in the Runtime API (`Runtime.ImportModuleError`, `Sandbox.Timedout`), `reason_code` AWS's StateReasonCode."""
+
+    error_type: str
+    reason_code: str
+    text: str
+    init: bool
+
+
+class EnvironmentReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """State of one environment. `cpu_seconds` is cumulative use, `memory_bytes` what it holds now.
+
+    `slots` is how many invocations it can hold at present (less than its maximum when runtime workers have died).
+    """
+
+    environment_id: str
+    phase: str
+    in_flight: int = 0
+    peak_in_flight: int = 0
+    slots: int = 0
+    cpu_seconds: float = 0.0
+    memory_bytes: int = 0
+    started_at: float = 0.0
+    ready_at: float | None = None
+    runtime_version: str = ""
+    runtime_note: str = ""
+    failure: EnvironmentFailureReport | None = None
+
+
+class Report(Message, frozen=True):
+    """The heartbeat: everything the instance is and does, once a second."""
+
+    instance_id: str
+    generation: int
+    at: float
+    cpu_seconds: float
+    entitled_cores: float
+    memory_bytes: int
+    environments: tuple[EnvironmentReport, ...]
+    dropped_log_records: int = 0
+
+
+class EnvironmentChanged(Message, frozen=True):
+    """An environment became ready, began to drain or ended: said at once, without waiting for the next report."""
+
+    environment: EnvironmentReport
+
+
+class FetchCode(Message, frozen=True):
+    code_sha256: str
+
+
+class LogRecord(msgspec.Struct, frozen=True, array_like=True):
+    """`at_ms` is epoch milliseconds; `message` one line without its newline."""
+
+    at_ms: int
+    message: bytes
+
+
+class LogBatch(Message, frozen=True):
+    """Lines of one stream. Kept by the agent, within bounds, until acknowledged."""
+
+    sequence: int
+    log_group: str
+    log_stream: str
+    records: tuple[LogRecord, ...]
+
+
+ServerMessage = ServerHello | Configure | CodeChunk | AcknowledgeLogs | Shutdown
+AgentMessage = (
+    AgentHello
+    | ConfigurationAccepted
+    | ConfigurationRefused
+    | Report
+    | EnvironmentChanged
+    | FetchCode
+    | LogBatch
+)
+
+encoder = msgspec.msgpack.Encoder()
+server_message_decoder = msgspec.msgpack.Decoder(ServerMessage)
+agent_message_decoder = msgspec.msgpack.Decoder(AgentMessage)
+
+
+# Headers of the data frames: arrays, because they are encoded once per invocation
+
+
+class InvokeHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What `/next` will show of an invocation. `timeout_ms` starts when the agent hands the event to a runtime."""
+
+    environment_id: str
+    invocation_id: str
+    invoked_function_arn: str
+    timeout_ms: int
+    trace_header: str = ""
+    client_context: str = ""
+    cognito_identity: str = ""
+    content_type: str = "application/json"
+    streaming: bool = False
+
+
+class ResultHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How a call ended.
+
+    `outcome`: "ok"; "function_error" (the body is the runtime's error document, `error_type` its type); "refused" (no slot, not ready,
+    draining or unknown environment: nothing was started, another environment may take it; `error_type` says which).
+    `slot_held`: the handler still runs although the call is over; `SLOT_RELEASED` follows.
+    """
+
+    outcome: Literal["ok", "function_error", "refused"]
+    error_type: str = ""
+    content_type: str = ""
+    duration_us: int = 0
+    slot_held: bool = False
+
+
+class StreamHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    content_type: str
+
+
+class SlotReleased(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    environment_id: str
+    invocation_id: str
+
+
+invoke_header_decoder = msgspec.msgpack.Decoder(InvokeHeader)
+result_header_decoder = msgspec.msgpack.Decoder(ResultHeader)
+stream_header_decoder = msgspec.msgpack.Decoder(StreamHeader)
+slot_released_decoder = msgspec.msgpack.Decoder(SlotReleased)
