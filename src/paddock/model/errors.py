@@ -1,4 +1,5 @@
-"""Errors, sorted by whose fault they are: the client's (their request), the customer's (their code), the platform's (us).
+"""Errors, sorted by whose fault they are: the client's (their request), the customer's (their code), the platform's
+(us).
 
 An `ApiError` names an error shape of AWS's service model; `awsapi` renders it for the protocol of the request. What a
 shape's HTTP status is, the service model says; `status` is only for errors that no model lists.
@@ -21,7 +22,8 @@ class Owner(StrEnum):
 class ApiError(Exception):
     """An error that an AWS caller sees: `code` is the error shape's name, e.g. `ResourceNotFoundException`.
 
-    `members` are further members of the shape (`Reason`, `retryAfterSeconds`), `status` overrides the model's HTTP status.
+    `members` are further members of the shape (`Reason`, `retryAfterSeconds`), `status` overrides the model's HTTP
+    status.
     """
 
     owner = Owner.CLIENT
@@ -55,7 +57,9 @@ def invalid_parameter(message: str) -> ApiError:
 
 
 def validation_failed(constraint: str) -> ApiError:
-    """The error of the API's own input check, e.g. `Value null at 'x' failed to satisfy constraint: Member must not be null`."""
+    """The error of the API's own input check, e.g. `Value null at 'x' failed to satisfy constraint: Member must not be
+    null`.
+    """
     return ApiError("ValidationException", f"1 validation error detected: {constraint}", status=400)
 
 
@@ -69,3 +73,13 @@ def conflict(message: str) -> ApiError:
 
 def access_denied(message: str) -> ApiError:
     return ApiError("AccessDeniedException", message, status=403)
+
+
+class SettingsError(Exception):
+    """The operator's settings cannot be used; the message is one line that says what to do."""
+
+
+class StartError(Exception):
+    """A process cannot start (busy port, full disk, another server on the data directory); one line that says what to
+    do.
+    """

@@ -45,7 +45,8 @@ class ScalingBounds:
 
 @dataclass(frozen=True, slots=True)
 class LoadSample:
-    """What the agents reported for one revision over one interval; all figures are sums or means over its ready environments.
+    """What the agents reported for one revision over one interval; all figures are sums or means over its ready
+    environments.
 
     `cpu_utilization` is use ÷ entitlement (may exceed 1 where idle cores are borrowed), `peak_busy_slots` the most in
     flight at once within the interval, `throttles` invocations refused for want of a slot.
@@ -143,7 +144,9 @@ class LaunchFailure:
 
 @dataclass(frozen=True, slots=True)
 class FleetSnapshot:
-    """All that planning may know of one capacity provider. `environments` holds those not yet reported as ended and the recently failed."""
+    """All that planning may know of one capacity provider. `environments` holds those not yet reported as ended and the
+    recently failed.
+    """
 
     provider: CapacityProviderName
     requirements: InstanceRequirements
@@ -237,7 +240,8 @@ VersionOutcome = RevisionServed | RevisionFailed | VersionDeactivated | VersionR
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One immutable proposal for the whole provider. `assignments` covers every instance that is to stay or be launched.
+    """One immutable proposal for the whole provider. `assignments` covers every instance that is to stay or be
+    launched.
 
     `wake_after` is when to plan again although nothing happened (a delay running out); None when only an event matters.
     """

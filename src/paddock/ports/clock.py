@@ -62,7 +62,7 @@ class SeededIds:
     """The same ids for the same seed: for tests and the simulator."""
 
     def __init__(self, seed: int) -> None:
-        self._rng = random.Random(seed)
+        self._rng = random.Random(seed)  # noqa: S311  # repeatable on purpose
 
     def hex(self, length: int) -> str:
         return f"{self._rng.getrandbits(4 * length):0{length}x}"

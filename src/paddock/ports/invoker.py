@@ -1,4 +1,6 @@
-"""How other parts invoke a function: asynchronous invokes, event sources and durable functions go through the router like a caller."""
+"""How other parts invoke a function: asynchronous invokes, event sources and durable functions go through the router
+like a caller.
+"""
 
 from __future__ import annotations
 

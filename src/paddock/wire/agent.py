@@ -1,6 +1,7 @@
 """Messages between the server (control plane, router) and the agent of one managed instance.
 
-A connection opens with `ServerHello` and `AgentHello`. `Configure` carries the whole desired configuration with a generation; the agent
+A connection opens with `ServerHello` and `AgentHello`. `Configure` carries the whole desired configuration with a
+generation; the agent
 refuses an older one, and the same one with other contents. Encoded as msgpack by msgspec; tags are the class names.
 """
 
@@ -116,7 +117,9 @@ class ConfigurationRefused(Message, frozen=True):
 
 
 class EnvironmentFailureReport(msgspec.Struct, frozen=True):
-    """`error_type` as in the Runtime API (`Runtime.ImportModuleError`, `Sandbox.Timedout`), `reason_code` AWS's StateReasonCode."""
+    """`error_type` as in the Runtime API (`Runtime.ImportModuleError`, `Sandbox.Timedout`), `reason_code` AWS's
+    StateReasonCode.
+    """
 
     error_type: str
     reason_code: str
@@ -185,13 +188,7 @@ class LogBatch(Message, frozen=True):
 
 ServerMessage = ServerHello | Configure | CodeChunk | AcknowledgeLogs | Shutdown
 AgentMessage = (
-    AgentHello
-    | ConfigurationAccepted
-    | ConfigurationRefused
-    | Report
-    | EnvironmentChanged
-    | FetchCode
-    | LogBatch
+    AgentHello | ConfigurationAccepted | ConfigurationRefused | Report | EnvironmentChanged | FetchCode | LogBatch
 )
 
 encoder = msgspec.msgpack.Encoder()
@@ -219,7 +216,8 @@ class InvokeHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ResultHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How a call ended.
 
-    `outcome`: "ok"; "function_error" (the body is the runtime's error document, `error_type` its type); "refused" (no slot, not ready,
+    `outcome`: "ok"; "function_error" (the body is the runtime's error document, `error_type` its type); "refused" (no
+    slot, not ready,
     draining or unknown environment: nothing was started, another environment may take it; `error_type` says which).
     `slot_held`: the handler still runs although the call is over; `SLOT_RELEASED` follows.
     """

@@ -1,4 +1,5 @@
-"""What the control plane tells the routers: which functions there are, what each name means, and where environments are.
+"""What the control plane tells the routers: which functions there are, what each name means, and where environments
+are.
 
 A router applies updates in order; `RoutesReplaced` comes first on every connection and after every doubt.
 """
@@ -15,7 +16,8 @@ class RouteMessage(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
 class VersionRoute(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version as an invoke sees it.
 
-    `refusal` (an AWS error code and text) answers instead of an environment: `$LATEST` of an LMI function, a version that is Pending,
+    `refusal` (an AWS error code and text) answers instead of an environment: `$LATEST` of an LMI function, a version
+    that is Pending,
     Failed or Deactivated. `revision` is the publish that serves.
     """
 

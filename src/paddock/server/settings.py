@@ -1,0 +1,156 @@
+"""What a server can be told, in one frozen value.
+
+Order: defaults, then `settings.yaml` in the data directory, then `PADDOCK_*` variables, then flags. Each field's help
+stands here once; the command line and `docs/reference/settings.md` are made from it. Knows no other part.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+import yaml
+
+from paddock.model.errors import SettingsError
+
+AuthMode = Literal["sigv4", "none"]
+
+
+def default_data_dir() -> Path:
+    """`$XDG_DATA_HOME/paddock`, or `~/.local/share/paddock`."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "paddock"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Durations in seconds. `None` means: decided by the machine, as the help says."""
+
+    data_dir: Path = field(
+        default_factory=default_data_dir, metadata={"help": "where state, code, logs and runtimes are kept"}
+    )
+    host: str = field(default="127.0.0.1", metadata={"help": "address the endpoint listens on"})
+    port: int = field(default=4600, metadata={"help": "port of the endpoint; 0 picks a free one"})
+    auth: AuthMode = field(
+        default="sigv4",
+        metadata={"help": "`sigv4` checks every request's signature; `none` takes any, on loopback only"},
+    )
+    region: str = field(default="us-east-1", metadata={"help": "region in ARNs, zone names and credential scopes"})
+    account_id: str = field(default="000000000000", metadata={"help": "twelve digits, the account in ARNs"})
+    cores_per_vcpu: float | None = field(
+        default=None,
+        metadata={
+            "help": "this machine's cores that one vCPU is worth; default: cores ÷ vCPUs of the provider's minimum "
+            "fleet, at most 1"
+        },
+    )
+    strict_cpu: bool = field(
+        default=False,
+        metadata={"help": "make a vCPU's worth a quota instead of a weight: idle cores cannot be borrowed"},
+    )
+    strict_runtimes: bool = field(
+        default=False,
+        metadata={"help": "refuse a runtime whose very version is not here instead of standing in the nearest"},
+    )
+    network_file: Path | None = field(
+        default=None,
+        metadata={"help": "YAML file that names other subnets and security groups than the default network's"},
+    )
+    instance_lifetime_hours: float = field(
+        default=336.0,
+        metadata={
+            "help": "an instance is replaced before it is this old; AWS's launch material says 14 days, one AWS "
+            "guide about 12 hours"
+        },
+    )
+    async_retry_seconds: float = field(
+        default=60.0,
+        metadata={"help": "wait before the first retry of a failed asynchronous invoke; the second waits twice that"},
+    )
+    keep_instances: bool = field(
+        default=False, metadata={"help": "leave instances running when the server ends on Ctrl-C or SIGTERM"}
+    )
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in {"127.0.0.1", "::1", "localhost"} or self.host.startswith("127.")
+
+
+def load_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """Merge the sources; a flag that is None was not given. Raises `SettingsError` naming source and setting."""
+    data_dir = Path(str(flags.get("data_dir") or environ.get("PADDOCK_DATA_DIR") or default_data_dir()))
+    settings = Settings(data_dir=data_dir.expanduser().absolute())
+    settings = replace(settings, **_from_file(settings.data_dir / "settings.yaml"))
+    settings = replace(settings, **_from_environment(environ))
+    given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None and name != "data_dir"}
+    settings = replace(settings, **given)
+    _check(settings)
+    return settings
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise SettingsError(f"{path} must hold a mapping of settings")
+    return {name: _converted(f"{path}: {name}", str(name), value) for name, value in loaded.items()}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for setting in fields(Settings):
+        variable = f"PADDOCK_{setting.name.upper()}"
+        if setting.name != "data_dir" and environ.get(variable):
+            found[setting.name] = _converted(variable, setting.name, environ[variable])
+    return found
+
+
+def _converted(where: str, name: str, value: object) -> object:
+    hints = get_type_hints(Settings)
+    if name not in hints or name == "data_dir":
+        known = ", ".join(setting.name for setting in fields(Settings) if setting.name != "data_dir")
+        raise SettingsError(f"{where}: no such setting; the settings are {known}")
+    try:
+        return _as_type(hints[name], value)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{where}: {value!r} is not usable: {error}") from error
+
+
+def _as_type(hint: object, value: object) -> object:
+    wanted = [part for part in get_args(hint) if part is not type(None)] or [hint]
+    if wanted[0] is bool:
+        text = str(value).lower()
+        if text not in {"true", "false", "1", "0", "yes", "no"}:
+            raise ValueError("expected true or false")
+        return text in {"true", "1", "yes"}
+    if wanted[0] is Path:
+        return Path(str(value)).expanduser().absolute()
+    if wanted[0] is int:
+        return int(str(value))
+    if wanted[0] is float:
+        return float(str(value))
+    return str(value)
+
+
+def _check(settings: Settings) -> None:
+    if settings.auth not in get_args(AuthMode):
+        raise SettingsError(f"auth must be one of {', '.join(get_args(AuthMode))}, not {settings.auth!r}")
+    if settings.auth == "none" and not settings.is_loopback:
+        raise SettingsError(f"--auth none is for loopback only; with --host {settings.host} anyone could run code here")
+    if not 0 <= settings.port <= 65535:
+        raise SettingsError(f"port must be 0 to 65535, not {settings.port}")
+    if len(settings.account_id) != 12 or not settings.account_id.isdigit():
+        raise SettingsError(f"account_id must be twelve digits, not {settings.account_id!r}")
+    if settings.cores_per_vcpu is not None and not 0 < settings.cores_per_vcpu <= 1:
+        raise SettingsError("cores_per_vcpu must be above 0 and at most 1")
+    if settings.instance_lifetime_hours <= 0:
+        raise SettingsError("instance_lifetime_hours must be above 0")
