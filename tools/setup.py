@@ -26,7 +26,11 @@ CANDIDATES = ("python3", "python3.14", "python3.13", "python3.12", "python3.11",
 # Settings that send packages elsewhere than into our environment, or let foreign ones in.
 FOREIGN_SETTINGS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER")
 PIP_THAT_SERVES_OTHERS = (22, 3)  # the first `pip --python`
-WHEEL_ADVICE = "If a package has no wheel for this machine, try another Python: make setup PYTHON=python3.12"
+FETCH_ADVICE = (
+    "The first setup needs the network (later ones do not); "
+    "where a package has no wheel for this Python, name another: make setup PYTHON=python3.12"
+)
+LINES_SHOWN_OF_A_FAILED_STEP = 15
 
 
 class SetupError(Exception):
@@ -113,7 +117,7 @@ def can_go_on(asked_python: str) -> bool:
     if version is None or version < OLDEST or (asked_python and version != version_of(asked_python)):
         return False
     moved = read_stamp().get("root", str(ROOT)) != str(ROOT)
-    return not moved and can(str(PYTHON), "import pip")
+    return not moved and can(str(PYTHON), "from pip import __version__")
 
 
 def expected_stamp(lock: str, version: tuple[int, ...]) -> dict[str, object]:
@@ -137,7 +141,7 @@ def make_venv(python: str) -> None:
         raise SetupError(f"{python} is no Python that runs")
     if version < OLDEST:
         raise SetupError(f"{python} is too old: Paddock needs Python {OLDEST[0]}.{OLDEST[1]} or newer")
-    own_pip = can(python, "import ensurepip, venv")
+    own_pip = can(python, "import venv; from ensurepip import bootstrap")
     borrowed_pip = not own_pip and can(python, "import venv") and pip_version(python) >= PIP_THAT_SERVES_OTHERS
     if not own_pip and not borrowed_pip:
         raise SetupError(
@@ -151,7 +155,7 @@ def make_venv(python: str) -> None:
         call([str(PYTHON), "-m", "ensurepip", "--default-pip"])
     else:
         # Debian can have pip without venv's bundled copy of it; that pip can install into ours.
-        call([python, "-m", "pip", "--python", str(PYTHON), "install", *pip_options("runtime"), "--upgrade"])
+        call([python, "-m", "pip", "--python", str(PYTHON), "install", *pip_options("runtime")], FETCH_ADVICE)
 
 
 def empty_venv() -> None:
@@ -176,7 +180,7 @@ def install(lock: str) -> None:
     if STAMP.exists():
         STAMP.unlink()  # half done is not done
     pip = [str(PYTHON), "-m", "pip"]
-    call([*pip, "install", *pip_options(lock)], WHEEL_ADVICE)
+    call([*pip, "install", *pip_options(lock)], FETCH_ADVICE)
     # `--no-index`: the project is here, and all it needs, the build backend too, came with the lock.
     call([*pip, "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
     version = version_of(str(PYTHON))
@@ -208,7 +212,7 @@ def can(python: str, code: str) -> bool:
 
 def pip_version(python: str) -> tuple[int, ...]:
     """`(23, 0)`; `(0, 0)` when there is no pip."""
-    code = "import pip; print(*pip.__version__.split('.')[:2])"
+    code = "from pip import __version__ as version; print(*version.split('.')[:2])"
     answer = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False, env=environment())
     try:
         return tuple(int(part) for part in answer.stdout.split()) or (0, 0)
@@ -222,7 +226,7 @@ def call(command: list[str], advice: str = "") -> None:
         command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode != 0:
-        sys.stderr.write(done.stdout)
+        print(*done.stdout.splitlines()[-LINES_SHOWN_OF_A_FAILED_STEP:], sep="\n", file=sys.stderr)
         raise SetupError(f"a step failed, its output is above. {advice}".rstrip())
 
 
