@@ -1,0 +1,59 @@
+"""Every bound of the HTTP server, with its reason. Changed by passing other values, never by editing a loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Bounds of one listening server. All times are seconds, kept to the tick of the sweep (one second)."""
+
+    head_bytes: int = 64 * KIB
+    """Request line and headers: AWS's own front refuses far less; a client context alone may take 3.5 KiB."""
+
+    connections: int = 4096
+    """About 10 KiB each when idle; more than the file descriptors a service is commonly given."""
+
+    arriving_bytes: int = 1024 * MIB
+    """Large bodies that may be on their way in at once, all connections together: a dozen of the largest uploads."""
+
+    pipelined_requests: int = 128
+    """Requests of one connection that may wait for the answer before theirs; real clients send one at a time."""
+
+    header_timeout_seconds: int = 20
+    """From a request's first byte to its last header: ends connections that send a byte now and then."""
+
+    body_stall_seconds: int = 30
+    """A body that has stopped arriving for so long will not go on."""
+
+    idle_timeout_seconds: int = 90
+    """SDKs drop idle connections after 60 s or so; we close later than they do, so that they need not retry."""
+
+    write_stall_seconds: int = 60
+    """A client that reads nothing of its answer for so long is gone."""
+
+    linger_seconds: int = 5
+    """How long a refused body is still read and thrown away, so that the client gets to read the refusal."""
+
+    backlog: int = 4096
+    """A burst of a thousand clients must not meet a full accept queue."""
+
+
+SMALL_BODY_BYTES = 128 * KIB
+"""Bodies up to here pass without asking the route for its limit: no route has a lower one."""
+
+DIRECT_BODY_BYTES = 64 * KIB
+"""A longer body passes the parser by and is hashed as it arrives: fewer copies, and no long pause at its end."""
+
+SMALL_PIECE_BYTES = 4 * KIB
+"""Pieces of a body below this size are gathered, so that one sent byte by byte takes no more memory than another."""
+
+JOIN_WRITE_BYTES = 32 * KIB
+"""Answers up to here are written in one piece with their head; above, copying costs more than a second buffer."""
+
+SWEEP_SECONDS = 1.0
+"""How often deadlines are looked at: one timer for all connections."""
