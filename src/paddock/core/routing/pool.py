@@ -1,0 +1,238 @@
+"""The environments that can answer for one revision, and which of them takes the next invocation.
+
+Rules of this module:
+- Least loaded first, so an idle environment is used before any environment gets a second invocation.
+- Among equals the zones take turns, and within a zone the environment that has waited longest.
+- An environment that is full, draining or unreachable is in no queue, so it cannot be taken by mistake.
+- A slot stays taken until it is released, also when its call is over (a handler that outlived its timeout).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from paddock.model.ids import AvailabilityZone, EnvironmentId, InstanceId
+
+
+class ThrottleCause(StrEnum):
+    """AWS's metric that is 1 beside `Throttles`."""
+
+    CONCURRENCY = "ConcurrencyThrottles"
+    CPU = "CPUThrottles"
+    MEMORY = "MemoryThrottles"
+    DISK = "DiskThrottles"
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """No environment takes the invocation. `refused` agents said no although a slot seemed free."""
+
+    cause: ThrottleCause
+    environments: int
+    slots: int
+    busy: int
+    unreachable: int
+    draining: int
+    refused: int
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        if not self.environments:
+            return ("the version has no execution environment",)
+        reasons = [f"{self.busy} of {self.slots} slots of {self.environments} execution environments are taken"]
+        if self.refused:
+            reasons.append(f"{self.refused} execution environments refused")
+        if self.unreachable:
+            reasons.append(f"{self.unreachable} execution environments cannot be reached")
+        if self.draining:
+            reasons.append(f"{self.draining} execution environments are draining")
+        return tuple(reasons)
+
+
+class RoutedEnvironment:
+    """One execution environment as its router sees it. Slots are alike: a taken one is named by its environment.
+
+    `in_flight` counts the slots taken here, those held beyond their call included; `slots` is how many there are.
+    Only its pool changes it.
+    """
+
+    __slots__ = (
+        "draining",
+        "environment_id",
+        "in_flight",
+        "instance_id",
+        "open",
+        "pooled",
+        "reachable",
+        "slots",
+        "zone",
+    )
+
+    def __init__(
+        self,
+        environment_id: EnvironmentId,
+        instance_id: InstanceId,
+        zone: AvailabilityZone,
+        slots: int,
+    ) -> None:
+        assert slots >= 0
+        self.environment_id = environment_id
+        self.instance_id = instance_id
+        self.zone = zone
+        self.slots = slots
+        self.in_flight = 0
+        self.draining = False
+        self.reachable = True
+        self.pooled = False
+        self.open = False
+
+    @property
+    def takes(self) -> bool:
+        """Can it be given one more invocation?"""
+        return self.open and self.in_flight < self.slots
+
+    def settle(self) -> None:
+        """`open` sums up what changes rarely, so that each invocation asks one question only."""
+        self.open = self.pooled and self.reachable and not self.draining
+
+
+_Lane = OrderedDict[RoutedEnvironment, None]
+_Level = OrderedDict[AvailabilityZone, _Lane]
+
+
+class EnvironmentPool:
+    """A bucket queue: `_levels[n]` holds those with n in flight, by zone; bit n of `_filled`: there are any."""
+
+    __slots__ = ("_environments", "_filled", "_levels")
+
+    def __init__(self) -> None:
+        self._environments: dict[RoutedEnvironment, None] = {}
+        self._levels: list[_Level] = []
+        self._filled = 0
+
+    def __iter__(self) -> Iterator[RoutedEnvironment]:
+        return iter(self._environments)
+
+    def __len__(self) -> int:
+        return len(self._environments)
+
+    @property
+    def busy(self) -> int:
+        return sum(environment.in_flight for environment in self._environments)
+
+    def add(self, environment: RoutedEnvironment) -> None:
+        assert not environment.pooled
+        environment.pooled = True
+        environment.settle()
+        self._environments[environment] = None
+        self._queue(environment)
+
+    def remove(self, environment: RoutedEnvironment) -> None:
+        """It gets nothing more. Slots taken from it may still be released."""
+        self._unqueue(environment)
+        environment.pooled = False
+        environment.settle()
+        del self._environments[environment]
+
+    def change(
+        self,
+        environment: RoutedEnvironment,
+        *,
+        slots: int | None = None,
+        draining: bool | None = None,
+        reachable: bool | None = None,
+    ) -> None:
+        """Fewer slots than are taken is possible (runtime workers died): it gets nothing until enough are released."""
+        self._unqueue(environment)
+        if slots is not None:
+            environment.slots = slots
+        if draining is not None:
+            environment.draining = draining
+        if reachable is not None:
+            environment.reachable = reachable
+        environment.settle()
+        self._queue(environment)
+
+    def take(self) -> RoutedEnvironment | None:
+        """Take a slot of the least loaded environment; None when there is none to take."""
+        filled = self._filled
+        if not filled:
+            return None
+        in_flight = (filled & -filled).bit_length() - 1
+        level = self._levels[in_flight]
+        zone, lane = next(iter(level.items()))
+        environment = lane.popitem(last=False)[0]
+        if lane:
+            level.move_to_end(zone)
+        else:
+            del level[zone]
+            if not level:
+                self._filled = filled & (filled - 1)
+        environment.in_flight = in_flight + 1
+        if in_flight + 1 < environment.slots:
+            self._queue(environment)
+        return environment
+
+    def take_other(self, refused: Collection[RoutedEnvironment]) -> RoutedEnvironment | None:
+        """As `take`, but none of those that have refused this invocation."""
+        filled = self._filled
+        while filled:
+            in_flight = (filled & -filled).bit_length() - 1
+            filled &= filled - 1
+            for lane in self._levels[in_flight].values():
+                for environment in lane:
+                    if environment not in refused:
+                        self._unqueue(environment)
+                        environment.in_flight += 1
+                        self._queue(environment)
+                        return environment
+        return None
+
+    def release(self, environment: RoutedEnvironment) -> None:
+        """Give a slot back. Exactly once for each one taken."""
+        assert environment.in_flight > 0, "a slot was released that nobody had taken"
+        self._unqueue(environment)
+        environment.in_flight -= 1
+        self._queue(environment)
+
+    def throttle(self, cause: ThrottleCause = ThrottleCause.CONCURRENCY, *, refused: int = 0) -> Throttle:
+        """Why nothing can be taken now."""
+        members = self._environments
+        return Throttle(
+            cause=cause,
+            environments=len(members),
+            slots=sum(environment.slots for environment in members),
+            busy=self.busy,
+            unreachable=sum(not environment.reachable for environment in members),
+            draining=sum(environment.draining for environment in members),
+            refused=refused,
+        )
+
+    def _queue(self, environment: RoutedEnvironment) -> None:
+        in_flight = environment.in_flight
+        if in_flight >= environment.slots or not environment.open:
+            return
+        levels = self._levels
+        while len(levels) <= in_flight:
+            levels.append(OrderedDict())
+        level = levels[in_flight]
+        lane = level.get(environment.zone)
+        if lane is None:
+            lane = level[environment.zone] = OrderedDict()
+            self._filled |= 1 << in_flight
+        lane[environment] = None
+
+    def _unqueue(self, environment: RoutedEnvironment) -> None:
+        in_flight = environment.in_flight
+        if in_flight >= environment.slots or not environment.open:
+            return
+        level = self._levels[in_flight]
+        lane = level[environment.zone]
+        del lane[environment]
+        if not lane:
+            del level[environment.zone]
+            if not level:
+                self._filled &= ~(1 << in_flight)

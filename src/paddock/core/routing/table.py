@@ -1,0 +1,276 @@
+"""All that a router knows: functions, what their names mean, and the pool of environments behind each revision.
+
+Updates may come in any order that the control plane finds convenient: an environment before its function, or after.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
+
+from paddock.core.routing.counters import VersionCounters
+from paddock.core.routing.names import Home
+from paddock.core.routing.pool import EnvironmentPool, RoutedEnvironment
+from paddock.core.routing.refusals import LATEST_IS_NOT_INVOCABLE, NOTHING_IS_PUBLISHED, Refusal
+from paddock.model.errors import not_found
+from paddock.model.ids import (
+    LATEST,
+    AvailabilityZone,
+    EnvironmentId,
+    FunctionName,
+    FunctionVersionKey,
+    InstanceId,
+    RevisionId,
+    VersionName,
+)
+
+
+class RevisionKey(NamedTuple):
+    """What a pool belongs to: environments of an older publish never serve a newer one."""
+
+    function_name: FunctionName
+    version: VersionName
+    revision: RevisionId
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRules:
+    """`revision` is the publish that serves, `refusal` what is said instead of invoking the version."""
+
+    version: VersionName
+    revision: RevisionId
+    timeout_seconds: int
+    refusal: Refusal | None = None
+    on_demand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRules:
+    """`default_version` is what an unqualified name means; an alias is versions with weights that sum to 1."""
+
+    function_name: FunctionName
+    default_version: VersionName
+    versions: tuple[VersionRules, ...]
+    aliases: Mapping[str, tuple[tuple[VersionName, float], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentPlacement:
+    """An environment that is ready or draining, and where."""
+
+    environment_id: EnvironmentId
+    instance_id: InstanceId
+    zone: AvailabilityZone
+    key: RevisionKey
+    slots: int
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Destination:
+    """One version, ready to be invoked: everything an invocation needs to know of it."""
+
+    key: FunctionVersionKey
+    pool: EnvironmentPool
+    counters: VersionCounters
+    timeout_ms: int
+    refusal: Refusal | None
+    on_demand: bool
+
+
+class Target:
+    """What a name and a qualifier mean. `arn` is the function's as invoked, with the qualifier that was used."""
+
+    __slots__ = ("_bounds", "_destinations", "arn", "weighted")
+
+    def __init__(self, arn: str, choices: Iterable[tuple[Destination, float]]) -> None:
+        chosen = tuple(choices)
+        assert chosen
+        self.arn = arn
+        self._destinations = tuple(destination for destination, _ in chosen)
+        self._bounds = tuple(accumulate(weight for _, weight in chosen))[:-1]
+        self.weighted = bool(self._bounds)
+
+    def choose(self, dice: Callable[[], float]) -> Destination:
+        """`dice` gives a number from 0 up to but not including 1; it is thrown only where an alias has weights."""
+        if self.weighted:
+            return self._destinations[bisect_right(self._bounds, dice())]
+        return self._destinations[0]
+
+
+class RoutingTable:
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._rules: dict[FunctionName, FunctionRules] = {}
+        self._targets: dict[FunctionName, dict[str | None, Target]] = {}
+        self._pools: dict[RevisionKey, EnvironmentPool] = {}
+        self._counters: dict[FunctionVersionKey, VersionCounters] = {}
+        self._environments: dict[EnvironmentId, tuple[RoutedEnvironment, RevisionKey]] = {}
+        self._by_instance: dict[InstanceId, dict[EnvironmentId, RoutedEnvironment]] = {}
+        self._reachable: set[InstanceId] = set()
+
+    def resolve(self, name: FunctionName, qualifier: str | None) -> Target:
+        """Raises `ApiError` (ResourceNotFoundException) when the function or the qualifier does not exist."""
+        targets = self._targets.get(name)
+        if targets is not None:
+            target = targets.get(qualifier)
+            if target is not None:
+                return target
+        raise not_found(f"Function not found: {self._home.function_arn(name, qualifier)}")
+
+    def environment(self, environment_id: EnvironmentId) -> RoutedEnvironment | None:
+        found = self._environments.get(environment_id)
+        return None if found is None else found[0]
+
+    def pool_of(self, environment_id: EnvironmentId) -> EnvironmentPool | None:
+        found = self._environments.get(environment_id)
+        return None if found is None else self._pools[found[1]]
+
+    def destinations(self) -> Iterator[tuple[FunctionVersionKey, VersionCounters, int]]:
+        """Every version ever invoked here, its counters, and its slots in flight now."""
+        busy: dict[FunctionVersionKey, int] = {}
+        for environment, key in self._environments.values():
+            version = FunctionVersionKey(key.function_name, key.version)
+            busy[version] = busy.get(version, 0) + environment.in_flight
+        for version, counters in self._counters.items():
+            yield version, counters, busy.get(version, 0)
+
+    def set_function(self, rules: FunctionRules) -> None:
+        before = self._rules.get(rules.function_name)
+        self._rules[rules.function_name] = rules
+        self._targets[rules.function_name] = self._targets_of(rules)
+        if before is not None:
+            self._drop_unused_pools(before)
+
+    def remove_function(self, name: FunctionName) -> None:
+        rules = self._rules.pop(name, None)
+        if rules is None:
+            return
+        del self._targets[name]
+        for key in [key for key in self._counters if key.function_name == name]:
+            del self._counters[key]
+        self._drop_unused_pools(rules)
+
+    def place(self, placement: EnvironmentPlacement) -> None:
+        """A new environment, or news of one that is known. Its slots in flight are kept."""
+        known = self._environments.get(placement.environment_id)
+        if known is not None and (known[1] != placement.key or known[0].instance_id != placement.instance_id):
+            self.remove(placement.environment_id)
+            known = None
+        if known is None:
+            self._place_new(placement)
+            return
+        environment, key = known
+        self._pools[key].change(environment, slots=placement.slots, draining=placement.draining)
+
+    def remove(self, environment_id: EnvironmentId) -> None:
+        """Whoever holds slots of it may still release them."""
+        known = self._environments.pop(environment_id, None)
+        if known is None:
+            return
+        environment, key = known
+        self._pools[key].remove(environment)
+        of_instance = self._by_instance[environment.instance_id]
+        del of_instance[environment_id]
+        if not of_instance:
+            del self._by_instance[environment.instance_id]
+        self._drop_if_unused(key)
+
+    def set_slots(self, environment_id: EnvironmentId, slots: int) -> None:
+        """What the agent reports: fewer than the maximum when runtime workers have died."""
+        known = self._environments.get(environment_id)
+        if known is not None and known[0].slots != slots:
+            self._pools[known[1]].change(known[0], slots=slots)
+
+    def set_reachable(self, instance_id: InstanceId, reachable: bool) -> None:
+        """An instance whose agent cannot be talked to (or is behind with reading) gets nothing more."""
+        if reachable:
+            self._reachable.add(instance_id)
+        else:
+            self._reachable.discard(instance_id)
+        for environment_id, environment in self._by_instance.get(instance_id, {}).items():
+            pool = self._pools[self._environments[environment_id][1]]
+            pool.change(environment, reachable=reachable)
+
+    def replace(self, functions: Iterable[FunctionRules], placements: Iterable[EnvironmentPlacement]) -> None:
+        """This is the whole truth. What is named again keeps its slots in flight."""
+        placed = tuple(placements)
+        for environment_id in self._environments.keys() - {placement.environment_id for placement in placed}:
+            self.remove(environment_id)
+        wanted = {rules.function_name: rules for rules in functions}
+        for name in self._rules.keys() - wanted.keys():
+            self.remove_function(name)
+        for rules in wanted.values():
+            self.set_function(rules)
+        for placement in placed:
+            self.place(placement)
+
+    def _place_new(self, placement: EnvironmentPlacement) -> None:
+        environment = RoutedEnvironment(
+            placement.environment_id, placement.instance_id, placement.zone, placement.slots
+        )
+        environment.draining = placement.draining
+        environment.reachable = placement.instance_id in self._reachable
+        self._environments[placement.environment_id] = (environment, placement.key)
+        self._by_instance.setdefault(placement.instance_id, {})[placement.environment_id] = environment
+        self._pool(placement.key).add(environment)
+
+    def _pool(self, key: RevisionKey) -> EnvironmentPool:
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = self._pools[key] = EnvironmentPool()
+        return pool
+
+    def _drop_unused_pools(self, rules: FunctionRules) -> None:
+        for version in rules.versions:
+            self._drop_if_unused(RevisionKey(rules.function_name, version.version, version.revision))
+
+    def _drop_if_unused(self, key: RevisionKey) -> None:
+        """A pool stays while an environment is in it or its revision serves."""
+        pool = self._pools.get(key)
+        if pool is None or len(pool):
+            return
+        rules = self._rules.get(key.function_name)
+        versions = () if rules is None else rules.versions
+        if (key.version, key.revision) not in [(version.version, version.revision) for version in versions]:
+            del self._pools[key]
+
+    def _targets_of(self, rules: FunctionRules) -> dict[str | None, Target]:
+        destinations = {version.version: self._destination(rules, version) for version in rules.versions}
+        home, name = self._home, rules.function_name
+        targets: dict[str | None, Target] = {
+            version: Target(home.function_arn(name, version), [(destination, 1.0)])
+            for version, destination in destinations.items()
+        }
+        for alias, weights in rules.aliases.items():
+            choices = [(destinations[version], weight) for version, weight in weights if version in destinations]
+            if choices:
+                targets[alias] = Target(home.function_arn(name, alias), choices)
+        default = destinations.get(rules.default_version)
+        if default is None:
+            default = self._unpublished(rules)
+        targets[None] = Target(home.function_arn(name), [(default, 1.0)])
+        return targets
+
+    def _destination(self, rules: FunctionRules, version: VersionRules) -> Destination:
+        refusal = version.refusal
+        if version.version == LATEST and not version.on_demand:
+            published = any(other.version != LATEST for other in rules.versions)
+            refusal = LATEST_IS_NOT_INVOCABLE if published else NOTHING_IS_PUBLISHED
+        key = FunctionVersionKey(rules.function_name, version.version)
+        return Destination(
+            key=key,
+            pool=self._pool(RevisionKey(*key, version.revision)),
+            counters=self._counters.setdefault(key, VersionCounters()),
+            timeout_ms=version.timeout_seconds * 1000,
+            refusal=refusal,
+            on_demand=version.on_demand,
+        )
+
+    def _unpublished(self, rules: FunctionRules) -> Destination:
+        """What an unqualified name means before `$LATEST.PUBLISHED` exists."""
+        missing = VersionRules(rules.default_version, RevisionId(""), 0, refusal=NOTHING_IS_PUBLISHED, on_demand=True)
+        return self._destination(rules, missing)

@@ -1,0 +1,51 @@
+"""Counting one invocation at a time, reading percentiles from buckets."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paddock.core.routing.counters import VersionCounters, bucket_of, upper_bound_us
+from paddock.core.routing.pool import ThrottleCause
+
+
+@given(st.integers(0, 2**39))
+def test_a_duration_lies_below_the_bound_of_its_bucket_and_not_far_below(duration_us: int) -> None:
+    bound = upper_bound_us(bucket_of(duration_us))
+
+    assert duration_us < bound
+    assert bound <= duration_us * 1.25 + 1
+
+
+@given(st.integers(0, 2**39))
+def test_longer_durations_never_fall_into_earlier_buckets(duration_us: int) -> None:
+    assert bucket_of(duration_us) <= bucket_of(duration_us + 1)
+
+
+def test_absurd_durations_are_counted_too() -> None:
+    counters = VersionCounters()
+    counters.answered(2**60)
+    counters.answered(-5)
+
+    assert counters.counts().invocations == 2
+    assert sum(counters.counts().durations) == 2
+
+
+def test_percentiles_are_read_from_the_histogram() -> None:
+    counters = VersionCounters()
+    for duration in [100] * 99 + [100_000]:
+        counters.answered(duration)
+    counts = counters.counts()
+
+    assert counts.duration_us_below(0.5) == upper_bound_us(bucket_of(100))
+    assert counts.duration_us_below(1.0) == upper_bound_us(bucket_of(100_000))
+    assert VersionCounters().counts().duration_us_below(0.5) is None
+
+
+def test_throttles_are_counted_by_cause() -> None:
+    counters = VersionCounters()
+    counters.throttles[ThrottleCause.CONCURRENCY] += 2
+    counters.throttles[ThrottleCause.CPU] += 1
+
+    assert counters.counts().throttled == 3
+    assert dict(counters.counts().throttles)[ThrottleCause.MEMORY] == 0
