@@ -1,0 +1,114 @@
+"""Lambda's runtimes: which language each is, whether Managed Instances take it, and how many invocations it runs at
+once.
+
+Knows nothing of what is installed on this machine; `paddock.runtimes` does. The order and names are those of the API's
+`Runtime`. Sources: AWS Lambda developer guide, "Lambda Managed Instances" pages per language and "Scaling".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from paddock.model.errors import ApiError, invalid_parameter
+
+MAX_CONCURRENCY_PER_VCPU = 64
+MAX_CONCURRENCY_PER_ENVIRONMENT = 1600
+
+
+class Language(StrEnum):
+    PYTHON = "python"
+    NODEJS = "nodejs"
+    JAVA = "java"
+    DOTNET = "dotnet"
+    RUBY = "ruby"
+    PROVIDED = "provided"
+
+
+@dataclass(frozen=True, slots=True)
+class LambdaRuntime:
+    """One value of `Runtime`. `concurrency_per_vcpu` is None where Managed Instances do not take it.
+
+    `runnable`: Paddock has a client and a bootstrap for it. `version` is what an interpreter must match (`3.13`, `22`);
+    empty for an OS-only runtime.
+    """
+
+    identifier: str
+    language: Language
+    version: str
+    concurrency_per_vcpu: int | None
+    runnable: bool
+
+    @property
+    def supports_managed_instances(self) -> bool:
+        return self.concurrency_per_vcpu is not None
+
+    @property
+    def execution_env(self) -> str:
+        """What the bootstrap says in `AWS_EXECUTION_ENV`."""
+        return f"AWS_Lambda_{self.identifier}"
+
+
+def _python(version: str, concurrency_per_vcpu: int | None = None) -> LambdaRuntime:
+    return LambdaRuntime(f"python{version}", Language.PYTHON, version, concurrency_per_vcpu, runnable=True)
+
+
+def _nodejs(version: str) -> LambdaRuntime:
+    return LambdaRuntime(f"nodejs{version}.x", Language.NODEJS, version, 64, runnable=True)
+
+
+def _other(language: Language, version: str, concurrency_per_vcpu: int | None = None) -> LambdaRuntime:
+    return LambdaRuntime(f"{language}{version}", language, version, concurrency_per_vcpu, runnable=False)
+
+
+CATALOGUE: tuple[LambdaRuntime, ...] = (
+    _python("3.10"),
+    _python("3.11"),
+    _python("3.12"),
+    _python("3.13", 16),
+    _python("3.14", 16),
+    _nodejs("22"),
+    _nodejs("24"),
+    _other(Language.JAVA, "17"),
+    _other(Language.JAVA, "21", 32),
+    _other(Language.JAVA, "25", 32),
+    _other(Language.DOTNET, "8", 32),
+    _other(Language.DOTNET, "10", 32),
+    _other(Language.RUBY, "3.3"),
+    _other(Language.RUBY, "3.4"),
+    LambdaRuntime("provided.al2", Language.PROVIDED, "", None, runnable=True),
+    LambdaRuntime("provided.al2023", Language.PROVIDED, "", 8, runnable=True),
+)
+_BY_IDENTIFIER = {runtime.identifier: runtime for runtime in CATALOGUE}
+
+
+def find_runtime(identifier: str) -> LambdaRuntime | None:
+    """None for what this catalogue does not hold: older than what AWS still runs, or newer than this table."""
+    return _BY_IDENTIFIER.get(identifier)
+
+
+def supports_managed_instances(identifier: str) -> bool:
+    runtime = find_runtime(identifier)
+    return runtime is not None and runtime.supports_managed_instances
+
+
+def managed_instances_refusal(identifier: str) -> ApiError | None:
+    """AWS's refusal of a runtime that Managed Instances do not take; None when they do."""
+    if supports_managed_instances(identifier):
+        return None
+    return invalid_parameter(f"Runtime Enum {identifier} does not support specified feature: Lambda Managed Instances")
+
+
+def default_concurrency(identifier: str, vcpu: float) -> int:
+    """PerExecutionEnvironmentMaxConcurrency when the caller names none: the language's default times vCPU.
+
+    A container image (no runtime identifier) and any custom runtime get the default of `provided.al2023`.
+    """
+    runtime = find_runtime(identifier) or _BY_IDENTIFIER["provided.al2023"]
+    per_vcpu = runtime.concurrency_per_vcpu or 1
+    return max(1, min(int(per_vcpu * vcpu), maximum_concurrency(vcpu)))
+
+
+def maximum_concurrency(vcpu: float) -> int:
+    """The most that PerExecutionEnvironmentMaxConcurrency may be for an environment of this size."""
+    return min(int(MAX_CONCURRENCY_PER_VCPU * vcpu), MAX_CONCURRENCY_PER_ENVIRONMENT)

@@ -1,0 +1,54 @@
+"""Why a runtime cannot be had. Each error says in one line what is missing, and in `remedy` what to do about it."""
+
+from __future__ import annotations
+
+
+class RuntimeUnavailable(Exception):
+    """A runtime that cannot run here, for now. `str()` is the reason followed by the remedy."""
+
+    def __init__(self, runtime: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason} {remedy}".strip())
+        self.runtime = runtime
+        self.reason = reason
+        self.remedy = remedy
+
+
+class InterpreterMissing(RuntimeUnavailable):
+    """No interpreter of the version, and none that may stand in."""
+
+
+class CompilerMissing(RuntimeUnavailable):
+    """The client is compiled once, and a tool for it is not there. `packages` are Debian's."""
+
+    def __init__(self, runtime: str, tools: tuple[str, ...], packages: tuple[str, ...]) -> None:
+        super().__init__(
+            runtime,
+            f"{runtime} needs {', '.join(tools)} to compile its runtime interface client once.",
+            f"Run: apt-get install {' '.join(packages)}",
+        )
+        self.packages = packages
+
+
+class InstallFailed(RuntimeUnavailable):
+    """A download or a build ended with an error; `output` holds its last lines."""
+
+    def __init__(self, runtime: str, reason: str, remedy: str, output: tuple[str, ...] = ()) -> None:
+        super().__init__(runtime, reason, remedy)
+        self.output = output
+
+
+class NotRunnable(RuntimeUnavailable):
+    """AWS has this runtime and Paddock has no client for it."""
+
+    def __init__(self, runtime: str) -> None:
+        super().__init__(
+            runtime,
+            f"{runtime} cannot run here: no registry that Paddock installs from has its runtime interface client.",
+            "Use a container image that carries it, or a Python, Node.js or provided.al2023 runtime.",
+        )
+
+
+class InvalidEntrypoint(Exception):
+    """There is no bootstrap to start; the Runtime API's word for it is `Runtime.InvalidEntrypoint`."""
+
+    error_type = "Runtime.InvalidEntrypoint"

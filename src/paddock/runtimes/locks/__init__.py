@@ -1,0 +1,43 @@
+"""The pinned packages of each runtime, with hashes, and the few questions asked of such a list."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+LOCKS = Path(__file__).parent
+PYTHON_CLIENT = LOCKS / "python-client.txt"
+PYTHON_SDK = LOCKS / "python-sdk.txt"
+NODEJS_CLIENT = LOCKS / "nodejs-client"
+"""A directory: package.json and package-lock.json, whose entries name no registry."""
+
+
+def nodejs_interpreter(major: str) -> Path:
+    return LOCKS / f"nodejs-{major}.txt"
+
+
+def pinned_version(lock: Path, package: str) -> str:
+    """The version of `package` in a list that pip reads."""
+    start = f"{package}=="
+    for line in lock.read_text().splitlines():
+        if line.startswith(start):
+            return line.removeprefix(start).split()[0]
+    raise LookupError(f"{lock.name} does not name {package}")
+
+
+def python_client_version() -> str:
+    return pinned_version(PYTHON_CLIENT, "awslambdaric")
+
+
+def nodejs_client_version() -> str:
+    dependencies = json.loads((NODEJS_CLIENT / "package.json").read_text())["dependencies"]
+    return str(dependencies["aws-lambda-ric"])
+
+
+def digest(*files: Path) -> str:
+    """Names what was made from these files, so that a changed lock or script makes a new directory."""
+    hashed = hashlib.sha256()
+    for file in files:
+        hashed.update(file.read_bytes())
+    return hashed.hexdigest()[:12]

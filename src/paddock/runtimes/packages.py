@@ -1,0 +1,97 @@
+"""Installs from the Python and Node.js registries what a lock names, and only when the hashes agree.
+
+Which registry is asked is the business of pip's and npm's own configuration. Knows nothing of runtimes or functions.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddock.runtimes.commands import CommandFailed, run_command
+from paddock.runtimes.errors import InstallFailed
+from paddock.runtimes.interpreters import npm_program
+from paddock.runtimes.progress import Progress, ProgressCallback
+
+MAX_SILENT_SECONDS = 600.0
+"""A link-time optimisation on a slow machine is silent for a minute or two; a dead network never ends by itself."""
+
+_TRY_AGAIN = "Check that the package registry can be reached, then try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """For whom something is installed (`subject`, for errors) and how far the whole is when it begins (`fraction`)."""
+
+    subject: str
+    step: str
+    progress: ProgressCallback
+    fraction: float | None = None
+
+    def report(self, line: str) -> None:
+        self.progress(Progress(self.step, line, self.fraction))
+
+
+@dataclass(frozen=True, slots=True)
+class PythonTarget:
+    """Which wheels are wanted. No platforms: this machine's."""
+
+    version: str
+    platforms: tuple[str, ...] = ()
+
+    def options(self) -> list[str]:
+        chosen = [f"--platform={platform}" for platform in self.platforms]
+        return ["--implementation=cp", f"--python-version={self.version}", *chosen]
+
+
+def pip_install(lock: Path, target: Path, python: PythonTarget, job: Job) -> None:
+    """Unpacks the wheels that `lock` names (a complete list, with hashes) into `target`, for `python`."""
+    options = ["--no-compile", f"--target={target}"]
+    _pip("install", lock, [*options, *python.options()], job)
+
+
+def pip_download(lock: Path, target: Path, python: PythonTarget, job: Job) -> None:
+    """Puts the wheels that `lock` names into `target` as they are."""
+    _pip("download", lock, [f"--dest={target}", *python.options()], job)
+
+
+def _pip(command: str, lock: Path, options: Sequence[str], job: Job) -> None:
+    if importlib.util.find_spec("pip") is None:
+        raise InstallFailed(job.subject, "pip is not installed.", f"Run: {sys.executable} -m ensurepip")
+    argv = [sys.executable, "-m", "pip", command, f"--requirement={lock}", "--require-hashes", "--no-deps"]
+    argv += ["--only-binary=:all:", "--progress-bar=off", "--no-input", "--disable-pip-version-check", *options]
+    environment = {**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONNOUSERSITE": "1"}
+    _run(argv, lock.parent, environment, job)
+
+
+def npm_install(
+    project: Path, node_prefix: Path, job: Job, *, run_scripts: bool, environment: Mapping[str, str] | None = None
+) -> None:
+    """Fills `project`/node_modules from its package-lock.json with the npm that came with `node_prefix`."""
+    node = node_prefix / "bin" / "node"
+    argv = [str(node), str(npm_program(node_prefix)), "ci", "--omit=dev", "--no-audit", "--no-fund"]
+    argv += ["--no-update-notifier", "--foreground-scripts", f"--ignore-scripts={'false' if run_scripts else 'true'}"]
+    inherited = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
+    path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    _run(argv, project, {**inherited, **(environment or {}), "PATH": path}, job)
+
+
+def _run(argv: Sequence[str], cwd: Path, environment: Mapping[str, str], job: Job) -> None:
+    job.report("")
+    try:
+        run_command(argv, cwd=cwd, environment=environment, on_output=job.report, max_silent_seconds=MAX_SILENT_SECONDS)
+    except CommandFailed as failure:
+        raise InstallFailed(
+            job.subject, f"{job.step} failed: {_telling_line(failure.output)}.", _TRY_AGAIN, failure.output
+        ) from failure
+
+
+def _telling_line(output: Sequence[str]) -> str:
+    """The last line that calls itself an error, else the last one."""
+    errors = [line for line in output if "error" in line.lower()]
+    last = (errors or list(output) or ["it printed nothing"])[-1]
+    return last.strip().rstrip(".")
