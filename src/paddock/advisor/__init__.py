@@ -1,1 +1,1 @@
-"""What it would cost and whether it would fit: Managed Instances or default Lambda, with reasons."""
+"""LMI or default Lambda, on which machines, at what price, and the template: advice from a workload and its traffic."""
