@@ -50,9 +50,30 @@ class CapacityProviderScalingConfig:
     scaling_policies: tuple[TargetTrackingScalingPolicy, ...] = ()
 
 
+class PropagateTagsMode(StrEnum):
+    NONE = "None"
+    EXPLICIT = "Explicit"
+
+
+@dataclass(frozen=True, slots=True)
+class PropagateTags:
+    """Tags for what is launched afterwards, never for what already runs."""
+
+    mode: PropagateTagsMode = PropagateTagsMode.NONE
+    explicit_tags: tuple[tuple[str, str], ...] = ()
+
+
+class SystemLogLevel(StrEnum):
+    """Which system log records are kept; those of failures at every level."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARN = "WARN"
+
+
 @dataclass(frozen=True, slots=True)
 class CapacityProvider:
-    """The stored resource. `created_at` and `last_modified` are UTC."""
+    """The stored resource. `last_modified` is UTC."""
 
     name: CapacityProviderName
     arn: str
@@ -61,11 +82,13 @@ class CapacityProvider:
     security_group_ids: tuple[SecurityGroupId, ...]
     operator_role_arn: str
     instance_requirements: InstanceRequirements
-    instance_requirements_given: bool
     scaling_config: CapacityProviderScalingConfig
     kms_key_arn: str | None
-    propagate_tags_mode: str | None
-    propagated_tags: tuple[tuple[str, str], ...]
-    system_log_level: str
+    propagate_tags: PropagateTags | None
+    system_log_level: SystemLogLevel
     log_group: str
     last_modified: datetime
+
+
+def default_system_log_group(name: CapacityProviderName) -> str:
+    return f"/aws/lambda/capacity-provider/{name}"

@@ -1,0 +1,90 @@
+"""ARNs and names as callers may write them. Builds the ones we show, reads the ones we are given; decides nothing else.
+
+Lambda takes a function as a name, a partial ARN (`123456789012:function:name`) or an ARN, each with a qualifier behind
+it; a capacity provider as a name or an ARN.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from paddock.model.ids import AccountId, CapacityProviderName, FunctionName, Region
+
+_FUNCTION = re.compile(
+    r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:)?"
+    r"(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
+    r"(?:(?P<account>\d{12}):)?"
+    r"(?:function:)?"
+    r"(?P<name>[a-zA-Z0-9-_]+)"
+    r"(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+)
+_CAPACITY_PROVIDER = re.compile(
+    r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):capacity-provider:(?P<name>[a-zA-Z0-9-_]+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this server is, as ARNs say it."""
+
+    region: Region
+    account_id: AccountId
+
+    @property
+    def partition(self) -> str:
+        if self.region.startswith("cn-"):
+            return "aws-cn"
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
+    def function_arn(self, name: FunctionName, qualifier: str | None = None) -> str:
+        arn = f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:function:{name}"
+        return f"{arn}:{qualifier}" if qualifier else arn
+
+    def capacity_provider_arn(self, name: CapacityProviderName) -> str:
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:capacity-provider:{name}"
+
+    def log_group_arn(self, name: str) -> str:
+        return f"arn:{self.partition}:logs:{self.region}:{self.account_id}:log-group:{name}"
+
+    def runtime_version_arn(self, digest: str) -> str:
+        return f"arn:{self.partition}:lambda:{self.region}::runtime:{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionReference:
+    """A function as a caller wrote it; `region` and `account_id` are None where they left them out."""
+
+    name: FunctionName
+    qualifier: str | None
+    region: Region | None
+    account_id: AccountId | None
+
+
+def parse_function(text: str) -> FunctionReference | None:
+    match = _FUNCTION.fullmatch(text)
+    if match is None:
+        return None
+    return FunctionReference(
+        name=FunctionName(match["name"]),
+        qualifier=match["qualifier"],
+        region=Region(match["region"]) if match["region"] else None,
+        account_id=AccountId(match["account"]) if match["account"] else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityProviderReference:
+    name: CapacityProviderName
+    region: Region | None
+    account_id: AccountId | None
+
+
+def parse_capacity_provider(text: str) -> CapacityProviderReference:
+    """A name is taken as it is: whether it may be one, the API's input check has said."""
+    match = _CAPACITY_PROVIDER.fullmatch(text)
+    if match is None:
+        return CapacityProviderReference(CapacityProviderName(text), None, None)
+    return CapacityProviderReference(
+        CapacityProviderName(match["name"]), Region(match["region"]), AccountId(match["account"])
+    )

@@ -1,0 +1,195 @@
+"""A function and its versions: what a publish freezes, and how far each version has come.
+
+`FunctionConfiguration` is what a publish freezes; `FunctionVersion` adds the state. `$LATEST` is a version too, the one
+that can be changed. Requested and applied scaling configuration are two fields, because the fleet follows later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from paddock.model.capacity_provider import Architecture
+from paddock.model.fleet import EnvironmentShape, ScalingBounds
+from paddock.model.ids import (
+    LATEST,
+    CapacityProviderName,
+    CodeSha256,
+    FunctionName,
+    FunctionVersionKey,
+    RevisionId,
+    VersionName,
+)
+from paddock.model.states import FunctionState, LastUpdateStatus, StateReasonCode
+
+DEFAULT_TIMEOUT_SECONDS = 3
+DEFAULT_EPHEMERAL_STORAGE_MB = 512
+DEFAULT_MEMORY_GIB_PER_VCPU = 2.0
+MIN_MANAGED_MEMORY_MB = 2048
+"""Smallest execution environment on managed instances: 2 GB and 1 vCPU (developer guide, "Scaling")."""
+MAX_CONCURRENCY_PER_VCPU = 64
+MAX_CONCURRENCY = 1600
+
+
+class TracingMode(StrEnum):
+    ACTIVE = "Active"
+    PASS_THROUGH = "PassThrough"  # noqa: S105  # a mode, not a secret
+
+
+class LogFormat(StrEnum):
+    JSON = "JSON"
+    TEXT = "Text"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A deployment package in the code store, named by its content."""
+
+    sha256: CodeSha256
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingConfig:
+    log_format: LogFormat
+    log_group: str
+    application_log_level: str | None = None
+    system_log_level: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedInstancesConfig:
+    """AWS's `LambdaManagedInstancesCapacityProviderConfig` with its defaults filled in."""
+
+    capacity_provider: CapacityProviderName
+    capacity_provider_arn: str
+    per_execution_environment_max_concurrency: int
+    execution_environment_memory_gib_per_vcpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionConfiguration:
+    """Code and settings of one version. `environment_variables` are sorted by name and never shown in a log."""
+
+    runtime: str
+    handler: str
+    role: str
+    code: Code
+    managed_instances: ManagedInstancesConfig
+    logging: LoggingConfig
+    memory_mb: int
+    description: str = ""
+    timeout_seconds: int = DEFAULT_TIMEOUT_SECONDS
+    architecture: Architecture = Architecture.X86_64
+    ephemeral_storage_mb: int = DEFAULT_EPHEMERAL_STORAGE_MB
+    environment_variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    tracing_mode: TracingMode = TracingMode.PASS_THROUGH
+    kms_key_arn: str | None = None
+    dead_letter_target_arn: str | None = None
+
+    @property
+    def capacity_provider(self) -> CapacityProviderName:
+        return self.managed_instances.capacity_provider
+
+    @property
+    def shape(self) -> EnvironmentShape:
+        return EnvironmentShape(
+            memory_mb=self.memory_mb,
+            vcpu=vcpu_of(self.memory_mb, self.managed_instances.execution_environment_memory_gib_per_vcpu),
+            max_concurrency=self.managed_instances.per_execution_environment_max_concurrency,
+        )
+
+
+def vcpu_of(memory_mb: int, memory_gib_per_vcpu: float) -> float:
+    return memory_mb / 1024 / memory_gib_per_vcpu
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRevision:
+    """The publish that invocations go to; not the newest one while a republish is under way or has failed."""
+
+    revision: RevisionId
+    configuration: FunctionConfiguration
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A state or an update with its cause. `reason_code` None means that there is nothing to tell."""
+
+    reason: str | None = None
+    reason_code: StateReasonCode | None = None
+
+
+NOTHING_TO_TELL = Status()
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionVersion:
+    """One version. `revision_id` changes with every change of it, `revision` with a publish or an update of `$LATEST`.
+
+    `requested_scaling` is None once it is applied; `applied_scaling` None means the defaults.
+    """
+
+    key: FunctionVersionKey
+    configuration: FunctionConfiguration
+    revision: RevisionId
+    revision_id: str
+    state: FunctionState
+    last_update_status: LastUpdateStatus
+    last_modified: datetime
+    state_status: Status = NOTHING_TO_TELL
+    last_update: Status = NOTHING_TO_TELL
+    serving: ServedRevision | None = None
+    requested_scaling: ScalingBounds | None = None
+    applied_scaling: ScalingBounds | None = None
+
+    @property
+    def function_name(self) -> FunctionName:
+        return self.key.function_name
+
+    @property
+    def version(self) -> VersionName:
+        return self.key.version
+
+    @property
+    def is_latest(self) -> bool:
+        return self.key.version == LATEST
+
+    @property
+    def bounds(self) -> ScalingBounds:
+        return self.requested_scaling or self.applied_scaling or ScalingBounds()
+
+    @property
+    def publish_is_under_way(self) -> bool:
+        return self.state is FunctionState.PENDING or self.last_update_status is LastUpdateStatus.IN_PROGRESS
+
+    @property
+    def publish_failed(self) -> bool:
+        return self.state is FunctionState.FAILED or self.last_update_status is LastUpdateStatus.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What its versions share. `next_version` is never given out twice, also not after a deletion."""
+
+    name: FunctionName
+    created_at: datetime
+    next_version: int = 1
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A movable name for a version; `additional_weights` takes a share of the traffic to other versions."""
+
+    function_name: FunctionName
+    name: str
+    function_version: VersionName
+    revision_id: str
+    description: str = ""
+    additional_weights: tuple[tuple[VersionName, float], ...] = ()
+
+
+def default_log_group(name: FunctionName) -> str:
+    return f"/aws/lambda/{name}"
