@@ -8,13 +8,13 @@ import pytest
 from paddock.core.routing.names import (
     FUNCTION_NAME_PATTERN,
     QUALIFIER_PATTERN,
-    Home,
-    parse_function_reference,
+    named,
 )
+from paddock.model.arns import Place
 from paddock.model.errors import ApiError
 from paddock.model.ids import AccountId, Region
 
-HOME = Home("aws", Region("us-east-1"), AccountId("123456789012"))
+PLACE = Place(Region("us-east-1"), AccountId("123456789012"))
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
 
 
@@ -45,7 +45,7 @@ def test_the_patterns_are_those_of_the_public_api_model() -> None:
 def test_a_function_can_be_named_in_every_form(
     function: str, qualifier: str | None, meant: tuple[str, str | None]
 ) -> None:
-    assert parse_function_reference(function, qualifier, HOME) == meant
+    assert named(function, qualifier, PLACE) == meant
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_function_can_be_named_in_every_form(
 )
 def test_each_wrong_name_gets_its_error(function: str, qualifier: str | None, code: str, text: str) -> None:
     with pytest.raises(ApiError) as refused:
-        parse_function_reference(function, qualifier, HOME)
+        named(function, qualifier, PLACE)
 
     assert refused.value.code == code
     assert text in refused.value.message

@@ -6,13 +6,11 @@ from collections import Counter
 
 import pytest
 
-from paddock.core.routing.names import Home
 from paddock.core.routing.pool import RoutedEnvironment
 from paddock.core.routing.refusals import (
     LATEST_IS_NOT_INVOCABLE,
     NOTHING_IS_PUBLISHED,
     Refusal,
-    refusal_of_state,
 )
 from paddock.core.routing.table import (
     Destination,
@@ -22,6 +20,7 @@ from paddock.core.routing.table import (
     RoutingTable,
     VersionRules,
 )
+from paddock.model.arns import Place
 from paddock.model.errors import ApiError
 from paddock.model.ids import (
     LATEST,
@@ -35,9 +34,8 @@ from paddock.model.ids import (
     RevisionId,
     VersionName,
 )
-from paddock.model.states import FunctionState
 
-HOME = Home("aws", Region("us-east-1"), AccountId("123456789012"))
+PLACE = Place(Region("us-east-1"), AccountId("123456789012"))
 F = FunctionName("f")
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
 ONE, TWO = VersionName("1"), VersionName("2")
@@ -69,7 +67,7 @@ def placement(
 
 
 def table_with(*versions: VersionRules, reachable: tuple[InstanceId, ...] = (I1, I2)) -> RoutingTable:
-    table = RoutingTable(HOME)
+    table = RoutingTable(PLACE)
     table.set_function(rules(*versions))
     for instance in reachable:
         table.set_reachable(instance, reachable=True)
@@ -103,7 +101,7 @@ def test_a_number_and_the_published_latest_can_be_named() -> None:
 
 @pytest.mark.parametrize(("qualifier", "asked"), [(None, ARN), ("9", f"{ARN}:9"), ("blue", f"{ARN}:blue")])
 def test_what_does_not_exist_is_not_found_by_its_arn(qualifier: str | None, asked: str) -> None:
-    table = RoutingTable(HOME)
+    table = RoutingTable(PLACE)
     if qualifier is not None:
         table.set_function(rules(version(LATEST_PUBLISHED)))
 
@@ -129,38 +127,14 @@ def test_latest_is_never_invocable_once_something_is_published() -> None:
 
 
 def test_latest_of_a_default_function_is_invocable() -> None:
-    table = RoutingTable(HOME)
+    table = RoutingTable(PLACE)
     table.set_function(FunctionRules(F, LATEST, (VersionRules(LATEST, R1, 3, on_demand=True),)))
 
     assert unqualified(table).refusal is None
 
 
-@pytest.mark.parametrize(
-    ("state", "code", "status"),
-    [
-        (FunctionState.PENDING, "ResourceConflictException", 409),
-        (FunctionState.FAILED, "ResourceConflictException", 409),
-        (FunctionState.DELETING, "ResourceConflictException", 409),
-        (FunctionState.INACTIVE, "ResourceNotReadyException", 502),
-        (FunctionState.DEACTIVATING, "ResourceNotReadyException", 502),
-        (FunctionState.DEACTIVATED, "ResourceNotReadyException", 502),
-        (FunctionState.ACTIVE_NON_INVOCABLE, "InvalidParameterValueException", 400),
-    ],
-)
-def test_each_state_that_cannot_be_invoked_has_its_error(state: FunctionState, code: str, status: int) -> None:
-    refusal = refusal_of_state(state)
-
-    assert refusal is not None
-    assert (refusal.code, refusal.status) == (code, status)
-    assert refusal.error().code == code
-
-
-def test_an_active_version_is_not_refused() -> None:
-    assert refusal_of_state(FunctionState.ACTIVE) is None
-
-
 def test_an_alias_throws_dice_between_its_versions() -> None:
-    table = RoutingTable(HOME)
+    table = RoutingTable(PLACE)
     table.set_function(
         rules(version(ONE), version(TWO), aliases={"blue": ((ONE, 0.9), (TWO, 0.1)), "one": ((ONE, 1.0),)})
     )
@@ -175,7 +149,7 @@ def test_an_alias_throws_dice_between_its_versions() -> None:
 
 
 def test_an_alias_of_versions_that_are_gone_is_not_found() -> None:
-    table = RoutingTable(HOME)
+    table = RoutingTable(PLACE)
     table.set_function(rules(version(ONE), aliases={"blue": ((TWO, 1.0),)}))
 
     with pytest.raises(ApiError, match="Function not found"):
@@ -183,7 +157,7 @@ def test_an_alias_of_versions_that_are_gone_is_not_found() -> None:
 
 
 def test_an_environment_may_be_known_before_its_function() -> None:
-    table = RoutingTable(HOME)
+    table = RoutingTable(PLACE)
     table.set_reachable(I1, reachable=True)
     table.place(placement("e1"))
     table.set_function(rules(version(LATEST_PUBLISHED)))

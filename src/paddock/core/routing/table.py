@@ -12,9 +12,9 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from paddock.core.routing.counters import VersionCounters
-from paddock.core.routing.names import Home
 from paddock.core.routing.pool import EnvironmentPool, RoutedEnvironment
 from paddock.core.routing.refusals import LATEST_IS_NOT_INVOCABLE, NOTHING_IS_PUBLISHED, Refusal
+from paddock.model.arns import Place
 from paddock.model.errors import not_found
 from paddock.model.ids import (
     LATEST,
@@ -102,8 +102,8 @@ class Target:
 
 
 class RoutingTable:
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self._rules: dict[FunctionName, FunctionRules] = {}
         self._targets: dict[FunctionName, dict[str | None, Target]] = {}
         self._pools: dict[RevisionKey, EnvironmentPool] = {}
@@ -119,7 +119,7 @@ class RoutingTable:
             target = targets.get(qualifier)
             if target is not None:
                 return target
-        raise not_found(f"Function not found: {self._home.function_arn(name, qualifier)}")
+        raise not_found(f"Function not found: {self._place.function_arn(name, qualifier)}")
 
     def environment(self, environment_id: EnvironmentId) -> RoutedEnvironment | None:
         found = self._environments.get(environment_id)
@@ -240,19 +240,19 @@ class RoutingTable:
 
     def _targets_of(self, rules: FunctionRules) -> dict[str | None, Target]:
         destinations = {version.version: self._destination(rules, version) for version in rules.versions}
-        home, name = self._home, rules.function_name
+        place, name = self._place, rules.function_name
         targets: dict[str | None, Target] = {
-            version: Target(home.function_arn(name, version), [(destination, 1.0)])
+            version: Target(place.function_arn(name, version), [(destination, 1.0)])
             for version, destination in destinations.items()
         }
         for alias, weights in rules.aliases.items():
             choices = [(destinations[version], weight) for version, weight in weights if version in destinations]
             if choices:
-                targets[alias] = Target(home.function_arn(name, alias), choices)
+                targets[alias] = Target(place.function_arn(name, alias), choices)
         default = destinations.get(rules.default_version)
         if default is None:
             default = self._unpublished(rules)
-        targets[None] = Target(home.function_arn(name), [(default, 1.0)])
+        targets[None] = Target(place.function_arn(name), [(default, 1.0)])
         return targets
 
     def _destination(self, rules: FunctionRules, version: VersionRules) -> Destination:
