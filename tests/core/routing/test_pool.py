@@ -111,6 +111,32 @@ def test_a_refused_invocation_goes_to_another_environment() -> None:
     assert pool.take_other([first, second]) is None
 
 
+def test_an_environment_that_refused_rests_until_a_slot_of_it_comes_back() -> None:
+    member = environment("p", slots=3)
+    pool = pool_of(member)
+    taken(pool, 2)
+    pool.refuse(member)
+    assert pool.take() is None
+
+    pool.release(member)
+
+    assert pool.take() is member
+
+
+def test_an_environment_that_refused_can_be_woken() -> None:
+    member = environment("p")
+    pool = pool_of(member)
+    taken(pool, 1)
+    pool.refuse(member)
+    assert pool.take() is None
+
+    pool.wake(member)
+    pool.wake(member)
+
+    assert taken(pool, 2) == ["p", "p"]
+    assert pool.take() is None
+
+
 def test_an_environment_with_fewer_slots_than_are_taken_waits_for_releases() -> None:
     member = environment("p", slots=3)
     pool = pool_of(member)
@@ -207,6 +233,19 @@ class PoolMachine(RuleBasedStateMachine):
         at = data.draw(st.integers(0, len(self.held) - 1))
         self.pool.release(self.held.pop(at))
 
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def refuse(self, data: st.DataObject) -> None:
+        at = data.draw(st.integers(0, len(self.held) - 1))
+        member = self.held.pop(at)
+        self.pool.refuse(member)
+        assert not member.takes
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data())
+    def wake(self, data: st.DataObject) -> None:
+        self.pool.wake(data.draw(st.sampled_from(self.members)))
+
     @precondition(lambda self: self.members)
     @rule(
         data=st.data(),
@@ -230,6 +269,8 @@ class PoolMachine(RuleBasedStateMachine):
         """Nothing leaks: once all is released, every slot that may be used can be taken, and no more."""
         for member in self.held:
             self.pool.release(member)
+        for member in self.members:
+            self.pool.wake(member)
         usable = sum(member.slots for member in self.members if member.reachable and not member.draining)
         for _ in range(usable):
             assert self.pool.take() is not None

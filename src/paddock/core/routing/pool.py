@@ -4,6 +4,7 @@ Rules of this module:
 - Least loaded first, so an idle environment is used before any environment gets a second invocation.
 - Among equals the zones take turns, and within a zone the environment that has waited longest.
 - An environment that is full, draining or unreachable is in no queue, so it cannot be taken by mistake.
+- One that refused although a slot seemed free rests: until a slot of it is released, or it is woken.
 - A slot stays taken until it is released, also when its call is over (a handler that outlived its timeout).
 """
 
@@ -67,6 +68,7 @@ class RoutedEnvironment:
         "open",
         "pooled",
         "reachable",
+        "resting",
         "slots",
         "zone",
     )
@@ -86,6 +88,7 @@ class RoutedEnvironment:
         self.in_flight = 0
         self.draining = False
         self.reachable = True
+        self.resting = False
         self.pooled = False
         self.open = False
 
@@ -96,7 +99,7 @@ class RoutedEnvironment:
 
     def settle(self) -> None:
         """`open` sums up what changes rarely, so that each invocation asks one question only."""
-        self.open = self.pooled and self.reachable and not self.draining
+        self.open = self.pooled and self.reachable and not self.draining and not self.resting
 
 
 _Lane = OrderedDict[RoutedEnvironment, None]
@@ -196,7 +199,24 @@ class EnvironmentPool:
         assert environment.in_flight > 0, "a slot was released that nobody had taken"
         self._unqueue(environment)
         environment.in_flight -= 1
+        if environment.resting:
+            environment.resting = False
+            environment.settle()
         self._queue(environment)
+
+    def refuse(self, environment: RoutedEnvironment) -> None:
+        """Give back a slot that the agent would not fill, and let the environment rest."""
+        self.release(environment)
+        self._unqueue(environment)
+        environment.resting = True
+        environment.settle()
+
+    def wake(self, environment: RoutedEnvironment) -> None:
+        """It has rested long enough to be asked again."""
+        if environment.resting:
+            environment.resting = False
+            environment.settle()
+            self._queue(environment)
 
     def throttle(self, cause: ThrottleCause = ThrottleCause.CONCURRENCY, *, refused: int = 0) -> Throttle:
         """Why nothing can be taken now."""
