@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+from paddock.runtimes.commands import CommandFailed, run_command
 from paddock.runtimes.directories import install_directory, link_tree
 from paddock.runtimes.errors import CompilerMissing, InstallFailed
 from paddock.runtimes.interpreters import npm_program
@@ -66,7 +66,7 @@ def install_nodejs(root: Path, resolution: Resolution, progress: ProgressCallbac
         (directory / "lang").symlink_to(target, target_is_directory=True)
         values = {"EXECUTION_ENV": resolution.runtime.execution_env, "MAJOR": resolution.runtime.version}
         write_bootstrap(runtime / "bootstrap", SCRIPTS[0], values)
-        _check(runtime, node_prefix, subject)
+        _check(runtime, node_prefix, Job(subject, "Checking the runtime", progress, 0.95), client)
 
     return install_directory(nodejs_directory(root, resolution), build_runtime, progress)
 
@@ -120,19 +120,18 @@ def _compile_client(directory: Path, node_prefix: Path, job: Job) -> None:
     shutil.rmtree(project)
 
 
-def _check(runtime: Path, node_prefix: Path, subject: str) -> None:
-    """The compiled part must load in this Node.js before anybody relies on it."""
+def _check(runtime: Path, node_prefix: Path, job: Job, client: Path) -> None:
+    """The compiled part must load in this Node.js before anybody relies on it. It wants an address, and calls nobody."""
     addon = runtime / "node_modules" / "aws-lambda-ric" / "rapid-client.node"
-    node = node_prefix / "bin" / "node"
+    argv = [str(node_prefix / "bin" / "node"), "-e", "require(process.argv[1])", str(addon)]
+    environment = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}
+    job.report("")
     try:
-        subprocess.run(
-            [node, "-e", "require(process.argv[1])", addon],
-            check=True,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=CHECK_SECONDS,
-        )
-    except (OSError, subprocess.SubprocessError) as failure:
+        run_command(argv, cwd=runtime, environment=environment, on_output=job.report, max_silent_seconds=CHECK_SECONDS)
+    except CommandFailed as failure:
         raise InstallFailed(
-            subject, f"{node} cannot load its client.", f"Remove {addon.parent} and try again."
+            job.subject,
+            f"{argv[0]} cannot load its client: {failure}.",
+            f"Remove {client} and try again.",
+            failure.output,
         ) from failure

@@ -1,0 +1,87 @@
+"""The real aws-lambda-ric, compiled here, started as the agent starts it, against a scripted Runtime API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paddock.runtimes import InstalledRuntime
+from tests.runtimes.conftest import Start
+from tests.runtimes.scripted_runtime_api import RuntimeApi
+
+FACTS = """
+import { execArgv, env, cwd } from "node:process";
+export const handler = async (event, context) => ({ event, env: { ...env }, cwd: cwd(), id: context.awsRequestId });
+"""
+
+MEET = """
+import { readdir, writeFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
+export const handler = async ({ meeting, count }, context) => {
+  // Every invocation waits until all of them have arrived: they can only end when they run at the same time.
+  await writeFile(`${meeting}/${context.awsRequestId}`, "");
+  while ((await readdir(meeting)).length < count) await setTimeout(5);
+  return context.awsRequestId;
+};
+"""
+
+
+def test_each_worker_thread_holds_a_poll_and_files_can_still_be_read(
+    nodejs_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start, tmp_path: Path
+) -> None:
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    start(nodejs_runtime, {"index.mjs": MEET}, "index.handler", max_concurrency=64)
+    runtime_api.wait_for_polls(8)
+    ids = [runtime_api.dispatch({"meeting": str(meeting), "count": 24}) for _ in range(24)]
+    assert [runtime_api.answer(invocation_id).document for invocation_id in ids] == ids
+    assert runtime_api.most_polls == 8
+
+
+def test_a_customers_worker_count_is_kept(
+    nodejs_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start
+) -> None:
+    customer = {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "3"}
+    start(nodejs_runtime, {"index.mjs": FACTS}, "index.handler", max_concurrency=64, customer=customer)
+    runtime_api.wait_for_polls(3)
+    environment = runtime_api.answer(runtime_api.dispatch({})).document["env"]
+    assert (environment["AWS_LAMBDA_NODEJS_WORKER_COUNT"], environment["UV_THREADPOOL_SIZE"]) == ("3", "7")
+    assert runtime_api.most_polls == 3
+
+
+def test_the_function_sees_the_environment_of_the_managed_runtime(
+    nodejs_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start, tmp_path: Path
+) -> None:
+    start(nodejs_runtime, {"index.mjs": FACTS}, "index.handler", max_concurrency=None)
+    invocation_id = runtime_api.dispatch({"hello": "world"})
+    facts = runtime_api.answer(invocation_id).document
+    task, runtime = tmp_path / "task", nodejs_runtime.runtime_dir
+    libraries = [tmp_path / "opt/nodejs/node22/node_modules", tmp_path / "opt/nodejs/node_modules"]
+    assert facts["event"] == {"hello": "world"}
+    assert facts["id"] == invocation_id
+    assert facts["cwd"] == str(task)
+    assert facts["env"]["AWS_EXECUTION_ENV"] == "AWS_Lambda_nodejs22.x"
+    assert facts["env"]["NODE_PATH"].split(":") == [
+        str(p) for p in (*libraries, runtime / "node_modules", runtime, task)
+    ]
+    assert "UV_THREADPOOL_SIZE" not in facts["env"]
+
+
+def test_a_handler_that_does_not_import_is_an_init_error(
+    nodejs_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start
+) -> None:
+    customer = {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "1"}
+    runtime = start(nodejs_runtime, {"index.mjs": FACTS}, "no_such_file.handler", customer=customer)
+    exit_status, output = runtime.ended()
+    assert exit_status == 0, output
+    assert [document["errorType"] for _, document in runtime_api.init_errors] == ["Runtime.ImportModuleError"]
+
+
+def test_the_exec_wrapper_gets_the_command_line(
+    nodejs_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start, tmp_path: Path
+) -> None:
+    wrapper = '#!/bin/sh\nexport WRAPPED="$*"\nexec "$@"\n'
+    customer = {"AWS_LAMBDA_EXEC_WRAPPER": str(tmp_path / "task" / "wrapper")}
+    start(nodejs_runtime, {"index.mjs": FACTS, "wrapper": wrapper}, "index.handler", customer=customer)
+    wrapped = runtime_api.answer(runtime_api.dispatch({})).document["env"]["WRAPPED"]
+    assert "--max-semi-space-size=102 --max-old-space-size=1844" in wrapped
+    assert wrapped.endswith("aws-lambda-ric/index.mjs")
