@@ -47,7 +47,7 @@ sim: setup ## whole-system simulation by seed: make sim ARGS="--seed 7"
 
 docs: ## write again the pages that are made from the code
 	@$(SETUP) --dev
-	@$(BIN)/python tools/docs.py $(ARGS)
+	@$(BIN)/python tools/build_reference.py $(ARGS)
 
 lock: ## resolve requirements/*.lock again; newest of all: make lock ARGS=--upgrade
 	@$(SETUP)
