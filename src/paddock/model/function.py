@@ -28,8 +28,6 @@ DEFAULT_EPHEMERAL_STORAGE_MB = 512
 DEFAULT_MEMORY_GIB_PER_VCPU = 2.0
 MIN_MANAGED_MEMORY_MB = 2048
 """Smallest execution environment on managed instances: 2 GB and 1 vCPU (developer guide, "Scaling")."""
-MAX_CONCURRENCY_PER_VCPU = 64
-MAX_CONCURRENCY = 1600
 
 
 class TracingMode(StrEnum):
