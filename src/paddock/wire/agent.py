@@ -84,6 +84,8 @@ class CodeChunk(Message, frozen=True):
 
 
 class AcknowledgeLogs(Message, frozen=True):
+    """Every batch up to this sequence is safe; the agent forgets them."""
+
     sequence: int
 
 
@@ -171,10 +173,13 @@ class FetchCode(Message, frozen=True):
 
 
 class LogRecord(msgspec.Struct, frozen=True, array_like=True):
-    """`at_ms` is epoch milliseconds; `message` one line without its newline."""
+    """`at_ms` is epoch milliseconds; `message` one line without its newline; `request_id` is empty where it is not known
+    which invocation wrote the line.
+    """
 
     at_ms: int
     message: bytes
+    request_id: str = ""
 
 
 class LogBatch(Message, frozen=True):

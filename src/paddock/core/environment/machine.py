@@ -1,0 +1,426 @@
+"""One execution environment as a machine: what each event of its life leads to.
+
+It knows phases, slots, open polls and invocations in flight; it sees neither bodies nor sockets nor processes. Each
+event is a method with the time (`now`, monotonic seconds); what the shell has to do comes back. Called for every
+invocation, so its tables change in place.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Generic
+
+from paddock.core.environment import errors
+from paddock.core.environment.slots import Slots
+from paddock.core.environment.words import (
+    Admission,
+    BecomeReady,
+    CallerT,
+    ConnectionT,
+    Deliver,
+    Effect,
+    End,
+    Fail,
+    Failure,
+    Hold,
+    Invocation,
+    InvocationPhase,
+    Refuse,
+    RefusePoll,
+    Rejection,
+    ReleaseSlot,
+    RuntimeWorkers,
+)
+from paddock.model.states import EnvironmentPhase
+
+POLL_WAIT_SECONDS = 1.0
+"""How long an invocation waits, within capacity, for a worker that is between its last answer and its next poll. That
+gap is well under a millisecond on an idle core; only a starved machine or a worker that is ill comes near the bound.
+"""
+LEAKED_SLOT_SECONDS = 60.0
+"""Once handlers that outlived their timeout hold every slot, and one of them has for this long, the environment is of
+no use and is replaced. AWS documents no recovery.
+"""
+MAX_IDLE_POLLS = 10_000
+"""AWS's agent answers further polls with `Runtime.TooManyIdleRuntimes`."""
+REMEMBERED_LATE_INVOCATIONS = 1_000
+"""Invocations over without their runtime's word, kept so that its late post gets 410 once, as AWS's agent does."""
+
+_HOLD = Hold()
+_STARTING, _READY = EnvironmentPhase.STARTING, EnvironmentPhase.READY
+_DRAINING, _ENDED = EnvironmentPhase.DRAINING, EnvironmentPhase.ENDED
+_HELD, _RUNNING = InvocationPhase.HELD, InvocationPhase.RUNNING
+_RESPONDING, _STREAMING = InvocationPhase.RESPONDING, InvocationPhase.STREAMING
+_TIMED_OUT, _OVER = InvocationPhase.TIMED_OUT, InvocationPhase.OVER
+
+
+class EnvironmentMachine(Generic[CallerT, ConnectionT]):
+    """`nonce_prefix` makes this environment's delivery nonces unlike any other's."""
+
+    def __init__(self, *, max_concurrency: int, workers: RuntimeWorkers, nonce_prefix: str) -> None:
+        assert max_concurrency >= 1
+        self.phase = _STARTING
+        self.failure: Failure | None = None
+        self.peak_in_flight = 0
+        self._slots: Slots[ConnectionT] = Slots(max_concurrency, workers)
+        self._own_connection = workers is RuntimeWorkers.OWN_CONNECTION
+        # Last polled first keeps the warm workers busy; Node.js takes many events per worker, so there they go round.
+        self._last_polled_first = workers is not RuntimeWorkers.MULTIPLEXED
+        self._nonce_prefix = nonce_prefix
+        self._deliveries = 0
+        self._init_deadline: float | None = None
+        self._init_error: tuple[str, str] | None = None
+        self._invocations: dict[str, Invocation[CallerT, ConnectionT]] = {}
+        self._held: deque[Invocation[CallerT, ConnectionT]] = deque()
+        self._idle: OrderedDict[ConnectionT, None] = OrderedDict()
+        self._running_on: dict[ConnectionT, Invocation[CallerT, ConnectionT]] = {}
+        self._late: OrderedDict[str, None] = OrderedDict()
+
+    # What it is now
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._invocations)
+
+    @property
+    def slots(self) -> int:
+        """How many invocations it can hold at present."""
+        if self.phase is _READY:
+            return self._slots.count
+        return len(self._invocations) if self.phase is _DRAINING else 0
+
+    @property
+    def open_polls(self) -> int:
+        return len(self._idle)
+
+    def take_peak(self) -> int:
+        """The most in flight at once since the last call."""
+        peak = self.peak_in_flight
+        self.peak_in_flight = len(self._invocations)
+        return peak
+
+    def running_on(self, connection: ConnectionT) -> Invocation[CallerT, ConnectionT] | None:
+        """Which invocation a worker has, where a connection is a worker."""
+        return self._running_on.get(connection)
+
+    def next_wake(self) -> float | None:
+        """When `expire` must be called at the latest; None when nothing is awaited."""
+        wakes = [invocation.wake_at for invocation in self._invocations.values()]
+        if self.phase is _STARTING and self._init_deadline is not None:
+            wakes.append(self._init_deadline)
+        if self._slots.settles_at is not None:
+            wakes.append(self._slots.settles_at)
+        return min(wakes, default=None)
+
+    # Init
+
+    def runtime_started(self, now: float, init_timeout_seconds: float) -> None:
+        self._init_deadline = now + init_timeout_seconds
+
+    def init_error(self, error_type: str, text: str) -> Rejection[CallerT, ConnectionT] | None:
+        """The first word of a failed init is kept as its cause; init itself ends with the process or its timeout."""
+        if self.phase is not _STARTING or self._init_error is not None:
+            return Rejection(403, "InvalidStateTransition", "State transition is not allowed")
+        self._init_error = (errors.sanitised_error_type(error_type), text)
+        return None
+
+    # Invocations
+
+    def invoke(
+        self, invocation_id: str, caller: CallerT, timeout_seconds: float, now: float
+    ) -> Admission[CallerT, ConnectionT]:
+        """Takes a slot at once or refuses at once; within capacity it waits for a poll at most `POLL_WAIT_SECONDS`."""
+        invocations = self._invocations
+        if self.phase is not _READY:
+            return Refuse(caller, self._not_ready())
+        if invocation_id in invocations:
+            return Refuse(caller, errors.DUPLICATED)
+        in_flight = len(invocations) + 1
+        if in_flight > self._slots.count:
+            return Refuse(caller, errors.UNAVAILABLE)
+        invocation: Invocation[CallerT, ConnectionT] = Invocation(invocation_id, caller, timeout_seconds)
+        invocations[invocation_id] = invocation
+        self.peak_in_flight = max(self.peak_in_flight, in_flight)
+        if self._idle:
+            return self._deliver(invocation, self._idle.popitem(self._last_polled_first)[0], now)
+        invocation.wake_at = now + POLL_WAIT_SECONDS
+        self._held.append(invocation)
+        return _HOLD
+
+    def _not_ready(self) -> str:
+        if self.phase is _STARTING:
+            return errors.INIT_INCOMPLETE
+        return errors.SHUT_DOWN if self.phase is _DRAINING else errors.UNHEALTHY
+
+    def _deliver(
+        self, invocation: Invocation[CallerT, ConnectionT], connection: ConnectionT, now: float
+    ) -> Deliver[CallerT, ConnectionT]:
+        self._deliveries += 1
+        invocation.phase = _RUNNING
+        invocation.connection = connection
+        invocation.nonce = f"{self._nonce_prefix}-{self._deliveries:x}"
+        invocation.delivered_at = now
+        invocation.wake_at = now + invocation.timeout_seconds
+        if self._own_connection:
+            self._running_on[connection] = invocation
+        return Deliver(invocation, connection)
+
+    def poll(self, connection: ConnectionT, now: float) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """A worker asks for an event."""
+        effects: list[Effect[CallerT, ConnectionT]] = []
+        if self.phase is _STARTING:
+            self.phase = _READY
+            self._slots.runtime_ready(now)
+            effects.append(BecomeReady())
+        if self._own_connection:
+            self._slots.worker_seen(connection)
+            abandoned = self._running_on.pop(connection, None)
+            if abandoned is not None:
+                effects.extend(self._lose(abandoned))
+        if self._held and self.phase is not _ENDED:
+            effects.append(self._deliver(self._held.popleft(), connection, now))
+        elif len(self._idle) < MAX_IDLE_POLLS:
+            self._idle[connection] = None
+        else:
+            effects.append(RefusePoll(connection))
+        self._slots.units_seen(len(self._idle) + len(self._invocations) - len(self._held))
+        return tuple(effects)
+
+    def undelivered(
+        self, invocation: Invocation[CallerT, ConnectionT], now: float
+    ) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """The poll that `Deliver` named had gone before a byte was written: the event finds another."""
+        connection = invocation.connection
+        assert connection is not None
+        self._running_on.pop(connection, None)
+        invocation.phase = _HELD
+        effects = list(self.connection_lost(connection, now))
+        if invocation.phase is _HELD:
+            if self._idle:
+                effects.append(self._deliver(invocation, self._idle.popitem(self._last_polled_first)[0], now))
+            else:
+                invocation.wake_at = now + POLL_WAIT_SECONDS
+                self._held.appendleft(invocation)
+        return tuple(effects)
+
+    def connection_lost(self, connection: ConnectionT, now: float) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """A runtime's connection closed. Where a connection is a worker, its invocation has nobody any more."""
+        self._idle.pop(connection, None)
+        if not self._own_connection:
+            return ()
+        self._slots.worker_lost(connection)
+        invocation = self._running_on.pop(connection, None)
+        if invocation is None:
+            return ()
+        return (*self._lose(invocation), *self._drained())
+
+    def worker_lost(self, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """A worker is known to be dead whose poll may still be open (Node.js). An event given to that poll would abort
+        the whole process, so the environment takes nothing more and is replaced.
+        """
+        if self.phase is not _READY:
+            return ()
+        return self._recycle(errors.EXIT_ERROR, text)
+
+    # A runtime's posts
+
+    def begin_response(
+        self, invocation_id: str, nonce: str, *, streaming: bool
+    ) -> Invocation[CallerT, ConnectionT] | Rejection[CallerT, ConnectionT]:
+        """The head of `/response` came. `nonce` is empty when the runtime does not send it back."""
+        invocation = self._invocations.get(invocation_id)
+        if invocation is None or invocation.phase is not _RUNNING or (nonce and nonce != invocation.nonce):
+            return self._reject(invocation_id, invocation, nonce)
+        invocation.phase = _STREAMING if streaming else _RESPONDING
+        return invocation
+
+    def begin_error(
+        self, invocation_id: str, nonce: str
+    ) -> Invocation[CallerT, ConnectionT] | Rejection[CallerT, ConnectionT]:
+        """The head of `/error` came. It may cut off an answer that is still streaming."""
+        invocation = self._invocations.get(invocation_id)
+        if (
+            invocation is None
+            or (invocation.phase is not _RUNNING and invocation.phase is not _STREAMING)
+            or (nonce and nonce != invocation.nonce)
+        ):
+            return self._reject(invocation_id, invocation, nonce)
+        invocation.phase = _RESPONDING
+        return invocation
+
+    def _reject(
+        self, invocation_id: str, invocation: Invocation[CallerT, ConnectionT] | None, nonce: str
+    ) -> Rejection[CallerT, ConnectionT]:
+        if invocation is None:
+            if invocation_id in self._late:
+                del self._late[invocation_id]
+                return _gone(())
+        elif nonce and nonce != invocation.nonce:
+            return _gone(())
+        elif invocation.phase is _TIMED_OUT:
+            return self._late_post(invocation)
+        return Rejection(400, "InvalidRequestID", "Invalid request ID")
+
+    def _late_post(self, invocation: Invocation[CallerT, ConnectionT]) -> Rejection[CallerT, ConnectionT]:
+        self._forget(invocation)
+        return _gone((ReleaseSlot(invocation), *self._drained()))
+
+    def finish(
+        self, invocation: Invocation[CallerT, ConnectionT]
+    ) -> tuple[Effect[CallerT, ConnectionT], ...] | Rejection[CallerT, ConnectionT]:
+        """The post that `begin_response` or `begin_error` accepted came to its end, good or bad; the shell answers the
+        caller unless this is a `Rejection`: then the caller was answered while the body still came in.
+        """
+        phase = invocation.phase
+        if phase is _TIMED_OUT:
+            return self._late_post(invocation)
+        if phase is _OVER:
+            return Rejection(400, "InvalidRequestID", "Invalid request ID")
+        self._forget(invocation)
+        return () if self.phase is _READY else self._drained()
+
+    def _forget(self, invocation: Invocation[CallerT, ConnectionT]) -> None:
+        self._invocations.pop(invocation.invocation_id, None)
+        invocation.phase = _OVER
+        connection = invocation.connection
+        if self._own_connection and connection is not None and self._running_on.get(connection) is invocation:
+            del self._running_on[connection]
+
+    def _lose(self, invocation: Invocation[CallerT, ConnectionT]) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """The worker that had it is gone or has moved on without a word."""
+        answered = invocation.phase is _TIMED_OUT
+        self._forget(invocation)
+        self._remember_late(invocation.invocation_id)
+        if answered:
+            return (ReleaseSlot(invocation),)
+        return (Fail(invocation, errors.EXIT_ERROR, errors.WITHOUT_A_REASON),)
+
+    def _remember_late(self, invocation_id: str) -> None:
+        self._late[invocation_id] = None
+        if len(self._late) > REMEMBERED_LATE_INVOCATIONS:
+            self._late.popitem(last=False)
+
+    # Time
+
+    def expire(self, now: float) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """Everything whose time is up."""
+        if self.phase is _STARTING:
+            if self._init_deadline is None or now < self._init_deadline:
+                return ()
+            self._init_deadline = None
+            return self._fail_init(errors.TIMED_OUT, "The function's initialization did not finish in time.")
+        self._slots.settle(now)
+        effects: list[Effect[CallerT, ConnectionT]] = []
+        leaking = False
+        for invocation in [one for one in self._invocations.values() if one.wake_at <= now]:
+            phase = invocation.phase
+            if phase is _HELD:
+                self._held.remove(invocation)
+                self._forget(invocation)
+                effects.append(Refuse(invocation.caller, errors.UNAVAILABLE))
+            elif phase is _TIMED_OUT:
+                invocation.wake_at = now + LEAKED_SLOT_SECONDS
+                leaking = True
+            else:
+                effects.append(self._time_out(invocation, now))
+        effects.extend(self._drained())
+        if leaking and self.phase is _READY and self._timed_out_count() >= self._slots.count:
+            effects.extend(
+                self._recycle(errors.TIMED_OUT, "Every slot is held by a handler that outlived its timeout.")
+            )
+        return tuple(effects)
+
+    def _timed_out_count(self) -> int:
+        return sum(invocation.phase is _TIMED_OUT for invocation in self._invocations.values())
+
+    def _time_out(self, invocation: Invocation[CallerT, ConnectionT], now: float) -> Fail[CallerT, ConnectionT]:
+        """The caller is answered; the handler is not disturbed and keeps its slot until it posts."""
+        invocation.phase = _TIMED_OUT
+        invocation.wake_at = now + LEAKED_SLOT_SECONDS
+        return Fail(invocation, errors.TIMED_OUT, errors.timeout_message(invocation.timeout_seconds))
+
+    # Ends
+
+    def drain(self) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """Finish what is in flight, take nothing more. A drain before init ends the environment at once."""
+        if self.phase is _STARTING:
+            self.phase = _ENDED
+            return (End(None),)
+        if self.phase is _READY:
+            self.phase = _DRAINING
+        return self._drained()
+
+    def _recycle(self, error_type: str, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        self.failure = Failure(error_type, errors.reason_code(error_type, init=False), text, init=False)
+        self.phase = _DRAINING
+        effects: list[Effect[CallerT, ConnectionT]] = []
+        while self._held:
+            invocation = self._held.popleft()
+            self._forget(invocation)
+            effects.append(Refuse(invocation.caller, errors.UNHEALTHY))
+        return (*effects, *self._drained())
+
+    def _drained(self) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """Draining is over when nobody waits for an answer; handlers that outlived their timeout are not waited for."""
+        if self.phase is not _DRAINING:
+            return ()
+        if any(invocation.phase is not _TIMED_OUT for invocation in self._invocations.values()):
+            return ()
+        return self._end(errors.SHUT_DOWN, "", self.failure)
+
+    def stop(self) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """End at once; whoever waits is answered first."""
+        if self.phase is _ENDED:
+            return ()
+        return self._end(errors.SHUT_DOWN, "The execution environment was shut down", self.failure)
+
+    def process_exited(self, exit_status: int) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """The runtime's main process is gone, which ends the environment whatever its status was."""
+        message = errors.exit_message(exit_status)
+        if self.phase is _STARTING:
+            return self._fail_init(errors.EXIT_ERROR, message)
+        return self._fail(errors.EXIT_ERROR, message)
+
+    def out_of_memory(self) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        message = "Runtime exited with error: signal: killed"
+        if self.phase is _STARTING:
+            return self._fail_init(errors.OUT_OF_MEMORY, message)
+        return self._fail(errors.OUT_OF_MEMORY, message)
+
+    def could_not_start(self, error_type: str, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        """The code, the runtime or the process could not be had."""
+        return self._fail_init(error_type, text) if self.phase is _STARTING else self._fail(error_type, text)
+
+    def _fail_init(self, error_type: str, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        if self._init_error is not None and error_type in {errors.EXIT_ERROR, errors.TIMED_OUT}:
+            error_type, posted = self._init_error
+            text = posted or text
+        failure = Failure(error_type, errors.reason_code(error_type, init=True), text, init=True)
+        return self._end(error_type, text, failure)
+
+    def _fail(self, error_type: str, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        if self.phase is _ENDED:
+            return ()
+        failure = self.failure or Failure(error_type, errors.reason_code(error_type, init=False), text, init=False)
+        return self._end(error_type, text, failure)
+
+    def _end(self, error_type: str, text: str, failure: Failure | None) -> tuple[Effect[CallerT, ConnectionT], ...]:
+        self.phase = _ENDED
+        self.failure = failure
+        self._held.clear()
+        self._idle.clear()
+        effects: list[Effect[CallerT, ConnectionT]] = []
+        for invocation in list(self._invocations.values()):
+            phase = invocation.phase
+            self._forget(invocation)
+            if phase is _HELD:
+                effects.append(Refuse(invocation.caller, errors.UNHEALTHY))
+            elif phase is _TIMED_OUT:
+                effects.append(ReleaseSlot(invocation))
+            else:
+                effects.append(Fail(invocation, error_type, text))
+        return (*effects, End(failure))
+
+
+def _gone(effects: tuple[Effect[CallerT, ConnectionT], ...]) -> Rejection[CallerT, ConnectionT]:
+    return Rejection(410, "InvokeTimeout", "Invoke timeout", effects)

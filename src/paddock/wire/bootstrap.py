@@ -1,0 +1,47 @@
+"""What a launcher hands to the agent of a new instance, as one private JSON file. No logic, no I/O.
+
+The file holds the token that opens the agent's connection: it is readable by its owner only and never logged.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+UNIX_PREFIX = "unix:"
+
+
+class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`address` is where the agent listens (`unix:/path`); `directory` is the instance's own, `data_dir` the one that
+    holds the installed runtimes. `entitled_cores` is what the instance's vCPUs are worth on this machine.
+
+    `fence_after_seconds`: end the instance when no server has been connected for so long; None: go on for ever.
+    """
+
+    instance_id: str
+    provider: str
+    zone: str
+    subnet_id: str
+    address: str
+    token: str
+    directory: str
+    data_dir: str
+    entitled_cores: float
+    strict_cpu: bool
+    vcpu: int
+    memory_mb: int
+    region: str
+    account_id: str
+    strict_runtimes: bool = False
+    fence_after_seconds: float | None = None
+
+    def __repr__(self) -> str:
+        return f"AgentBootstrap({self.instance_id!r})"
+
+
+def encode_bootstrap(bootstrap: AgentBootstrap) -> bytes:
+    return msgspec.json.encode(bootstrap)
+
+
+def decode_bootstrap(text: bytes) -> AgentBootstrap:
+    """Raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
+    return msgspec.json.decode(text, type=AgentBootstrap)
