@@ -30,7 +30,8 @@ FACTS = """
 import os, sys
 import boto3
 def handler(event, context):
-    return {"path": sys.path, "env": dict(os.environ), "boto3": boto3.__file__, "cwd": os.getcwd(), "prefix": sys.prefix}
+    env, cwd = dict(os.environ), os.getcwd()
+    return {"path": sys.path, "env": env, "boto3": boto3.__file__, "cwd": cwd, "prefix": sys.prefix}
 """
 
 

@@ -121,7 +121,7 @@ def _compile_client(directory: Path, node_prefix: Path, job: Job) -> None:
 
 
 def _check(runtime: Path, node_prefix: Path, job: Job, client: Path) -> None:
-    """The compiled part must load in this Node.js before anybody relies on it. It wants an address, and calls nobody."""
+    """The compiled part must load in this Node.js before anybody relies on it. It wants an address; it calls nobody."""
     addon = runtime / "node_modules" / "aws-lambda-ric" / "rapid-client.node"
     argv = [str(node_prefix / "bin" / "node"), "-e", "require(process.argv[1])", str(addon)]
     environment = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}
