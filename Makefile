@@ -32,7 +32,7 @@ check: ## format, lint, types, import contracts, tidiness: seconds
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -q tests/tidy
+	@$(BIN)/python -m pytest -q tests/tidy -m "not slow"
 
 format: ## format the code and mend what the linter can
 	@$(SETUP) --dev
