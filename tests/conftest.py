@@ -1,14 +1,22 @@
-"""What every test may use: coroutine tests run in an event loop of their own, with a bound on how long."""
+"""What every test may use: coroutine tests run in an event loop of their own, and properties are not timed."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Not an expectation of speed: a test that hangs must end on its own on the slowest machine.
 COROUTINE_TEST_LIMIT_SECONDS = 300
+
+# A slow machine is no counterexample. Continuous integration tries the same examples each time; people try new ones.
+settings.register_profile(
+    "paddock", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("paddock")
 
 
 @pytest.hookimpl(tryfirst=True)
