@@ -112,6 +112,9 @@ class Environment:
     in_flight: int = 0
     cpu_utilization: float | None = None
     failure: EnvironmentFailure | None = None
+    draining_since: datetime | None = None
+    ended_at: datetime | None = None
+    """When its end was reported; spaces out the restarts of one that keeps failing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +196,15 @@ class EnvironmentAssignment:
 
 @dataclass(frozen=True, slots=True)
 class InstanceAssignment:
-    """The whole of what one instance should run; an environment that is not named is to end at once."""
+    """The whole of what one instance should run; an environment that is not named is to end at once.
+
+    `draining`: the instance is being emptied and takes nothing new. It is kept as `ManagedInstance.draining`, because what
+    has been begun cannot be told from the environments alone.
+    """
 
     instance_id: InstanceId
     environments: tuple[EnvironmentAssignment, ...]
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,236 @@
+"""A plan in the making: the fleet as it will be, what room is left, and the reasons so far.
+
+Lives within one call of `plan`. It keeps the books (which environments count, what is free, how many vCPU are used) and
+decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from paddock.core.placement import Placement, Room, subnet_for, usable_memory_mb, usable_vcpu
+from paddock.core.planning.settings import PlanIds, PlanningSettings
+from paddock.model.fleet import (
+    Environment,
+    EnvironmentAssignment,
+    EnvironmentShape,
+    FleetSnapshot,
+    InstanceAssignment,
+    LaunchInstance,
+    ManagedInstance,
+    Plan,
+    Reason,
+    TerminateInstance,
+    VersionOutcome,
+)
+from paddock.model.ids import AvailabilityZone, EnvironmentId, FunctionVersionKey, InstanceId, RevisionId
+from paddock.model.instance_types import InstanceType
+from paddock.model.states import EnvironmentPhase, InstancePhase
+
+Revision = tuple[FunctionVersionKey, RevisionId]
+
+_USABLE = frozenset({InstancePhase.PENDING, InstancePhase.RUNNING})
+_SHORTEST_WAKE = timedelta(seconds=1)
+"""Outcomes and delays that are already over: plan again soon, but never in a busy loop."""
+
+
+class Draft:
+    def __init__(self, snapshot: FleetSnapshot, now: datetime, ids: PlanIds, settings: PlanningSettings) -> None:
+        self.snapshot = snapshot
+        self.now = now
+        self.settings = settings
+        self.outcomes: list[VersionOutcome] = []
+        self._ids = ids
+        self._launches: list[LaunchInstance] = []
+        self._terminations: dict[InstanceId, TerminateInstance] = {}
+        self._reasons: list[Reason] = []
+        self._wake: datetime | None = None
+        self.instances: dict[InstanceId, ManagedInstance] = {
+            instance.instance_id: instance for instance in snapshot.instances if instance.phase in _USABLE
+        }
+        self._revisions: dict[Revision, dict[EnvironmentId, Environment]] = {}
+        self._on: dict[InstanceId, dict[EnvironmentId, Environment]] = {each: {} for each in self.instances}
+        self._dropped: set[EnvironmentId] = set()
+        self._free: dict[InstanceId, tuple[float, int]] = {
+            instance.instance_id: (usable_vcpu(instance.instance_type), usable_memory_mb(instance.instance_type))
+            for instance in self.instances.values()
+        }
+        self._used_vcpu = sum(
+            instance.instance_type.vcpu
+            for instance in snapshot.instances
+            if instance.phase is not InstancePhase.TERMINATED
+        )
+        for environment in snapshot.environments:
+            if environment.phase is not EnvironmentPhase.ENDED and environment.instance_id in self.instances:
+                draining = environment.draining or environment.phase is EnvironmentPhase.DRAINING
+                self._enter(replace(environment, draining=True) if draining else environment)
+
+    # What there is
+
+    @property
+    def budget(self) -> int:
+        """How many vCPU may still be launched; what is not yet known to be gone counts as used."""
+        return max(0, self.snapshot.scaling.max_vcpu_count - self._used_vcpu)
+
+    def is_leaving(self, instance_id: InstanceId) -> bool:
+        instance = self.instances[instance_id]
+        return instance.draining or instance.replace_reason is not None
+
+    def members(self, key: FunctionVersionKey, revision: RevisionId) -> list[Environment]:
+        """The revision's environments that neither drain nor are dropped, on instances that can be used."""
+        found = self._revisions.get((key, revision), {}).values()
+        return [each for each in found if not each.draining and each.environment_id not in self._dropped]
+
+    def revisions_of(self, key: FunctionVersionKey) -> list[RevisionId]:
+        return [revision for found, revision in self._revisions if found == key]
+
+    def keys(self) -> set[FunctionVersionKey]:
+        return {key for key, _ in self._revisions}
+
+    def on_instance(self, instance_id: InstanceId) -> list[Environment]:
+        """Everything there that has not been dropped, draining or not."""
+        return [each for each in self._on[instance_id].values() if each.environment_id not in self._dropped]
+
+    def occupancy(self, instance_id: InstanceId) -> int:
+        return sum(1 for each in self.on_instance(instance_id) if not each.draining)
+
+    def is_bare(self, instance_id: InstanceId) -> bool:
+        """Nothing is there any more; a dropped environment counts until its end is reported."""
+        return not self._on[instance_id]
+
+    def rooms(self, key: FunctionVersionKey | None = None, revision: RevisionId | None = None) -> list[Room]:
+        """What is free on each instance that stays, with how many of the revision it already has."""
+        members: Counter[InstanceId] = Counter()
+        if key is not None and revision is not None:
+            members.update(each.instance_id for each in self.members(key, revision))
+        return [
+            Room(
+                instance_id=instance_id,
+                zone=instance.zone,
+                vcpu=self._free[instance_id][0],
+                memory_mb=self._free[instance_id][1],
+                members=members[instance_id],
+                ready=instance.phase is InstancePhase.RUNNING,
+            )
+            for instance_id, instance in self.instances.items()
+            if not self.is_leaving(instance_id)
+        ]
+
+    # What is decided
+
+    def because(self, subject: object, text: str) -> None:
+        self._reasons.append(Reason(str(subject), text))
+
+    def wake_at(self, when: datetime) -> None:
+        if self._wake is None or when < self._wake:
+            self._wake = when
+
+    def accept(
+        self, placement: Placement, key: FunctionVersionKey, revision: RevisionId, shape: EnvironmentShape
+    ) -> None:
+        for instance_id, count in placement.existing:
+            self._assign(instance_id, count, key, revision, shape)
+        for launch in placement.launches:
+            instance_id = self._launch(launch.instance_type, launch.zone)
+            self._assign(instance_id, launch.environments, key, revision, shape)
+
+    def drain(self, environment: Environment) -> None:
+        drained = replace(environment, draining=True)
+        environment_id = environment.environment_id
+        self._revisions[environment.key, environment.revision][environment_id] = drained
+        self._on[environment.instance_id][environment_id] = drained
+
+    def drop(self, environment: Environment) -> None:
+        """Ends at once. Its room stays taken until its end is reported."""
+        self._dropped.add(environment.environment_id)
+
+    def begin_to_empty(self, instance_id: InstanceId) -> None:
+        self.instances[instance_id] = replace(self.instances[instance_id], draining=True)
+
+    def terminate(self, instance_id: InstanceId, reason: str) -> None:
+        self._terminations[instance_id] = TerminateInstance(instance_id, reason)
+        self.because(instance_id, f"is terminated: {reason}")
+        if self.instances.pop(instance_id, None) is None:
+            return
+        del self._free[instance_id]
+        for environment in self._on.pop(instance_id).values():
+            del self._revisions[environment.key, environment.revision][environment.environment_id]
+
+    def finish(self) -> Plan:
+        if self.outcomes:
+            self.wake_at(self.now)
+        if not self._reasons:
+            self.because(self.snapshot.provider, "no version wants capacity and nothing runs")
+        wake_after = None if self._wake is None else max(self._wake - self.now, _SHORTEST_WAKE)
+        return Plan(
+            provider=self.snapshot.provider,
+            launches=tuple(self._launches),
+            assignments=tuple(self._assignment(instance_id) for instance_id in self.instances),
+            terminations=tuple(self._terminations.values()),
+            outcomes=tuple(self.outcomes),
+            reasons=tuple(self._reasons),
+            wake_after=wake_after,
+        )
+
+    # Books
+
+    def _enter(self, environment: Environment) -> None:
+        self._revisions.setdefault((environment.key, environment.revision), {})[environment.environment_id] = (
+            environment
+        )
+        self._on[environment.instance_id][environment.environment_id] = environment
+        vcpu, memory_mb = self._free[environment.instance_id]
+        shape = environment.shape
+        self._free[environment.instance_id] = (vcpu - shape.vcpu, memory_mb - shape.memory_mb)
+
+    def _launch(self, instance_type: InstanceType, zone: AvailabilityZone) -> InstanceId:
+        used = Counter(instance.subnet_id for instance in self.instances.values())
+        subnet = subnet_for(zone, self.snapshot.zones, used)
+        launch = LaunchInstance(self._ids.instance_id(), instance_type, subnet.zone, subnet.subnet_id)
+        self._launches.append(launch)
+        self._used_vcpu += instance_type.vcpu
+        self.instances[launch.instance_id] = ManagedInstance(
+            instance_id=launch.instance_id,
+            instance_type=instance_type,
+            zone=subnet.zone,
+            subnet_id=subnet.subnet_id,
+            phase=InstancePhase.PENDING,
+            launched_at=self.now,
+        )
+        self._on[launch.instance_id] = {}
+        self._free[launch.instance_id] = (usable_vcpu(instance_type), usable_memory_mb(instance_type))
+        self.because(launch.instance_id, f"{instance_type.name} is launched in {subnet.zone} ({subnet.subnet_id})")
+        return launch.instance_id
+
+    def _assign(
+        self,
+        instance_id: InstanceId,
+        count: int,
+        key: FunctionVersionKey,
+        revision: RevisionId,
+        shape: EnvironmentShape,
+    ) -> None:
+        for _ in range(count):
+            self._enter(
+                Environment(
+                    environment_id=self._ids.environment_id(),
+                    instance_id=instance_id,
+                    key=key,
+                    revision=revision,
+                    shape=shape,
+                    phase=EnvironmentPhase.ASSIGNED,
+                    assigned_at=self.now,
+                )
+            )
+
+    def _assignment(self, instance_id: InstanceId) -> InstanceAssignment:
+        environments = tuple(_assigned(self.on_instance(instance_id)))
+        return InstanceAssignment(instance_id, environments, draining=self.instances[instance_id].draining)
+
+
+def _assigned(environments: Iterable[Environment]) -> Iterable[EnvironmentAssignment]:
+    for each in environments:
+        yield EnvironmentAssignment(each.environment_id, each.key, each.revision, each.shape, each.draining)

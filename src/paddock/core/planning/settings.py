@@ -1,0 +1,57 @@
+"""What may be tuned of planning, with the reason for each figure, and where new ids come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from paddock.core.placement import SPREAD_INSTANCES
+from paddock.core.scaling import ScalingSettings
+from paddock.model.ids import EnvironmentId, InstanceId
+
+
+class PlanIds(Protocol):
+    """New ids: planning rolls no dice of its own."""
+
+    def instance_id(self) -> InstanceId:
+        """`i-` and 17 hexadecimal digits, as EC2's."""
+        ...
+
+    def environment_id(self) -> EnvironmentId: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningSettings:
+    scaling: ScalingSettings = field(default_factory=ScalingSettings)
+    spread_instances: int = SPREAD_INSTANCES
+    idle_grace: timedelta = timedelta(minutes=3)
+    """AWS ends an empty instance "typically within minutes"; the next publish may want it before."""
+    consolidate_after: timedelta = timedelta(minutes=10)
+    """A younger instance was launched for a reason that may come again."""
+    consolidation_candidates: int = 8
+    """Only so many of the emptiest instances are looked at in one plan: each costs a placement."""
+    launch_deadline: timedelta = timedelta(minutes=5)
+    """AWS was seen to end a broken instance after about 3.5 minutes."""
+    start_deadline: timedelta = timedelta(minutes=20)
+    """An environment that is not ready by now never will be: the longest init timeout is 15 minutes."""
+    drain_timeout: timedelta = timedelta(minutes=16)
+    """The longest a synchronous invocation may last is 15 minutes; what then still runs has no caller."""
+    init_failures: int = 3
+    """A revision whose first three environments fail init is broken; AWS starts three as well."""
+    init_failures_despite_success: int = 10
+    free_restarts: int = 3
+    """So many failures of a revision are made good at once; then each waits twice as long as the one before."""
+    restart_backoff: timedelta = timedelta(seconds=2)
+    restart_backoff_limit: timedelta = timedelta(minutes=2)
+    launch_backoff: timedelta = timedelta(seconds=10)
+    """Per instance type and zone, doubling; others are tried meanwhile."""
+    launch_backoff_limit: timedelta = timedelta(minutes=5)
+    launch_tries: int = 12
+    """Four rounds of three instances; with `launch_patience`, when a publish gives up for want of instances."""
+    launch_patience: timedelta = timedelta(minutes=1)
+    publish_patience: timedelta = timedelta(minutes=20)
+    """How long a publish waits for vCPU that is being given back; boto3's waiter gives up after 26 minutes."""
+
+
+DEFAULT_SETTINGS = PlanningSettings()

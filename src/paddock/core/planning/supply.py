@@ -1,0 +1,214 @@
+"""Finding places for what versions want, and judging a publish by what came of it.
+
+A publish that cannot have its minimum fails with AWS's reason code, but not while room is on its way back or another
+instance type is still to be tried. Who already serves is never failed: it gets what there is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from paddock.core.placement import Offers, Placement, Selection, place, select_types
+from paddock.core.planning.demand import Demand, restart_not_before
+from paddock.core.planning.draft import Draft
+from paddock.model.fleet import LaunchFailure, RevisionFailed, RevisionServed
+from paddock.model.ids import AvailabilityZone
+from paddock.model.states import EnvironmentPhase, InstancePhase, StateReasonCode
+
+SCALING_LIMIT_TEXT = (
+    "MinimumExecutionEnvironments can't be provisioned because CapacityProvider has reached maxVCpuCount limit. "
+    "Increase maxVCpuCount in the CapacityProvider configuration and try again."
+)
+"""AWS's own words (seen in a public issue)."""
+
+_HOPELESS = frozenset(
+    {
+        StateReasonCode.INVALID_ENTRY_POINT,
+        StateReasonCode.INVALID_WORKING_DIRECTORY,
+        StateReasonCode.PERMISSION_DENIED,
+        StateReasonCode.TOO_MANY_EXTENSIONS,
+        StateReasonCode.INVALID_RUNTIME,
+        StateReasonCode.INVALID_ZIP_FILE,
+    }
+)
+"""Init failures that another try cannot mend."""
+
+_UNLIMITED_VCPU = 1_000_000
+"""More than any provider may have: asks whether anything but the ceiling is in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Launches not to be tried yet: `blocked` (type, zone) pairs, and when the first of them may be tried again."""
+
+    blocked: frozenset[tuple[str, AvailabilityZone]]
+    until: datetime | None
+
+
+def backoff(draft: Draft) -> Backoff:
+    settings = draft.settings
+    grouped: dict[tuple[str, AvailabilityZone], list[LaunchFailure]] = {}
+    for failure in draft.snapshot.launch_failures:
+        grouped.setdefault((failure.instance_type, failure.zone), []).append(failure)
+    until: dict[tuple[str, AvailabilityZone], datetime] = {}
+    for pair, failures in grouped.items():
+        delay = min(settings.launch_backoff * (1 << min(len(failures) - 1, 16)), settings.launch_backoff_limit)
+        again = max(failure.at for failure in failures) + delay
+        if again > draft.now:
+            until[pair] = again
+    for (name, zone), again in sorted(until.items()):
+        wait = (again - draft.now).total_seconds()
+        draft.because(draft.snapshot.provider, f"{name} in {zone} is not launched for {wait:.0f} s: it failed before")
+        draft.wake_at(again)
+    return Backoff(frozenset(until), min(until.values(), default=None))
+
+
+def supply(draft: Draft, demand: Demand, held: Backoff) -> bool:
+    """Place what the demand lacks. False when its publish has failed."""
+    if demand.publishing and _init_failed(draft, demand):
+        return False
+    staying = [each for each in draft.members(demand.key, demand.revision) if not draft.is_leaving(each.instance_id)]
+    missing = demand.wanted - len(staying)
+    if missing > 0 and not _restart_waits(draft, demand):
+        return _place_missing(draft, demand, missing, held)
+    return True
+
+
+def serve(draft: Draft, demand: Demand) -> None:
+    """Say that a published revision serves: all it wants is ready, or its minimum is and no more can be had for now."""
+    members = draft.members(demand.key, demand.revision)
+    ready = sum(1 for each in members if each.phase is EnvironmentPhase.READY)
+    on_the_way = len(members) - ready
+    if ready >= demand.wanted or (ready >= demand.minimum and not on_the_way):
+        draft.outcomes.append(RevisionServed(demand.key, demand.revision))
+        draft.because(demand.key, f"revision {demand.revision} serves: {ready} environments are ready")
+    else:
+        draft.because(demand.key, f"revision {demand.revision} has {ready} of {demand.wanted} environments ready")
+
+
+def _init_failed(draft: Draft, demand: Demand) -> bool:
+    failures = [each.failure for each in demand.failures if each.failure is not None and each.failure.init]
+    if not failures:
+        return False
+    succeeded = any(each.phase is EnvironmentPhase.READY for each in draft.members(demand.key, demand.revision))
+    settings = draft.settings
+    allowed = settings.init_failures_despite_success if succeeded else settings.init_failures
+    last = failures[-1]
+    if len(failures) < allowed and last.reason_code not in _HOPELESS:
+        draft.because(
+            demand.key, f"{len(failures)} environments failed to start ({last.text}); {allowed} fail the publish"
+        )
+        return False
+    _fail(draft, demand, last.reason_code, last.text)
+    return True
+
+
+def _restart_waits(draft: Draft, demand: Demand) -> bool:
+    until = restart_not_before(demand.failures, draft.settings)
+    if until is None or until <= draft.now:
+        return False
+    wait = (until - draft.now).total_seconds()
+    draft.because(demand.key, f"{len(demand.failures)} environments failed lately; the next starts in {wait:.0f} s")
+    draft.wake_at(until)
+    return True
+
+
+def find_places(
+    draft: Draft,
+    demand: Demand,
+    count: int,
+    *,
+    blocked: frozenset[tuple[str, AvailabilityZone]] = frozenset(),
+    budget: int | None = None,
+    spread: int | None = None,
+) -> Placement:
+    """Places for `count` more environments of a demand, within the vCPU that may still be launched."""
+    zones = tuple(dict.fromkeys(zone.zone for zone in draft.snapshot.zones))
+    wanted_spread = min(draft.settings.spread_instances, demand.wanted) if spread is None else spread
+    return place(
+        demand.shape,
+        count,
+        draft.rooms(demand.key, demand.revision),
+        Offers(_selection(draft, demand).types, zones, blocked),
+        budget=draft.budget if budget is None else budget,
+        total=demand.wanted,
+        spread=wanted_spread,
+    )
+
+
+def _selection(draft: Draft, demand: Demand) -> Selection:
+    return select_types(draft.snapshot.offered_types, draft.snapshot.requirements, demand.shape)
+
+
+def _place_missing(draft: Draft, demand: Demand, missing: int, held: Backoff) -> bool:
+    placement = find_places(draft, demand, missing, blocked=held.blocked)
+    if demand.publishing and demand.wanted - placement.unplaced < demand.minimum:
+        return _wait_or_fail(draft, demand, missing)
+    draft.accept(placement, demand.key, demand.revision, demand.shape)
+    reused = sum(count for _, count in placement.existing)
+    launched = sum(launch.environments for launch in placement.launches)
+    draft.because(
+        demand.key,
+        f"revision {demand.revision} lacks {missing} environments: {reused} start on instances that are there, "
+        f"{launched} on {len(placement.launches)} new ones",
+    )
+    for reason in placement.reasons:
+        draft.because(demand.key, reason)
+    if placement.unplaced and not _selection(draft, demand).types:
+        draft.because(demand.key, f"no instance type can be launched: {_selection(draft, demand).explain()}")
+    return True
+
+
+def _wait_or_fail(draft: Draft, demand: Demand, missing: int) -> bool:
+    """The minimum cannot be placed now. True while it may still come."""
+    enough = missing - (demand.wanted - demand.minimum)
+    selection = _selection(draft, demand)
+    if not selection.types:
+        code = StateReasonCode.INVALID_CONFIGURATION if selection.refused else StateReasonCode.INSUFFICIENT_CAPACITY
+        return _fail(draft, demand, code, f"No instance type can be launched: {selection.explain()}")
+    if not find_places(draft, demand, enough).unplaced:
+        return _wait_for_launches(draft, demand)
+    if find_places(draft, demand, enough, budget=_UNLIMITED_VCPU).unplaced:
+        text = f"No zone of the capacity provider offers {', '.join(each.name for each in selection.types[:12])}"
+        return _fail(draft, demand, StateReasonCode.INSUFFICIENT_CAPACITY, text)
+    returning = _returning_vcpu(draft)
+    if returning and draft.now - demand.version.published_at < draft.settings.publish_patience:
+        draft.because(demand.key, f"revision {demand.revision} waits for {returning} vCPU that are being given back")
+        draft.wake_at(draft.now + timedelta(seconds=5))
+        return True
+    return _fail(draft, demand, StateReasonCode.CAPACITY_PROVIDER_SCALING_LIMIT_EXCEEDED, SCALING_LIMIT_TEXT)
+
+
+def _returning_vcpu(draft: Draft) -> int:
+    """How many vCPU come back from instances that end or only drain; idle ones are ended for it."""
+    going = 0
+    for instance in draft.snapshot.instances:
+        if instance.phase in (InstancePhase.STOPPING, InstancePhase.LOST):
+            going += instance.instance_type.vcpu
+        elif instance.instance_id in draft.instances and not draft.occupancy(instance.instance_id):
+            going += instance.instance_type.vcpu
+            if draft.is_bare(instance.instance_id):
+                draft.terminate(instance.instance_id, "it is empty and its vCPU are needed for a publish")
+    return going
+
+
+def _wait_for_launches(draft: Draft, demand: Demand) -> bool:
+    failures = [each for each in draft.snapshot.launch_failures if each.at >= demand.version.published_at]
+    patient = draft.now - demand.version.published_at < draft.settings.launch_patience
+    if len(failures) < draft.settings.launch_tries or patient:
+        draft.because(demand.key, f"revision {demand.revision} waits for instances: {len(failures)} launches failed")
+        return True
+    last = max(failures, key=lambda failure: failure.at)
+    tried = ", ".join(dict.fromkeys(f"{each.instance_type} in {each.zone}" for each in failures))
+    draft.because(demand.key, f"tried {tried}")
+    return _fail(draft, demand, last.reason_code, last.text)
+
+
+def _fail(draft: Draft, demand: Demand, code: StateReasonCode, text: str) -> bool:
+    """Always False: the publish is over and what was started for it ends."""
+    draft.outcomes.append(RevisionFailed(demand.key, demand.revision, code, text))
+    draft.because(demand.key, f"revision {demand.revision} fails with {code.value}: {text}")
+    for environment in draft.members(demand.key, demand.revision):
+        draft.drop(environment)
+    return False
