@@ -55,6 +55,10 @@ class Settings:
         default=False,
         metadata={"help": "refuse a runtime whose very version is not here instead of standing in the nearest"},
     )
+    runtimes_dir: Path | None = field(
+        default=None,
+        metadata={"help": "interpreters and clients are installed in its `runtimes` folder; default: data_dir"},
+    )
     network_file: Path | None = field(
         default=None,
         metadata={"help": "YAML file that names other subnets and security groups than the default network's"},

@@ -1,0 +1,50 @@
+"""The command line: `paddock`. Each command imports what it needs when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from paddock import __version__
+from paddock.cli import env, logs, runtimes, status, up
+from paddock.cli.demo import command as demo
+from paddock.model.errors import SettingsError, StartError
+
+app = typer.Typer(
+    name="paddock",
+    help="AWS Lambda Managed Instances that anyone can run.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(up.up)
+app.command("env")(env.env)
+app.command("status")(status.status)
+app.command("logs")(logs.logs)
+app.command("demo")(demo.demo)
+app.command("runtimes")(runtimes.runtimes)
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run a command; a fault of the operator's surroundings is one line on stderr, never a traceback."""
+    try:
+        app()
+    except (SettingsError, StartError) as error:
+        typer.echo(f"paddock: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""`paddock status`: providers, instances, environments, slots in use, and the last decisions with their reasons."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from paddock.cli.options import CONNECT_SECONDS, DataDir, Output, OutputOption, found_server
+from paddock.model.errors import StartError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from paddock.server.data_dir import KeyPair, RunningServer
+
+SHOWN_DECISIONS = 5
+
+
+def status(*, data_dir: DataDir = None, output: OutputOption = Output.TEXT) -> None:
+    """Show what runs where, how full it is, and what was decided last and why."""
+    running, keys = found_server(data_dir)
+    document = fetch_status(running, keys)
+    if output is Output.JSON:
+        typer.echo(json.dumps(document, indent=1))
+        return
+    from rich.console import Console
+
+    _print(Console(), running, document)
+
+
+def fetch_status(running: RunningServer, keys: KeyPair) -> dict[str, Any]:
+    """The server's status document, asked for with a signed request like any other."""
+    import urllib.error
+    import urllib.request
+
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest("GET", f"{running.url}/_paddock/status")
+    SigV4Auth(Credentials(keys.access_key_id, keys.secret_access_key), "lambda", running.region).add_auth(request)
+    signed = urllib.request.Request(f"{running.url}/_paddock/status", headers=dict(request.headers))  # noqa: S310  # our own server
+    try:
+        with urllib.request.urlopen(signed, timeout=CONNECT_SECONDS) as response:  # noqa: S310
+            document: dict[str, Any] = json.load(response)
+    except (urllib.error.URLError, TimeoutError, OSError) as error:
+        raise StartError(f"the server at {running.url} did not tell its status: {error}") from error
+    return document
+
+
+def _print(console: Console, running: RunningServer, document: dict[str, Any]) -> None:
+    console.print(f"{running.url}, {running.region}, process {running.pid}", highlight=False)
+    for note in document.get("runtime_notes", ()):
+        console.print(f"note: {note}", highlight=False)
+    if not document["providers"]:
+        console.print("no capacity providers yet")
+    for provider in document["providers"]:
+        _print_provider(console, provider)
+
+
+def _print_provider(console: Console, provider: dict[str, Any]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from paddock.cli.demo.live import environment_rows
+
+    console.rule(f"[bold]{provider['name']}[/bold] {provider['state']}", align="left")
+    used, cap = provider["vcpu"], provider["max_vcpu_count"]
+    console.print(f"{len(provider['instances'])} instances, {used} of at most {cap} vCPU", highlight=False)
+    table = Table("instance", "zone", "type", "environment", "function", "slots in use", "most", box=box.SIMPLE_HEAD)
+    for row in environment_rows({"providers": [provider]}):
+        table.add_row(*row)
+    if table.row_count:
+        console.print(table)
+    for decision in provider["decisions"][-SHOWN_DECISIONS:]:
+        what = "; ".join(decision["actions"]) or "nothing to do"
+        console.print(f"{decision['at'][11:19]} {what}", highlight=False)
+        for reason in decision["reasons"]:
+            console.print(f"         [dim]{reason['subject']}: {reason['text']}[/dim]", highlight=False)

@@ -1,0 +1,57 @@
+"""`paddock up`: the server in the foreground."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paddock.cli.options import DataDir
+
+
+def up(
+    *,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one. [default: 4600]")] = None,
+    data_dir: DataDir = None,
+    auth: Annotated[str | None, typer.Option(help="sigv4 or none (loopback only). [default: sigv4]")] = None,
+    region: Annotated[str | None, typer.Option(help="Region in ARNs and zones. [default: us-east-1]")] = None,
+    cores_per_vcpu: Annotated[
+        float | None, typer.Option(help="Cores of this machine that one vCPU is worth, at most 1.")
+    ] = None,
+    strict_cpu: Annotated[
+        bool | None, typer.Option("--strict-cpu", help="Make a vCPU's worth a quota: no borrowing of idle cores.")
+    ] = None,
+    strict_runtimes: Annotated[
+        bool | None, typer.Option("--strict-runtimes", help="Refuse a runtime whose very version is not here.")
+    ] = None,
+    keep_instances: Annotated[
+        bool | None, typer.Option("--keep-instances", help="Leave instances running when the server ends.")
+    ] = None,
+    network_file: Annotated[
+        Path | None, typer.Option(help="YAML file naming other subnets and security groups.", show_default=False)
+    ] = None,
+) -> None:
+    """Start the endpoint, the control plane and the router; stay in the foreground until Ctrl-C.
+
+    Prints one line beginning `ready` with the URL when it answers. Point AWS tools at it with
+    `eval "$(paddock env)"`.
+    """
+    from paddock.server.main import run
+    from paddock.server.settings import load_settings
+
+    flags = {
+        "host": host,
+        "port": port,
+        "data_dir": data_dir,
+        "auth": auth,
+        "region": region,
+        "cores_per_vcpu": cores_per_vcpu,
+        "strict_cpu": strict_cpu,
+        "strict_runtimes": strict_runtimes,
+        "keep_instances": keep_instances,
+        "network_file": network_file,
+    }
+    run(load_settings(flags, os.environ))

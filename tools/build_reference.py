@@ -1,0 +1,93 @@
+"""Writes the reference pages that are made from code: settings and commands.
+
+`--check` writes nothing and fails when a page is stale; a test calls it so.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from paddock.cli.main import app
+from paddock.server.settings import Settings
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+
+
+def settings_page() -> str:
+    lines = [
+        "# Settings",
+        "",
+        "Made by `python tools/build_reference.py` from `src/paddock/server/settings.py`.",
+        "",
+        "Each setting can stand in `settings.yaml` in the data directory, in an environment variable, or in a flag of",
+        "`paddock up` where there is one; the later wins. The data directory itself comes from `PADDOCK_DATA_DIR` or",
+        "`--data-dir`.",
+        "",
+        "| Setting | Variable | Default | What it does |",
+        "|---|---|---|---|",
+    ]
+    for setting in fields(Settings):
+        default = "see text" if setting.default is MISSING else _shown(setting.default)
+        variable = f"`PADDOCK_{setting.name.upper()}`"
+        lines.append(f"| `{setting.name}` | {variable} | {default} | {setting.metadata['help']} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return "see text"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def commands_page() -> str:
+    lines = ["# Commands", "", "Made by `python tools/build_reference.py` from the commands' own help.", ""]
+    lines += _described("paddock", typer.main.get_command(app))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _described(path: str, command: Any) -> list[str]:
+    """A command and those below it. Typer carries its own copy of click, so its classes are told by what they have."""
+    lines = [f"## `{path}`", "", re.sub(r"\s+", " ", command.help or "").strip(), ""]
+    subcommands = getattr(command, "commands", None)
+    if subcommands is not None:
+        for name in subcommands:
+            lines += _described(f"{path} {name}", subcommands[name])
+        return lines
+    rows = [_row(each) for each in command.params if getattr(each, "help", None)]
+    return [*lines, "| | |", "|---|---|", *rows, ""] if rows else lines
+
+
+def _row(parameter: Any) -> str:
+    is_argument = parameter.param_type_name == "argument"
+    names = f"`{parameter.name.upper()}`" if is_argument else ", ".join(f"`{name}`" for name in parameter.opts)
+    text = re.sub(r"\s+", " ", str(parameter.help)).strip()
+    return f"| {names} | {text.replace('|', chr(92) + '|')} |"
+
+
+PAGES = {"settings.md": settings_page, "commands.md": commands_page}
+
+
+def main() -> int:
+    stale = []
+    for name, page in PAGES.items():
+        path = REFERENCE / name
+        text = page()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(str(path))
+        if "--check" not in sys.argv:
+            path.write_text(text, encoding="utf-8")
+    if "--check" in sys.argv and stale:
+        print(f"stale: {', '.join(stale)}; run python tools/build_reference.py")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
