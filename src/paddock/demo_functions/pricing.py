@@ -8,8 +8,9 @@ from pathlib import Path
 from paddock.demo_functions.deployment_package import remove_except, write_package
 from paddock.runtimes import Progress, ProgressCallback, RuntimeStore
 from paddock.runtimes.directories import install_directory
+from paddock.runtimes.jobs import Job
 from paddock.runtimes.locks import digest
-from paddock.runtimes.packages import Job, npm_install
+from paddock.runtimes.packages import npm_install
 from paddock.runtimes.progress import silent
 
 NAME = "pricing"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from paddock.demo_functions.deployment_package import remove_except, write_package
 from paddock.runtimes import Progress, ProgressCallback, RuntimeStore
-from paddock.runtimes.commands import run_command
 from paddock.runtimes.directories import install_directory
+from paddock.runtimes.jobs import Job
 from paddock.runtimes.locks import digest
-from paddock.runtimes.packages import Job, PythonTarget, pip_download, pip_install
+from paddock.runtimes.packages import PythonTarget, pip_download, pip_install
 from paddock.runtimes.progress import silent
 
 NAME = "thumbnailer"
@@ -27,7 +27,6 @@ _CREDITS = _SOURCE / "PHOTOS.txt"
 _REQUIREMENTS = _SOURCE / "requirements.txt"
 _PHOTO_REQUIREMENTS = _SOURCE / "photos-requirements.txt"
 _PHOTO_WHEEL = PythonTarget("3.11", ("manylinux_2_28_x86_64", "manylinux_2_24_x86_64"))
-_COMPILE_SECONDS = 300.0
 
 
 def build(store: RuntimeStore, data_dir: Path, progress: ProgressCallback = silent, runtime: str = RUNTIME) -> bytes:
@@ -68,10 +67,6 @@ def _compile(interpreter: Path, work: Path, job: Job) -> None:
     argv = [str(interpreter), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     argv += ["-s", str(work), "-p", "/var/task", str(work)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    run_command(
-        argv,
-        cwd=Path("/"),
-        environment=environment | {"PYTHONHASHSEED": "0"},
-        on_output=job.report,
-        max_silent_seconds=_COMPILE_SECONDS,
+    job.run(
+        argv, Path("/"), environment | {"PYTHONHASHSEED": "0"}, f"Install another Python: {interpreter} cannot do it."
     )

@@ -11,14 +11,15 @@ import shutil
 import sys
 from pathlib import Path
 
-from paddock.runtimes.commands import CommandFailed, run_command
 from paddock.runtimes.directories import install_directory, link_tree
-from paddock.runtimes.errors import CompilerMissing, InstallFailed
+from paddock.runtimes.errors import CompilerMissing
 from paddock.runtimes.interpreters import npm_program
+from paddock.runtimes.jobs import Job
 from paddock.runtimes.locks import NODEJS_CLIENT, digest, nodejs_interpreter
-from paddock.runtimes.packages import Job, PythonTarget, npm_install, pip_install
+from paddock.runtimes.packages import PythonTarget, npm_install, pip_install
 from paddock.runtimes.progress import ProgressCallback
 from paddock.runtimes.python_install import BOOTSTRAPS, write_bootstrap
+from paddock.runtimes.records import installed_directory, write_record
 from paddock.runtimes.resolution import Resolution, machine_architecture
 
 SCRIPTS = (BOOTSTRAPS / "nodejs.sh", BOOTSTRAPS / "exec_wrapper.sh")
@@ -27,8 +28,6 @@ CLIENT_FILES = ("index.mjs", "rapid-client.node", "package.json", "LICENSE", "NO
 
 BUILD_TOOLS = {"cmake": "cmake", "g++": "g++", "gcc": "g++", "make": "make", "tar": "tar", "xz": "xz-utils"}
 """What the client's install scripts call, and the Debian package that has it."""
-
-CHECK_SECONDS = 60.0
 
 
 def nodes_directory(root: Path) -> Path:
@@ -40,9 +39,8 @@ def client_directory(root: Path) -> Path:
     return root / "nodejs-client" / f"{machine_architecture()}-{digest(lock)}"
 
 
-def nodejs_directory(root: Path, resolution: Resolution) -> Path:
-    name = f"{resolution.version}-{digest(NODEJS_CLIENT / 'package-lock.json', *SCRIPTS)}"
-    return root / resolution.runtime.identifier / name
+def nodejs_digest() -> str:
+    return digest(NODEJS_CLIENT / "package-lock.json", *SCRIPTS)
 
 
 def install_nodejs(root: Path, resolution: Resolution, progress: ProgressCallback) -> Path:
@@ -62,13 +60,18 @@ def install_nodejs(root: Path, resolution: Resolution, progress: ProgressCallbac
         runtime = directory / "runtime"
         link_tree(client, runtime / "node_modules" / "aws-lambda-ric")
         inside = node_prefix.is_relative_to(root)
-        target = os.path.relpath(node_prefix, nodejs_directory(root, resolution)) if inside else node_prefix
+        target = (
+            os.path.relpath(node_prefix, installed_directory(root, resolution, nodejs_digest()))
+            if inside
+            else node_prefix
+        )
         (directory / "lang").symlink_to(target, target_is_directory=True)
         values = {"EXECUTION_ENV": resolution.runtime.execution_env, "MAJOR": resolution.runtime.version}
         write_bootstrap(runtime / "bootstrap", SCRIPTS[0], values)
         _check(runtime, node_prefix, Job(subject, "Checking the runtime", progress, 0.95), client)
+        write_record(directory, resolution, nodejs_digest())
 
-    return install_directory(nodejs_directory(root, resolution), build_runtime, progress)
+    return install_directory(installed_directory(root, resolution, nodejs_digest()), build_runtime, progress)
 
 
 def install_node(root: Path, resolution: Resolution, progress: ProgressCallback) -> Path:
@@ -125,13 +128,4 @@ def _check(runtime: Path, node_prefix: Path, job: Job, client: Path) -> None:
     addon = runtime / "node_modules" / "aws-lambda-ric" / "rapid-client.node"
     argv = [str(node_prefix / "bin" / "node"), "-e", "require(process.argv[1])", str(addon)]
     environment = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}
-    job.report("")
-    try:
-        run_command(argv, cwd=runtime, environment=environment, on_output=job.report, max_silent_seconds=CHECK_SECONDS)
-    except CommandFailed as failure:
-        raise InstallFailed(
-            job.subject,
-            f"{argv[0]} cannot load its client: {failure}.",
-            f"Remove {client} and try again.",
-            failure.output,
-        ) from failure
+    job.run(argv, runtime, environment, f"Remove {client} and try again.")

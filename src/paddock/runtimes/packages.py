@@ -12,28 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paddock.runtimes.commands import CommandFailed, run_command
 from paddock.runtimes.errors import InstallFailed
 from paddock.runtimes.interpreters import npm_program
-from paddock.runtimes.progress import Progress, ProgressCallback
-
-MAX_SILENT_SECONDS = 600.0
-"""A link-time optimisation on a slow machine is silent for a minute or two; a dead network never ends by itself."""
+from paddock.runtimes.jobs import Job
 
 _TRY_AGAIN = "Check that the package registry can be reached, then try again."
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """For whom something is installed (`subject`, for errors) and how far the whole is when it begins (`fraction`)."""
-
-    subject: str
-    step: str
-    progress: ProgressCallback
-    fraction: float | None = None
-
-    def report(self, line: str) -> None:
-        self.progress(Progress(self.step, line, self.fraction))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +48,7 @@ def _pip(command: str, lock: Path, options: Sequence[str], job: Job) -> None:
     argv = [sys.executable, "-m", "pip", command, f"--requirement={lock}", "--require-hashes", "--no-deps"]
     argv += ["--only-binary=:all:", "--progress-bar=off", "--no-input", "--disable-pip-version-check", *options]
     environment = {**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONNOUSERSITE": "1"}
-    _run(argv, lock.parent, environment, job)
+    job.run(argv, lock.parent, environment, _TRY_AGAIN)
 
 
 def npm_install(
@@ -77,21 +60,4 @@ def npm_install(
     argv += ["--no-update-notifier", "--foreground-scripts", f"--ignore-scripts={'false' if run_scripts else 'true'}"]
     inherited = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
     path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    _run(argv, project, {**inherited, **(environment or {}), "PATH": path}, job)
-
-
-def _run(argv: Sequence[str], cwd: Path, environment: Mapping[str, str], job: Job) -> None:
-    job.report("")
-    try:
-        run_command(argv, cwd=cwd, environment=environment, on_output=job.report, max_silent_seconds=MAX_SILENT_SECONDS)
-    except CommandFailed as failure:
-        raise InstallFailed(
-            job.subject, f"{job.step} failed: {_telling_line(failure.output)}.", _TRY_AGAIN, failure.output
-        ) from failure
-
-
-def _telling_line(output: Sequence[str]) -> str:
-    """The last line that calls itself an error, else the last one."""
-    errors = [line for line in output if "error" in line.lower()]
-    last = (errors or list(output) or ["it printed nothing"])[-1]
-    return last.strip().rstrip(".")
+    job.run(argv, project, {**inherited, **(environment or {}), "PATH": path}, _TRY_AGAIN)

@@ -11,22 +11,20 @@ import shutil
 from pathlib import Path
 
 from paddock.runtimes import bootstraps
-from paddock.runtimes.commands import CommandFailed, run_command
 from paddock.runtimes.directories import install_directory, link_tree
-from paddock.runtimes.errors import InstallFailed
+from paddock.runtimes.jobs import Job
 from paddock.runtimes.locks import PYTHON_CLIENT, PYTHON_SDK, digest
-from paddock.runtimes.packages import Job, PythonTarget, pip_install
+from paddock.runtimes.packages import PythonTarget, pip_install
 from paddock.runtimes.progress import ProgressCallback
+from paddock.runtimes.records import installed_directory, write_record
 from paddock.runtimes.resolution import Resolution
 
 BOOTSTRAPS = Path(bootstraps.__file__).parent
 SCRIPTS = (BOOTSTRAPS / "python.sh", BOOTSTRAPS / "exec_wrapper.sh", BOOTSTRAPS / "python_bootstrap.py")
-CHECK_SECONDS = 120.0
 
 
-def python_directory(root: Path, resolution: Resolution) -> Path:
-    name = f"{resolution.version}-{digest(PYTHON_CLIENT, PYTHON_SDK, *SCRIPTS)}"
-    return root / resolution.runtime.identifier / name
+def python_digest() -> str:
+    return digest(PYTHON_CLIENT, PYTHON_SDK, *SCRIPTS)
 
 
 def install_python(root: Path, resolution: Resolution, progress: ProgressCallback) -> Path:
@@ -56,8 +54,9 @@ def install_python(root: Path, resolution: Resolution, progress: ProgressCallbac
         )
         shutil.copyfile(SCRIPTS[2], directory / "runtime" / "bootstrap.py")
         _check(directory, resolution, Job(subject, "Checking the runtime", progress, 0.95))
+        write_record(directory, resolution, python_digest())
 
-    return install_directory(python_directory(root, resolution), build_runtime, progress)
+    return install_directory(installed_directory(root, resolution, python_digest()), build_runtime, progress)
 
 
 def make_lang(directory: Path, resolution: Resolution) -> None:
@@ -94,17 +93,7 @@ def _check(directory: Path, resolution: Resolution, job: Job) -> None:
 
 
 def _run_interpreter(resolution: Resolution, arguments: list[str], job: Job) -> None:
-    job.report("")
     argv = [str(resolution.interpreter_path), *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    try:
-        run_command(
-            argv, cwd=Path("/"), environment=environment, on_output=job.report, max_silent_seconds=CHECK_SECONDS
-        )
-    except CommandFailed as failure:
-        raise InstallFailed(
-            job.subject,
-            f"Python {resolution.version} ({resolution.interpreter_path}) cannot run its client: {failure}.",
-            "Install another Python of that version.",
-            failure.output,
-        ) from failure
+    remedy = f"Install another Python {resolution.version}: {argv[0]} cannot do it."
+    job.run(argv, Path("/"), environment, remedy)

@@ -67,18 +67,29 @@ def check_architecture(runtime: LambdaRuntime, architecture: str) -> None:
         )
 
 
-def resolve_python(runtime: LambdaRuntime, environ: Mapping[str, str], *, strict: bool) -> Resolution:
-    asked = int(runtime.version.split(".")[1])
-    order = python_stand_in_order(asked)
-    for minor in order[:1] if strict else order:
+def find_exact_python(runtime: LambdaRuntime, environ: Mapping[str, str]) -> Resolution | None:
+    found = find_python(_minor(runtime), environ)
+    return None if found is None else _python_resolution(runtime, found, exact=True)
+
+
+def find_python_stand_in(runtime: LambdaRuntime, environ: Mapping[str, str]) -> Resolution | None:
+    for minor in python_stand_in_order(_minor(runtime))[1:]:
         found = find_python(minor, environ)
         if found is not None:
-            return _python_resolution(runtime, found, exact=minor == asked)
-    raise InterpreterMissing(
+            return _python_resolution(runtime, found, exact=False)
+    return None
+
+
+def python_missing(runtime: LambdaRuntime, environ: Mapping[str, str]) -> InterpreterMissing:
+    return InterpreterMissing(
         runtime.identifier,
         f"{runtime.identifier} needs Python {runtime.version}, and there is none on this machine.",
         f"Run: {_python_install_command(runtime.version, environ)}",
     )
+
+
+def _minor(runtime: LambdaRuntime) -> int:
+    return int(runtime.version.split(".")[1])
 
 
 def _python_resolution(runtime: LambdaRuntime, found: Interpreter, *, exact: bool) -> Resolution:

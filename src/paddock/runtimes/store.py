@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from paddock.model.runtimes import CATALOGUE, LambdaRuntime, Language, find_runtime
-from paddock.runtimes.errors import NotRunnable, RuntimeUnavailable
+from paddock.runtimes.errors import InstallFailed, NotRunnable, RuntimeUnavailable
 from paddock.runtimes.installed import InstalledRuntime
 from paddock.runtimes.nodejs_install import (
     client_directory,
     install_nodejs,
-    nodejs_directory,
+    nodejs_digest,
     nodes_directory,
     require_build_tools,
 )
 from paddock.runtimes.progress import ProgressCallback, silent
-from paddock.runtimes.python_install import install_python, python_directory
+from paddock.runtimes.python_install import install_python, python_digest
+from paddock.runtimes.records import installed_directory, read_records
 from paddock.runtimes.resolution import (
     Resolution,
     check_architecture,
+    find_exact_python,
+    find_python_stand_in,
+    python_missing,
     require_runnable,
     resolve_nodejs,
     resolve_provided,
-    resolve_python,
 )
 
 
@@ -78,7 +81,11 @@ class RuntimeStore:
     def ensure(self, runtime: str, progress: ProgressCallback = silent) -> InstalledRuntime:
         """The runtime, installed if it was not. Raises `RuntimeUnavailable`, and whatever `progress` raises."""
         resolution = self.resolve(runtime)
-        directory = self._install(resolution, progress)
+        try:
+            directory = self._install(resolution, progress)
+        except OSError as error:
+            reason = f"{runtime} could not be installed: {error.strerror or error} ({error.filename or self._root})."
+            raise InstallFailed(runtime, reason, "Make room there, or choose another data directory.") from error
         readable = [directory]
         if resolution.prefix is not None:
             readable.append(resolution.prefix)
@@ -89,10 +96,24 @@ class RuntimeStore:
 
     def _search(self, runtime: LambdaRuntime) -> Resolution:
         if runtime.language is Language.PYTHON:
-            return resolve_python(runtime, self._environ, strict=self._strict)
+            return self._search_python(runtime)
         if runtime.language is Language.NODEJS:
-            return resolve_nodejs(runtime, self._environ, nodes_directory(self._root))
+            installed = read_records(self._root, runtime, nodejs_digest())
+            return installed[0] if installed else resolve_nodejs(runtime, self._environ, nodes_directory(self._root))
         return resolve_provided(runtime)
+
+    def _search_python(self, runtime: LambdaRuntime) -> Resolution:
+        """What is installed, before what is found; the version asked for, before any that stands in."""
+        installed = read_records(self._root, runtime, python_digest())
+        if installed and installed[0].exact:
+            return installed[0]
+        exact = find_exact_python(runtime, self._environ)
+        if exact is not None:
+            return exact
+        stand_in = installed[0] if installed else find_python_stand_in(runtime, self._environ)
+        if stand_in is None or self._strict:
+            raise python_missing(runtime, self._environ)
+        return stand_in
 
     def _install(self, resolution: Resolution, progress: ProgressCallback) -> Path:
         if resolution.runtime.language is Language.PYTHON:
@@ -107,7 +128,7 @@ class RuntimeStore:
     def _status(self, runtime: LambdaRuntime) -> RuntimeStatus:
         try:
             resolution = self.resolve(runtime.identifier)
-            if self._directory(resolution).is_dir():
+            if self._is_installed(resolution):
                 return RuntimeStatus(runtime, RuntimeState.INSTALLED, resolution)
             if runtime.language is Language.NODEJS and not client_directory(self._root).is_dir():
                 require_build_tools(runtime.identifier)
@@ -117,13 +138,10 @@ class RuntimeStore:
             )
         return RuntimeStatus(runtime, RuntimeState.INSTALLABLE, resolution)
 
-    def _directory(self, resolution: Resolution) -> Path:
-        directories: dict[Language, Callable[[Path, Resolution], Path]] = {
-            Language.PYTHON: python_directory,
-            Language.NODEJS: nodejs_directory,
-        }
-        named = directories.get(resolution.runtime.language)
-        return self._root if named is None else named(self._root, resolution)
+    def _is_installed(self, resolution: Resolution) -> bool:
+        digests = {Language.PYTHON: python_digest, Language.NODEJS: nodejs_digest}
+        named = digests.get(resolution.runtime.language)
+        return named is None or installed_directory(self._root, resolution, named()).is_dir()
 
 
 def _known(identifier: str) -> LambdaRuntime:

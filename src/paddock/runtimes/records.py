@@ -1,0 +1,63 @@
+"""What an installed runtime says of itself, in a file beside it: later processes find it without searching the machine
+again.
+
+So that an agent, whose own environment variables may be few, takes the very interpreter that the server has chosen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from paddock.model.runtimes import LambdaRuntime
+from paddock.runtimes.resolution import Resolution
+
+RECORD = "installed.json"
+
+
+def installed_directory(root: Path, resolution: Resolution, digest: str) -> Path:
+    """`digest` names the locks and scripts that it is made from. Another interpreter makes another directory."""
+    made_from = hashlib.sha256(f"{digest} {resolution.interpreter_path}".encode()).hexdigest()[:12]
+    return root / resolution.runtime.identifier / f"{resolution.version}-{made_from}"
+
+
+def write_record(directory: Path, resolution: Resolution, digest: str) -> None:
+    document = {
+        "digest": digest,
+        "interpreter": str(resolution.interpreter_path),
+        "prefix": str(resolution.prefix),
+        "version": resolution.version,
+        "exact": resolution.exact,
+        "note": resolution.note,
+        "client": [resolution.ric_name, resolution.ric_version],
+    }
+    (directory / RECORD).write_text(json.dumps(document, indent=1))
+
+
+def read_records(root: Path, runtime: LambdaRuntime, digest: str) -> list[Resolution]:
+    """Those made from the present locks whose interpreter is still there, exact ones first."""
+    found = []
+    for record in (root / runtime.identifier).glob(f"[!.]*/{RECORD}"):
+        document = json.loads(record.read_text())
+        resolution = _resolution(runtime, document)
+        usable = resolution.interpreter_path is not None and os.access(resolution.interpreter_path, os.X_OK)
+        if usable and document["digest"] == digest:
+            found.append(resolution)
+    return sorted(found, key=lambda resolution: (not resolution.exact, resolution.version))
+
+
+def _resolution(runtime: LambdaRuntime, document: dict[str, object]) -> Resolution:
+    client = document["client"]
+    assert isinstance(client, list)
+    return Resolution(
+        runtime,
+        interpreter_path=Path(str(document["interpreter"])),
+        prefix=Path(str(document["prefix"])),
+        version=str(document["version"]),
+        exact=bool(document["exact"]),
+        note=str(document["note"]),
+        ric_name=str(client[0]),
+        ric_version=str(client[1]),
+    )
