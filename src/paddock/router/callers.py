@@ -1,0 +1,168 @@
+"""The three kinds of caller: one that waits for a whole answer over HTTP, one that reads a stream, a part of Paddock.
+
+A streamed answer that was not asked for is gathered up to the limit of a whole one; a whole one, where a stream was
+asked for, is a stream of one event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from paddock.awsapi.eventstream import CONTENT_TYPE, invoke_complete, payload_chunk
+from paddock.awsapi.messages import Responder, ResponseStream
+from paddock.core.routing.pool import Throttle
+from paddock.model.errors import ApiError
+from paddock.ports.invoker import InvokeResult
+from paddock.router.answers import AGENT_LOST, THROTTLED_CODE, THROTTLED_STATUS, error_document, send_throttle
+from paddock.router.calls import Call
+from paddock.router.limits import SYNCHRONOUS_PAYLOAD_BYTES
+from paddock.wire.agent import ResultHeader
+
+TOO_LARGE = "Function.ResponseSizeTooLarge"
+UNHANDLED = "Unhandled"
+"""AWS's word for every function error: what a runtime handled, it does not report."""
+
+
+class Outcome(NamedTuple):
+    """A whole answer. `error_type` is empty when the function did not fail."""
+
+    error_type: str
+    body: bytes
+
+
+class WholeCall(Call):
+    """Gathers a streamed answer, if one comes."""
+
+    __slots__ = ("_gathered", "_gathered_bytes")
+
+    _gathered: list[bytes]
+    _gathered_bytes: int
+
+    def stream_started(self, content_type: str) -> None:
+        self._gathered = []
+        self._gathered_bytes = 0
+
+    def stream_continued(self, piece: bytes) -> None:
+        self._gathered_bytes += len(piece)
+        if self._gathered_bytes > SYNCHRONOUS_PAYLOAD_BYTES:
+            self._gathered.clear()
+        else:
+            self._gathered.append(piece)
+
+    def outcome(self, result: ResultHeader, body: bytes) -> Outcome:
+        if result.outcome != "ok":
+            return Outcome(result.error_type, body)
+        if not hasattr(self, "_gathered"):
+            return Outcome("", body)
+        if self._gathered_bytes > SYNCHRONOUS_PAYLOAD_BYTES:
+            text = (
+                f"Response payload size ({self._gathered_bytes} bytes) exceeded maximum allowed payload size "
+                f"({SYNCHRONOUS_PAYLOAD_BYTES} bytes)."
+            )
+            return Outcome(TOO_LARGE, error_document(TOO_LARGE, text))
+        return Outcome("", b"".join([*self._gathered, body]))
+
+
+class HttpCall(WholeCall):
+    """Answered over HTTP, in one piece."""
+
+    __slots__ = ("fail", "responder")
+
+    responder: Responder
+    fail: Callable[[Responder, str, ApiError], None]
+
+    def answered(self, result: ResultHeader, body: bytes) -> None:
+        error_type, body = self.outcome(result, body)
+        headers = _headers(self, "application/json")
+        if error_type:
+            headers.append(("X-Amz-Function-Error", UNHANDLED))
+        self.responder.send(200, headers, body)
+
+    def throttled(self, throttle: Throttle) -> None:
+        send_throttle(self.responder, self.invocation_id)
+
+    def lost(self) -> None:
+        self.fail(self.responder, self.invocation_id, AGENT_LOST)
+
+
+class StreamCall(Call):
+    """Answered over HTTP as a stream of events, as fast as the caller reads."""
+
+    __slots__ = ("fail", "responder", "stream")
+
+    responder: Responder
+    fail: Callable[[Responder, str, ApiError], None]
+    stream: ResponseStream | None
+
+    def stream_started(self, content_type: str) -> None:
+        self._open()
+
+    def stream_continued(self, piece: bytes) -> None:
+        self._open().write(payload_chunk(piece))
+
+    def answered(self, result: ResultHeader, body: bytes) -> None:
+        stream = self._open()
+        if result.outcome == "ok":
+            if body:
+                stream.write(payload_chunk(body))
+            stream.write(invoke_complete())
+        else:
+            stream.write(invoke_complete(UNHANDLED, body.decode(errors="replace")))
+        stream.end()
+
+    def throttled(self, throttle: Throttle) -> None:
+        send_throttle(self.responder, self.invocation_id)
+
+    def lost(self) -> None:
+        if self.stream is None:
+            self.fail(self.responder, self.invocation_id, AGENT_LOST)
+        else:
+            self.stream.abort()
+
+    def _open(self) -> ResponseStream:
+        if self.stream is None:
+            self.stream = self.responder.start(200, _headers(self, CONTENT_TYPE))
+            self.stream.on_flow(self._pause, self._resume)
+        return self.stream
+
+    def _pause(self) -> None:
+        if self.channel is not None:
+            self.channel.pause(self.number)
+
+    def _resume(self) -> None:
+        if self.channel is not None:
+            self.channel.resume(self.number)
+
+
+class InnerCall(WholeCall):
+    """Answered to a part of Paddock, which awaits `done`."""
+
+    __slots__ = ("done",)
+
+    done: asyncio.Future[InvokeResult]
+
+    def answered(self, result: ResultHeader, body: bytes) -> None:
+        error_type, body = self.outcome(result, body)
+        self._settle(InvokeResult(200, body, self.destination.key.version, error_type or None))
+
+    def throttled(self, throttle: Throttle) -> None:
+        version = self.destination.key.version
+        self._settle(InvokeResult(THROTTLED_STATUS, b"", version, error_code=THROTTLED_CODE))
+
+    def lost(self) -> None:
+        self._settle(InvokeResult(500, b"", self.destination.key.version, error_code=AGENT_LOST.code))
+
+    def _settle(self, result: InvokeResult) -> None:
+        if not self.done.done():
+            self.done.set_result(result)
+
+
+def _headers(call: Call, content_type: str) -> list[tuple[str, str]]:
+    return [
+        ("Content-Type", content_type),
+        ("x-amzn-RequestId", call.invocation_id),
+        ("X-Amzn-Trace-Id", call.trace_header),
+        ("X-Amz-Executed-Version", call.destination.key.version),
+    ]

@@ -1,0 +1,135 @@
+"""Takes a slot for each call, sends it there, tries another environment when the agent refuses, gives the slot back.
+
+All of it happens within one turn of the event loop; what cannot be sent at once is throttled at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from paddock.core.routing.pool import RoutedEnvironment, ThrottleCause
+from paddock.core.routing.table import Destination, RoutingTable
+from paddock.model.ids import EnvironmentId, InstanceId
+from paddock.router.calls import Call
+from paddock.router.link import AgentLink
+from paddock.wire.agent import AgentHello, EnvironmentReport, ResultHeader, SlotReleased
+
+log = logging.getLogger(__name__)
+
+REST_SECONDS = 0.02
+"""How long an environment that refused is left alone if no slot of it comes back: a few turns of a busy loop."""
+
+REFUSAL_CAUSES = {
+    "CPUThrottles": ThrottleCause.CPU,
+    "MemoryThrottles": ThrottleCause.MEMORY,
+    "DiskThrottles": ThrottleCause.DISK,
+}
+"""What an agent may give as `error_type` of a refusal for want of something other than a slot."""
+
+
+class Dispatcher:
+    """The only one that takes and releases slots. Holds the links of the instances that can be reached."""
+
+    def __init__(self, table: RoutingTable) -> None:
+        self._table = table
+        self._links: dict[InstanceId, AgentLink] = {}
+        self._held: dict[tuple[str, str], tuple[Destination, RoutedEnvironment]] = {}
+
+    @property
+    def reachable(self) -> int:
+        """Instances whose agents have greeted us."""
+        return len(self._links)
+
+    @property
+    def held(self) -> int:
+        """Slots whose call is over and whose handler is not."""
+        return len(self._held)
+
+    def start(self, call: Call) -> None:
+        environment = call.destination.pool.take()
+        if environment is None:
+            self._throttle(call, ThrottleCause.CONCURRENCY)
+        else:
+            call.environment = environment
+            self._links[environment.instance_id].send(call, environment)
+
+    # --- what links tell ---
+
+    def greeted(self, link: AgentLink, hello: AgentHello) -> None:
+        instance_id = InstanceId(hello.instance_id)
+        before = self._links.get(instance_id)
+        self._links[instance_id] = link
+        self._table.set_reachable(instance_id, reachable=True)
+        if before is not None and before is not link:
+            self._forget_held(instance_id)
+            before.close()
+
+    def finished(self, link: AgentLink, call: Call, result: ResultHeader, body: bytes) -> None:
+        environment = call.environment
+        assert environment is not None
+        destination = call.destination
+        if result.outcome == "refused":
+            self._try_another(call, environment, result.error_type)
+            return
+        if result.slot_held:
+            self._held[environment.environment_id, call.invocation_id] = (destination, environment)
+        else:
+            destination.pool.release(environment)
+        counters = destination.counters
+        counters.answered(result.duration_us)
+        if result.outcome != "ok":
+            counters.errors += 1
+        try:
+            call.answered(result, body)
+        except Exception:
+            log.exception("answering an invocation of %s failed", destination.key)
+
+    def slot_released(self, released: SlotReleased) -> None:
+        held = self._held.pop((released.environment_id, released.invocation_id), None)
+        if held is not None:
+            destination, environment = held
+            destination.pool.release(environment)
+
+    def environment_changed(self, report: EnvironmentReport) -> None:
+        self._table.set_slots(EnvironmentId(report.environment_id), report.slots)
+
+    def gone(self, link: AgentLink, calls: tuple[Call, ...]) -> None:
+        """An agent that comes back starts from nothing: what it still runs, it refuses to take a second time."""
+        for instance_id in [instance_id for instance_id, known in self._links.items() if known is link]:
+            del self._links[instance_id]
+            self._table.set_reachable(instance_id, reachable=False)
+            self._forget_held(instance_id)
+        for call in calls:
+            assert call.environment is not None
+            call.destination.pool.release(call.environment)
+            try:
+                call.lost()
+            except Exception:
+                log.exception("telling a caller that an agent is gone failed")
+
+    # --- inside ---
+
+    def _try_another(self, call: Call, environment: RoutedEnvironment, error_type: str) -> None:
+        pool = call.destination.pool
+        pool.refuse(environment)
+        asyncio.get_running_loop().call_later(REST_SECONDS, pool.wake, environment)
+        call.destination.counters.refusals += 1
+        call.refused = (*call.refused, environment)
+        other = pool.take_other(call.refused)
+        if other is None:
+            self._throttle(call, REFUSAL_CAUSES.get(error_type, ThrottleCause.CONCURRENCY))
+        else:
+            call.environment = other
+            self._links[other.instance_id].send(call, other)
+
+    def _throttle(self, call: Call, cause: ThrottleCause) -> None:
+        destination = call.destination
+        destination.counters.throttles[cause] += 1
+        call.throttled(destination.pool.throttle(cause, refused=len(call.refused)))
+
+    def _forget_held(self, instance_id: InstanceId) -> None:
+        for key, (destination, environment) in list(self._held.items()):
+            if environment.instance_id == instance_id:
+                del self._held[key]
+                destination.pool.release(environment)

@@ -1,0 +1,206 @@
+"""The router's end of one connection to an agent: calls out, answers in, many at a time.
+
+Small frames are written as they come. A payload longer than a chunk waits in line with the other long ones and is
+written a chunk at a time while the agent reads, so that it never holds up the small ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Protocol, cast
+
+import msgspec
+
+from paddock.core.routing.pool import RoutedEnvironment
+from paddock.router.calls import Call
+from paddock.wire.agent import (
+    AgentHello,
+    EnvironmentChanged,
+    EnvironmentReport,
+    ResultHeader,
+    ServerHello,
+    SlotReleased,
+    agent_message_decoder,
+    encoder,
+    result_header_decoder,
+    slot_released_decoder,
+    stream_header_decoder,
+)
+from paddock.wire.frames import MAX_CHUNK_BYTES, FrameKind, pack_head
+from paddock.wire.stream import Frame, FrameError, FrameReader, frames_of
+
+log = logging.getLogger(__name__)
+
+WRITE_BUFFER_BYTES = 4 * MAX_CHUNK_BYTES
+"""What a small frame may find before it in the buffer when long payloads are under way: about 0.1 ms of copying."""
+CONTROL_CALL = 0
+
+
+class LinkOwner(Protocol):
+    """Told of everything that arrives. `finished`: the call has its whole answer, or was refused."""
+
+    def greeted(self, link: AgentLink, hello: AgentHello) -> None: ...
+
+    def finished(self, link: AgentLink, call: Call, result: ResultHeader, body: bytes) -> None: ...
+
+    def slot_released(self, released: SlotReleased) -> None: ...
+
+    def environment_changed(self, report: EnvironmentReport) -> None: ...
+
+    def gone(self, link: AgentLink, calls: tuple[Call, ...]) -> None:
+        """These will not be answered. Comes once, also when nothing was ever greeted."""
+        ...
+
+
+class AgentLink(asyncio.Protocol):
+    def __init__(self, hello: ServerHello, owner: LinkOwner) -> None:
+        self._hello = hello
+        self._owner = owner
+        self._transport = cast("asyncio.Transport", None)
+        self._reader = FrameReader()
+        self._calls: dict[int, Call] = {}
+        self._number = 0
+        self._long: deque[deque[bytes]] = deque()
+        self._control_pieces: list[bytes] = []
+        self._paused = False
+        self.greeted = False
+        self.closed = asyncio.get_running_loop().create_future()
+
+    # --- calls out ---
+
+    def send(self, call: Call, environment: RoutedEnvironment) -> None:
+        self._number = number = self._number + 1
+        call.number = number
+        call.channel = self
+        self._calls[number] = call
+        header = encoder.encode(call.header(environment))
+        payload = call.payload
+        if len(payload) <= MAX_CHUNK_BYTES:
+            head = pack_head(FrameKind.INVOKE, number, len(header) + len(payload), header_bytes=len(header))
+            self._transport.write(b"".join((head, header, payload)))
+        else:
+            self._long.append(deque(frames_of(FrameKind.INVOKE, number, header, payload)))
+            self._write_long()
+
+    def cancel(self, number: int) -> None:
+        self._tell(FrameKind.CANCEL, number)
+
+    def pause(self, number: int) -> None:
+        self._tell(FrameKind.PAUSE, number)
+
+    def resume(self, number: int) -> None:
+        self._tell(FrameKind.RESUME, number)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- the transport's side ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        hello = encoder.encode(self._hello)
+        self._transport.write(pack_head(FrameKind.CONTROL, CONTROL_CALL, len(hello)) + hello)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in self._reader.feed(data):
+                if frame.kind is FrameKind.RESULT:
+                    self._result(frame)
+                else:
+                    self._other(frame)
+        except (FrameError, msgspec.MsgspecError) as error:
+            log.warning("an agent does not speak our protocol: %s", error)
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        calls = tuple(self._calls.values())
+        self._calls.clear()
+        self._long.clear()
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self._owner.gone(self, calls)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._write_long()
+
+    # --- answers in ---
+
+    def _result(self, frame: Frame) -> None:
+        call = self._calls.get(frame.call)
+        if call is None:
+            return
+        result = result_header_decoder.decode(frame.header)
+        if frame.more:
+            call.result = result
+            call.pieces = [frame.payload] if frame.payload else []
+            return
+        del self._calls[frame.call]
+        self._owner.finished(self, call, result, frame.payload)
+
+    def _other(self, frame: Frame) -> None:
+        kind = frame.kind
+        if kind is FrameKind.CONTROL or frame.call == CONTROL_CALL:
+            self._control(frame)
+        elif kind is FrameKind.SLOT_RELEASED:
+            self._owner.slot_released(slot_released_decoder.decode(frame.header))
+        elif (call := self._calls.get(frame.call)) is None:
+            return
+        elif kind is FrameKind.DATA:
+            self._data(call, frame)
+        elif kind is FrameKind.STREAM_HEAD:
+            call.stream_started(stream_header_decoder.decode(frame.header).content_type)
+        elif kind is FrameKind.STREAM_END:
+            del self._calls[frame.call]
+            self._owner.finished(self, call, result_header_decoder.decode(frame.header), frame.payload)
+
+    def _data(self, call: Call, frame: Frame) -> None:
+        """A piece of a long answer, or of a stream."""
+        pieces = call.pieces
+        if pieces is None:
+            call.stream_continued(frame.payload)
+            return
+        pieces.append(frame.payload)
+        if not frame.more:
+            del self._calls[frame.call]
+            assert call.result is not None
+            call.pieces = None
+            self._owner.finished(self, call, call.result, b"".join(pieces))
+
+    def _control(self, frame: Frame) -> None:
+        """A message longer than a chunk comes in pieces."""
+        self._control_pieces.append(frame.payload)
+        if frame.more:
+            return
+        message = b"".join(self._control_pieces)
+        self._control_pieces.clear()
+        decoded = agent_message_decoder.decode(message)
+        if isinstance(decoded, AgentHello):
+            self.greeted = True
+            self._owner.greeted(self, decoded)
+        elif isinstance(decoded, EnvironmentChanged):
+            self._owner.environment_changed(decoded.environment)
+
+    # --- inside ---
+
+    def _tell(self, kind: FrameKind, number: int) -> None:
+        if number in self._calls:
+            self._transport.write(pack_head(kind, number, 0))
+
+    def _write_long(self) -> None:
+        """One chunk of each long payload in turn, until the agent falls behind or all is written."""
+        waiting = self._long
+        while waiting and not self._paused:
+            pieces = waiting.popleft()
+            self._transport.write(pieces.popleft())
+            if pieces:
+                self._transport.write(pieces.popleft())
+            if pieces:
+                waiting.append(pieces)

@@ -1,0 +1,194 @@
+"""The router: routes in, invocations through, counts out. One event loop owns all of it.
+
+It keeps nothing that routes and agents cannot tell it again, so it can run in the server or as a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paddock.core.routing.counters import VersionCounts
+from paddock.core.routing.names import named
+from paddock.core.routing.table import RoutingTable
+from paddock.model.arns import Place
+from paddock.model.errors import ApiError
+from paddock.model.ids import (
+    AvailabilityZone,
+    EnvironmentId,
+    FunctionName,
+    FunctionVersionKey,
+    InstanceId,
+)
+from paddock.ports.clock import Clock, IdSource
+from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest, InvokeResult
+from paddock.router.answers import NOT_STORED, RATE_EXCEEDED, ErrorReply
+from paddock.router.callers import InnerCall
+from paddock.router.connections import Connections
+from paddock.router.content import checked_payload
+from paddock.router.dispatch import Dispatcher
+from paddock.router.front import InvokeFront, dice_of
+from paddock.router.limits import PENDING_EVENTS
+from paddock.router.routes import function_rules, placement
+from paddock.router.traces import TraceHeaders
+from paddock.wire.routes import (
+    EnvironmentRoute,
+    EnvironmentRouteRemoved,
+    FunctionRoute,
+    FunctionRouteRemoved,
+    InstanceRoute,
+    InstanceRouteRemoved,
+    RoutesReplaced,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatistics:
+    """One version as this router has seen it since it started; `in_flight` is of the moment."""
+
+    key: FunctionVersionKey
+    in_flight: int
+    counts: VersionCounts
+
+
+class Router:
+    """Implements `RouteSink` and `Invoker`; `front` has the HTTP handlers. Nothing flows while `run` does not."""
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        queue: AsyncInvokeQueue,
+        error_reply: ErrorReply,
+        server_id: str,
+    ) -> None:
+        self._place = place
+        self._ids = ids
+        self._queue = queue
+        self._error_reply = error_reply
+        self._table = RoutingTable(place)
+        self._dispatcher = Dispatcher(self._table)
+        self._connections = Connections(self._dispatcher, server_id)
+        self._traces = TraceHeaders(clock, ids)
+        self._dice = dice_of(ids)
+        self._events: asyncio.TaskGroup | None = None
+        self._pending_events = 0
+        self.front = InvokeFront(
+            self._table,
+            self._dispatcher,
+            place,
+            ids=ids,
+            traces=self._traces,
+            accept_event=self._accept_event,
+            error_reply=error_reply,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._events = group
+            try:
+                await self._connections.run()
+            finally:
+                self._events = None
+
+    # --- RouteSink ---
+
+    def apply(self, update: object) -> None:
+        match update:
+            case RoutesReplaced():
+                self._replace(update)
+            case FunctionRoute():
+                self._table.set_function(function_rules(update))
+            case FunctionRouteRemoved():
+                self._table.remove_function(FunctionName(update.function_name))
+            case InstanceRoute():
+                self._connections.add(update)
+            case InstanceRouteRemoved():
+                self._connections.remove(InstanceId(update.instance_id))
+            case EnvironmentRoute():
+                zone = self._connections.zone(InstanceId(update.instance_id))
+                self._table.place(placement(update, AvailabilityZone(zone)))
+            case EnvironmentRouteRemoved():
+                self._table.remove(EnvironmentId(update.environment_id))
+            case _:
+                log.error("an update of the routes is of no known kind: %s", type(update).__name__)
+
+    # --- Invoker ---
+
+    async def invoke(self, request: InvokeRequest) -> InvokeResult:
+        """Never raises: what cannot be invoked is a result with an `error_code`."""
+        try:
+            name = named(request.function_name, request.qualifier, self._place)
+            target = self._table.resolve(name.name, name.qualifier)
+            destination = target.choose(self._dice)
+            if destination.refusal is not None:
+                raise destination.refusal.error()
+            payload = checked_payload(request.payload)
+        except ApiError as error:
+            status = self._error_reply(error, request.invocation_id).status
+            return InvokeResult(status, b"", "", error_code=error.code)
+        trace = request.trace_header or self._traces.header(None)
+        call = InnerCall(destination, target.arn, request.invocation_id, payload, request.client_context, trace)
+        call.done = asyncio.get_running_loop().create_future()
+        self._dispatcher.start(call)
+        try:
+            return await call.done
+        except asyncio.CancelledError:
+            call.abandon()
+            raise
+
+    # --- numbers ---
+
+    @property
+    def reachable_instances(self) -> int:
+        return self._dispatcher.reachable
+
+    @property
+    def held_slots(self) -> int:
+        """Slots whose call is over (timed out) and whose handler still runs."""
+        return self._dispatcher.held
+
+    def statistics(self) -> tuple[VersionStatistics, ...]:
+        return tuple(
+            VersionStatistics(key, in_flight, counters.counts())
+            for key, counters, in_flight in self._table.destinations()
+        )
+
+    # --- inside ---
+
+    def _replace(self, routes: RoutesReplaced) -> None:
+        for instance in routes.instances:
+            self._connections.add(instance)
+        self._connections.keep_only({InstanceId(instance.instance_id) for instance in routes.instances})
+        self._table.replace(
+            (function_rules(function) for function in routes.functions),
+            (
+                placement(route, AvailabilityZone(self._connections.zone(InstanceId(route.instance_id))))
+                for route in routes.environments
+            ),
+        )
+
+    def _accept_event(self, event: InvokeRequest, settled: Callable[[ApiError | None], None]) -> None:
+        if self._events is None or self._pending_events >= PENDING_EVENTS:
+            settled(RATE_EXCEEDED)
+            return
+        self._pending_events += 1
+        self._events.create_task(self._put(event, settled))
+
+    async def _put(self, event: InvokeRequest, settled: Callable[[ApiError | None], None]) -> None:
+        try:
+            await self._queue.put(event)
+        except Exception:
+            log.exception("an asynchronous invocation of %s could not be stored", event.function_name)
+            settled(NOT_STORED)
+        else:
+            settled(None)
+        finally:
+            self._pending_events -= 1

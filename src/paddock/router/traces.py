@@ -1,0 +1,28 @@
+"""The trace header of each invocation: the caller's, or a new root that is not sampled."""
+
+from __future__ import annotations
+
+import re
+
+from paddock.ports.clock import Clock, IdSource
+
+_WELL_FORMED = re.compile(rb"[A-Za-z]+=[^;\s]+(;[A-Za-z]+=[^;\s]+)*")
+_LIMIT = 512
+"""Real ones take about 100 bytes; this one is kept and passed on for every invocation."""
+
+
+class TraceHeaders:
+    """Seconds are read from the wall once and counted on the monotonic clock from there."""
+
+    def __init__(self, clock: Clock, ids: IdSource) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._epoch = clock.now().timestamp() - clock.monotonic()
+
+    def header(self, given: bytes | None) -> str:
+        """`given` is the caller's header; one that is not well-formed is replaced."""
+        if given is not None and len(given) <= _LIMIT and _WELL_FORMED.fullmatch(given):
+            return given.decode("latin-1")
+        at = int(self._epoch + self._clock.monotonic())
+        digits = self._ids.hex(40)
+        return f"Root=1-{at:08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
