@@ -104,7 +104,8 @@ def decide(
     targets = _targets(scaling, settings)
     demand = measure(target.loads, target.shape, targets, window=settings.short_window, now=now, settings=settings)
     if isinstance(demand, NoData):
-        return _bounded(target, current, demand, (f"no data ({demand.why}): the {current} environments stay",))
+        seen = max([current, *(sample.ready_environments for sample in target.loads[-1:])])
+        return _bounded(target, seen, demand, (f"no data ({demand.why}): {seen} environments stay",))
 
     wanted = ceil(demand.environments - _ROUNDING)
     if wanted > current:
