@@ -1,4 +1,4 @@
-"""Writes the reference pages that are made from code: settings and commands.
+"""Writes the reference pages that are made from code: settings, commands and states.
 
 `--check` writes nothing and fails when a page is stale; a test calls it so.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from paddock.cli.main import app
+from paddock.core.lifecycle import MACHINES
 from paddock.server.settings import Settings
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -70,7 +71,20 @@ def _row(parameter: Any) -> str:
     return f"| {names} | {text.replace('|', chr(92) + '|')} |"
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page}
+def states_page() -> str:
+    lines = [
+        "# States",
+        "",
+        "Made by `python tools/build_reference.py` from the tables in `src/paddock/core/lifecycle.py`. A transition that",
+        "is not drawn is refused. `[*]` is where a thing begins, and where nothing is stored of it any more.",
+        "",
+    ]
+    for machine in MACHINES:
+        lines += [f"## {machine.name.capitalize()}", "", "```mermaid", machine.diagram().rstrip(), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PAGES = {"settings.md": settings_page, "commands.md": commands_page, "states.md": states_page}
 
 
 def main() -> int:

@@ -77,6 +77,17 @@ class Machine(Generic[StateT, EventT]):
     def allows(self, state: StateT, event: EventT) -> bool:
         return (state, event) in self.transitions
 
+    def diagram(self) -> str:
+        """A mermaid state diagram; transitions between the same two states share an arrow."""
+        arrows: dict[tuple[str, str], list[str]] = {}
+        for (state, event), following in self.transitions.items():
+            arrows.setdefault((state.value, _END if following is None else following.value), []).append(event.value)
+        lines = ["stateDiagram-v2", f"    [*] --> {self.initial.value}"]
+        lines += [f"    {source} --> {target}: {', '.join(events)}" for (source, target), events in arrows.items()]
+        return "\n".join(lines) + "\n"
+
+
+_END = "[*]"
 
 _CP = CapacityProviderState
 _CPE = CapacityProviderEvent
@@ -181,3 +192,5 @@ ENVIRONMENT = Machine(
         (_EP.DRAINING, _EE.PROCESSES_GONE): _EP.ENDED,
     },
 )
+
+MACHINES = (CAPACITY_PROVIDER, FUNCTION_VERSION, INSTANCE, ENVIRONMENT)
