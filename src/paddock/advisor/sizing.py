@@ -1,0 +1,168 @@
+"""How many environments and instances the traffic needs: the scaler's own targets, applied to every minute at once.
+
+With λ arrivals a second, d the duration and c the CPU time in seconds, K slots and v vCPU an environment:
+
+    duration    d(u) = (d − c) + c ÷ (1 − u)        processor sharing (M/G/1-PS): only the CPU part is stretched
+    in flight   L = λ·d(u)                          Little's law
+    slots       (L + z·√L) ÷ (K · slot target)      square-root staffing: what is full refuses, it does not queue
+    CPU         λ·c ÷ (v · CPU target)
+    environments = the larger, never below Min; held as the scaler holds them (five minutes, dead band)
+
+Targets, dead band and window are read from `core.scaling`, the packing from `core.placement`: this is a shortcut
+through them over a whole trace, and the simulator is the long way with the very same cores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paddock.advisor.workload import Workload
+from paddock.core.scaling import DEFAULT_SETTINGS, ScalingSettings
+from paddock.model.fleet import EnvironmentShape
+
+SLOT_QUANTILE_Z = 2.33
+"""One per cent: within a minute arrivals are taken as Poisson, and this many standard deviations are kept free."""
+
+FULL_SLOTS_CPU = 0.9
+"""K is chosen so that all slots busy keep the CPU this busy: more slots would only make everything slower."""
+
+MEMORY_RATIOS = (2, 4, 8)
+VCPU_SIZES = (1, 2, 4, 8, 16)
+MAX_MEMORY_GIB = 32
+MAX_CONCURRENCY = 1600
+MAX_UTILISATION = 0.95
+"""Above this processor sharing stretches without bound; the scaler never plans for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """What of the traffic sizing needs, in arrays over minutes; made once, used for every shape."""
+
+    rate: NDArray[np.float64]
+    in_flight: NDArray[np.float64]
+    cpu: NDArray[np.float64]
+    """vCPU kept busy."""
+
+    @classmethod
+    def of(cls, counts: NDArray[np.float64], workload: Workload) -> Minutes:
+        rate = counts / 60
+        return cls(rate, rate * workload.duration_ms.mean / 1000, rate * workload.cpu_ms / 1000)
+
+    @property
+    def peak_in_flight(self) -> NDArray[np.float64]:
+        return self.in_flight + SLOT_QUANTILE_Z * np.sqrt(self.in_flight)
+
+
+def slots_for(workload: Workload, memory_mb: int, vcpu: int, *, per_vcpu: int | None = None) -> int:
+    """Useful concurrency of an environment: what runtime, CPU and memory allow. Zero when memory holds not even one."""
+    cap = (per_vcpu or workload.runtime_facts.concurrency_per_vcpu) * vcpu
+    by_cpu = floor(FULL_SLOTS_CPU * vcpu / workload.cpu_share) if workload.cpu_share > 0 else cap
+    spare_mb = memory_mb - workload.memory_mb
+    if spare_mb < 0:
+        return 0
+    by_memory = cap if workload.extra_memory_mb <= 0 else 1 + floor(spare_mb / workload.extra_memory_mb)
+    return max(1, min(cap, by_cpu, by_memory, MAX_CONCURRENCY))
+
+
+def shapes_for(workload: Workload) -> list[EnvironmentShape]:
+    """Every memory and ratio that AWS allows and that holds an invocation."""
+    shapes = []
+    for ratio in MEMORY_RATIOS:
+        for vcpu in VCPU_SIZES:
+            memory_gib = ratio * vcpu
+            slots = slots_for(workload, memory_gib * 1024, vcpu) if memory_gib <= MAX_MEMORY_GIB else 0
+            if slots:
+                shapes.append(EnvironmentShape(memory_mb=memory_gib * 1024, vcpu=float(vcpu), max_concurrency=slots))
+    return shapes
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """Environments over time for one shape. `headroom` is the least factor by which traffic could grow at once."""
+
+    environments: NDArray[np.int64]
+    utilisation_at_peak: float
+    headroom: float
+    p99_ms: float
+
+    @property
+    def peak(self) -> int:
+        return int(self.environments.max())
+
+
+def size(
+    minutes: Minutes,
+    workload: Workload,
+    shape: EnvironmentShape,
+    *,
+    minimum: int = 3,
+    settings: ScalingSettings = DEFAULT_SETTINGS,
+) -> Sizing:
+    slots = shape.max_concurrency
+    stretch = _stretch(workload, settings.cpu_target)
+    by_slots = (minutes.in_flight * stretch + SLOT_QUANTILE_Z * np.sqrt(minutes.in_flight * stretch)) / (
+        slots * settings.slot_target
+    )
+    by_cpu = minutes.cpu / (shape.vcpu * settings.cpu_target)
+    demand = np.maximum(by_slots, by_cpu)
+    environments = np.maximum(held(demand, settings), minimum)
+    busiest = int(np.argmax(minutes.cpu / environments))
+    utilisation = float(minutes.cpu[busiest] / (environments[busiest] * shape.vcpu))
+    return Sizing(
+        environments=environments,
+        utilisation_at_peak=utilisation,
+        headroom=_headroom(minutes, environments, shape, stretch),
+        p99_ms=_p99(workload, utilisation),
+    )
+
+
+def held(demand: NDArray[np.float64], settings: ScalingSettings) -> NDArray[np.int64]:
+    """Out at once; in no further than the highest demand of the long window, with the dead band above it."""
+    window = max(1, ceil(settings.long_window.total_seconds() / 60))
+    padded = np.concatenate([np.zeros(window - 1), demand])
+    highest = np.lib.stride_tricks.sliding_window_view(padded, window).max(axis=1)
+    # What the dead band keeps is only ever what was there before: it cannot exceed the demand that once was.
+    kept = np.minimum(np.ceil(highest / (1 - settings.dead_band)), np.maximum.accumulate(np.ceil(demand)))
+    return np.asarray(np.maximum(np.ceil(demand), kept), dtype=np.int64)
+
+
+def _stretch(workload: Workload, utilisation: float) -> float:
+    return stretched_ms(workload.duration_ms.mean, workload.cpu_ms, utilisation) / workload.duration_ms.mean
+
+
+def stretched_ms(duration_ms: float, cpu_ms: float, utilisation: float) -> float:
+    """Duration under processor sharing: only the part on the CPU is stretched."""
+    busy = min(utilisation, MAX_UTILISATION)
+    cpu = min(cpu_ms, duration_ms)
+    return (duration_ms - cpu) + cpu / (1 - busy)
+
+
+def _p99(workload: Workload, utilisation: float) -> float:
+    slow = workload.duration_ms.quantile(0.99)
+    return stretched_ms(slow, workload.cpu_share * slow, utilisation)
+
+
+def _headroom(minutes: Minutes, environments: NDArray[np.int64], shape: EnvironmentShape, stretch: float) -> float:
+    """How often the traffic of a minute fits into what stands ready in it, at the worst minute."""
+    busy = minutes.in_flight > 0
+    if not busy.any():
+        return float("inf")
+    slots = environments[busy] * shape.max_concurrency / (minutes.in_flight[busy] * stretch)
+    cpu = environments[busy] * shape.vcpu * FULL_SLOTS_CPU / np.maximum(minutes.cpu[busy], 1e-12)
+    return float(np.minimum(slots, cpu).min())
+
+
+def erlang_b(servers: int, offered: float) -> float:
+    """Probability that all of `servers` are busy when `offered` Erlang arrive and nobody waits (Erlang, 1917)."""
+    blocked = 1.0
+    for number in range(1, servers + 1):
+        blocked = offered * blocked / (number + offered * blocked)
+    return blocked
+
+
+def staffed(offered: float, z: float = SLOT_QUANTILE_Z) -> float:
+    return offered + z * sqrt(offered)
