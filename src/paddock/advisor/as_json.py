@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from paddock.advisor.advice import Advice, MonthlyCost
@@ -121,5 +122,5 @@ def _commitment(advice: CommitmentAdvice) -> dict[str, Any]:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Five significant digits; more would pretend."""
-    return None if value is None else float(f"{value:.5g}")
+    """Five significant digits; more would pretend. JSON has no infinity."""
+    return None if value is None or not isfinite(value) else float(f"{value:.5g}")

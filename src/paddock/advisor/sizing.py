@@ -34,6 +34,9 @@ MEMORY_RATIOS = (2, 4, 8)
 VCPU_SIZES = (1, 2, 4, 8, 16)
 MAX_MEMORY_GIB = 32
 MAX_CONCURRENCY = 1600
+NOTICEABLE = 1e-9
+"""Less than this in flight is nothing."""
+
 MAX_UTILISATION = 0.95
 """Above this processor sharing stretches without bound; the scaler never plans for it."""
 
@@ -148,7 +151,7 @@ def _p99(workload: Workload, utilisation: float) -> float:
 
 def _headroom(minutes: Minutes, environments: NDArray[np.int64], shape: EnvironmentShape, stretch: float) -> float:
     """How often the traffic of a minute fits into what stands ready in it, at the worst minute."""
-    busy = minutes.in_flight > 0
+    busy = minutes.in_flight > NOTICEABLE
     if not busy.any():
         return float("inf")
     slots = environments[busy] * shape.max_concurrency / (minutes.in_flight[busy] * stretch)
