@@ -114,7 +114,8 @@ def start(tmp_path: Path, runtime_api: RuntimeApi) -> Iterator[Start]:
     for process in started:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        output, _ = process.communicate()
+        print(output)  # shown with a failure
 
 
 @pytest.fixture

@@ -116,6 +116,7 @@ def scripted_runtime_api() -> Iterator[RuntimeApi]:
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 128  # all workers connect at once, and give up after a second
 
         def handle_error(self, request: object, client_address: object) -> None:
             """A runtime that a test kills breaks its connections; that is what the test is about."""
