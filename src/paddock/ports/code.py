@@ -13,6 +13,10 @@ class CodeMissingError(Exception):
 
 
 class CodeStore(Protocol):
+    def name_of(self, package: bytes) -> CodeSha256:
+        """The name it has or would have here."""
+        ...
+
     async def put(self, package: bytes) -> CodeSha256:
         """Done when it is on disk. The same content twice is kept once."""
         ...

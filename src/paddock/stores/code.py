@@ -54,6 +54,9 @@ class EncryptedCodeStore:
     def close(self) -> None:
         self._threads.shutdown()
 
+    def name_of(self, package: bytes) -> CodeSha256:
+        return sha256_of(package)
+
     async def put(self, package: bytes) -> CodeSha256:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._put, package)
 
@@ -135,6 +138,9 @@ class MemoryCodeStore:
 
     def __init__(self) -> None:
         self._packages: dict[CodeSha256, bytes] = {}
+
+    def name_of(self, package: bytes) -> CodeSha256:
+        return sha256_of(package)
 
     async def put(self, package: bytes) -> CodeSha256:
         sha256 = sha256_of(package)

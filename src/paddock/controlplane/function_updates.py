@@ -1,0 +1,127 @@
+"""UpdateFunctionCode, UpdateFunctionConfiguration and GetFunctionConfiguration.
+
+An update changes `$LATEST` only, at once: nothing runs of it. What runs changes with the next publish.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from paddock.controlplane.api import Answer, Api, Call, Operation
+from paddock.controlplane.configuration import changed_configuration, managed_instances_params
+from paddock.controlplane.functions import require_runtime, tell, view
+from paddock.controlplane.packages import package_of
+from paddock.controlplane.publishing import Publish, check_revision, publish
+from paddock.model.errors import ApiError, conflict, invalid_parameter
+from paddock.model.function import FunctionConfiguration, FunctionVersion
+from paddock.model.ids import LATEST, FunctionName, RevisionId
+from paddock.model.states import FunctionState
+from paddock.ports.store import Transaction
+
+
+async def get_function_configuration(api: Api, call: Call) -> Answer:
+    name, qualifier = api.function(call, qualifier=call.params.get("Qualifier"))
+    version = await api.store.read(lambda tx: api.version(tx, name, qualifier))
+    return await view(api, version, qualified=qualifier is not None)
+
+
+async def update_function_code(api: Api, call: Call) -> Answer:
+    params = call.params
+    name = _updatable_name(api, call)
+    await api.store.read(lambda tx: _latest(api, tx, name, params.get("RevisionId")))
+    package, code = await package_of(api.code, params, "UpdateFunctionCode")
+
+    def changed(before: FunctionVersion) -> FunctionConfiguration:
+        wanted = params.get("Architectures", [before.configuration.architecture])[0]
+        if wanted != before.configuration.architecture:
+            raise invalid_parameter(
+                f"The architecture {wanted} does not match the architecture "
+                f"{before.configuration.architecture.value} of the function's capacity provider."
+            )
+        return replace(before.configuration, code=code)
+
+    if params.get("DryRun"):
+        latest = await api.store.read(lambda tx: _latest(api, tx, name, params.get("RevisionId")))
+        return await view(api, replace(latest, configuration=changed(latest)), qualified=False)
+    await api.code.put(package)
+
+    def update(tx: Transaction) -> FunctionVersion:
+        latest = _latest(api, tx, name, params.get("RevisionId"))
+        latest = _put(api, tx, latest, changed(latest), call)
+        if not params.get("Publish"):
+            return latest
+        arn = api.place.function_arn(name)
+        return publish(tx, name, Publish.of(params), arn=arn, ids=api.ids, now=call.now)
+
+    updated = await api.store.write(update)
+    await tell(api, updated)
+    return await view(api, updated, qualified=not updated.is_latest)
+
+
+async def update_function_configuration(api: Api, call: Call) -> Answer:
+    params = call.params
+    name = _updatable_name(api, call)
+    managed = managed_instances_params(params)
+
+    def changed(tx: Transaction) -> tuple[FunctionVersion, FunctionConfiguration]:
+        latest = _latest(api, tx, name, params.get("RevisionId"))
+        provider_name = (
+            latest.configuration.capacity_provider
+            if managed is None
+            else api.provider_name(managed["CapacityProviderArn"])
+        )
+        return latest, changed_configuration(latest.configuration, params, api.provider(tx, provider_name))
+
+    def update(tx: Transaction) -> FunctionVersion:
+        return _put(api, tx, *changed(tx), call)
+
+    _, configuration = await api.store.read(changed)
+    await require_runtime(api, configuration.runtime)
+    updated = await api.store.write(update)
+    await tell(api, updated)
+    return await view(api, updated, qualified=False)
+
+
+def _updatable_name(api: Api, call: Call) -> FunctionName:
+    name, qualifier = api.function(call)
+    if qualifier not in (None, LATEST):
+        raise invalid_parameter(
+            f"The version {qualifier} cannot be changed: published versions are immutable. "
+            "Update $LATEST and publish it."
+        )
+    return name
+
+
+def _latest(api: Api, tx: Transaction, name: FunctionName, revision_id: str | None) -> FunctionVersion:
+    latest = api.version(tx, name, None)
+    if latest.state is FunctionState.DELETING:
+        raise _is_being_deleted(api, name)
+    check_revision(latest, revision_id)
+    return latest
+
+
+def _is_being_deleted(api: Api, name: FunctionName) -> ApiError:
+    return conflict(
+        f"The operation cannot be performed at this time. The function is being deleted: {api.place.function_arn(name)}"
+    )
+
+
+def _put(
+    api: Api, tx: Transaction, latest: FunctionVersion, configuration: FunctionConfiguration, call: Call
+) -> FunctionVersion:
+    updated = replace(
+        latest,
+        configuration=configuration,
+        revision=RevisionId(api.ids.hex(16)),
+        revision_id=api.ids.uuid(),
+        last_modified=call.now,
+    )
+    tx.versions.put(updated)
+    return updated
+
+
+OPERATIONS = (
+    Operation("lambda", "GetFunctionConfiguration", get_function_configuration),
+    Operation("lambda", "UpdateFunctionCode", update_function_code, "partial", "ZIP packages only"),
+    Operation("lambda", "UpdateFunctionConfiguration", update_function_configuration, "partial", "as CreateFunction"),
+)

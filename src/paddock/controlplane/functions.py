@@ -1,0 +1,202 @@
+"""CreateFunction, GetFunction, ListFunctions and DeleteFunction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from paddock.awsapi.pagination import paginate
+from paddock.controlplane.api import Answer, Api, Call, Operation
+from paddock.controlplane.configuration import managed_instances_params, new_configuration
+from paddock.controlplane.function_view import described
+from paddock.controlplane.packages import package_of
+from paddock.controlplane.publishing import Publish, publish
+from paddock.controlplane.tags import check_tags, delete_tags, put_tags, tags_of
+from paddock.core.lifecycle import FUNCTION_VERSION, FunctionVersionEvent
+from paddock.model.capacity_provider import CapacityProvider
+from paddock.model.errors import conflict, invalid_parameter
+from paddock.model.function import Function, FunctionConfiguration, FunctionVersion
+from paddock.model.ids import LATEST, CapacityProviderName, FunctionName, FunctionVersionKey, RevisionId
+from paddock.model.states import FunctionState, LastUpdateStatus
+from paddock.ports.store import Transaction
+from paddock.runtimes.errors import RuntimeUnavailable
+from paddock.runtimes.resolution import Resolution
+
+PAGE_ITEMS = 50
+_MOST_FUNCTIONS_PER_PAGE = 10_000
+
+
+async def create_function(api: Api, call: Call) -> Answer:
+    params = call.params
+    name = api.function(call).name
+    if params.get("PackageType") == "Image":
+        raise invalid_parameter("Container images are not supported by this server yet. Use PackageType Zip.")
+    check_tags(params.get("Tags", {}))
+    provider = await api.store.read(lambda tx: _expected_provider(api, tx, name, params))
+    package, code = await package_of(api.code, params["Code"], "CreateFunction")
+    configuration = new_configuration(name, params, provider, code)
+    await require_runtime(api, configuration.runtime)
+    await api.code.put(package)
+
+    def create(tx: Transaction) -> FunctionVersion:
+        _expected_provider(api, tx, name, params)
+        tx.functions.put(Function(name, call.now))
+        latest = _latest(api, name, configuration, call.now)
+        tx.versions.put(latest)
+        put_tags(tx, api.place.function_arn(name), params.get("Tags", {}))
+        if not params.get("Publish"):
+            return latest
+        request = replace(Publish.of(params), description=None)
+        return publish(tx, name, request, arn=api.place.function_arn(name), ids=api.ids, now=call.now)
+
+    created = await api.store.write(create)
+    await tell(api, created)
+    return await view(api, created, qualified=not created.is_latest)
+
+
+async def get_function(api: Api, call: Call) -> Answer:
+    name, qualifier = api.function(call, qualifier=call.params.get("Qualifier"))
+    arn = api.place.function_arn(name)
+    version, tags = await api.store.read(lambda tx: (api.version(tx, name, qualifier), tags_of(tx, arn)))
+    answer: dict[str, Any] = {
+        "Configuration": await view(api, version, qualified=qualifier is not None),
+        "Code": {"RepositoryType": "S3", "Location": api.links.link(version.configuration.code.sha256, call.now)},
+    }
+    if tags:
+        answer["Tags"] = tags
+    return answer
+
+
+async def list_functions(api: Api, call: Call) -> Answer:
+    """`MasterRegion` is for Lambda@Edge replicas, which there are none of."""
+    every_version = call.params.get("FunctionVersion") == "ALL"
+    versions = await api.store.read(lambda tx: tx.versions.select())
+    page = paginate(
+        [version for version in versions if every_version or version.is_latest],
+        call.params.get("Marker"),
+        min(call.params.get("MaxItems") or PAGE_ITEMS, _MOST_FUNCTIONS_PER_PAGE),
+        PAGE_ITEMS,
+        lambda version: f"{version.function_name}\n{order_of(version):020d}",
+    )
+    shown = [await view(api, version, qualified=every_version) for version in page.items]
+    return {"Functions": shown, "NextMarker": page.next_marker}
+
+
+async def delete_function(api: Api, call: Call) -> Answer:
+    """A function on managed instances is gone when its environments are: 202."""
+    name, qualifier = api.function(call, qualifier=call.params.get("Qualifier"))
+    if qualifier == LATEST:
+        raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
+
+    def delete(tx: Transaction) -> set[CapacityProviderName]:
+        function = tx.functions.get(name)
+        if function is None:
+            raise api.function_not_found(name, qualifier)
+        if qualifier is None:
+            return _delete_whole(api, tx, function, call.now)
+        version = api.version(tx, name, qualifier)
+        if version.version != qualifier:
+            raise invalid_parameter("Deletion of aliases is not currently supported.")
+        return {_marked_deleting(tx, version, api, call.now)}
+
+    for provider in await api.store.write(delete):
+        api.fleet.provider_changed(provider)
+    await api.fleet.function_changed(name)
+    return {"StatusCode": 202}
+
+
+def order_of(version: FunctionVersion) -> int:
+    """`$LATEST`, `$LATEST.PUBLISHED`, then the numbers in their order."""
+    if version.version.isdecimal():
+        return int(version.version) + 1
+    return 0 if version.is_latest else 1
+
+
+async def view(api: Api, version: FunctionVersion, *, qualified: bool) -> dict[str, Any]:
+    try:
+        runtime = await api.runtimes.resolve(version.configuration.runtime)
+    except RuntimeUnavailable:
+        return described(version, api.place, None, qualified=qualified)
+    return described(version, api.place, runtime, qualified=qualified)
+
+
+async def require_runtime(api: Api, identifier: str) -> Resolution:
+    """Raises `ApiError` when it cannot run here: said now, not by a version that fails minutes later."""
+    try:
+        return await api.runtimes.resolve(identifier)
+    except RuntimeUnavailable as unavailable:
+        raise invalid_parameter(str(unavailable)) from unavailable
+
+
+async def tell(api: Api, changed: FunctionVersion) -> None:
+    api.fleet.provider_changed(changed.configuration.capacity_provider)
+    await api.fleet.function_changed(changed.function_name)
+
+
+def _expected_provider(api: Api, tx: Transaction, name: FunctionName, params: Any) -> CapacityProvider:
+    """The provider that the parameters name; raises `ApiError` when the function cannot be created."""
+    existing = tx.functions.get(name)
+    if existing is not None:
+        raise conflict(
+            f"The function is being deleted: {api.place.function_arn(name)}"
+            if existing.deleting
+            else f"Function already exist: {name}"
+        )
+    managed = managed_instances_params(params)
+    if managed is None:
+        raise invalid_parameter(
+            "Functions without CapacityProviderConfig (Lambda default) are not supported by this server yet. "
+            "Create a capacity provider and name it in CapacityProviderConfig."
+        )
+    return api.provider(tx, api.provider_name(managed["CapacityProviderArn"]))
+
+
+def _latest(api: Api, name: FunctionName, configuration: FunctionConfiguration, now: datetime) -> FunctionVersion:
+    return FunctionVersion(
+        key=FunctionVersionKey(name, LATEST),
+        configuration=configuration,
+        revision=RevisionId(api.ids.hex(16)),
+        revision_id=api.ids.uuid(),
+        state=FunctionState.ACTIVE_NON_INVOCABLE,
+        last_update_status=LastUpdateStatus.SUCCESSFUL,
+        last_modified=now,
+    )
+
+
+def _delete_whole(api: Api, tx: Transaction, function: Function, now: datetime) -> set[CapacityProviderName]:
+    """What serves nothing is gone at once; the rest when it has drained."""
+    delete_tags(tx, api.place.function_arn(function.name))
+    versions = tx.versions.select(function_name=function.name)
+    published = [version for version in versions if not version.is_latest]
+    if not published:
+        tx.versions.delete_many([version.key for version in versions])
+        tx.functions.delete(function.name)
+        return {version.configuration.capacity_provider for version in versions}
+    tx.functions.put(replace(function, deleting=True))
+    tx.versions.put_many(
+        [replace(version, state=FunctionState.DELETING, last_modified=now) for version in versions if version.is_latest]
+    )
+    return {_marked_deleting(tx, version, api, now) for version in published}
+
+
+def _marked_deleting(tx: Transaction, version: FunctionVersion, api: Api, now: datetime) -> CapacityProviderName:
+    if FUNCTION_VERSION.allows(version.state, FunctionVersionEvent.DELETE_REQUESTED):
+        state = FUNCTION_VERSION.next(version.state, FunctionVersionEvent.DELETE_REQUESTED)
+        assert state is not None
+        tx.versions.put(replace(version, state=state, revision_id=api.ids.uuid(), last_modified=now))
+    return version.configuration.capacity_provider
+
+
+OPERATIONS = (
+    Operation(
+        "lambda",
+        "CreateFunction",
+        create_function,
+        "partial",
+        "ZIP packages for managed instances; no container images, S3, layers, durable functions or default Lambda yet",
+    ),
+    Operation("lambda", "GetFunction", get_function),
+    Operation("lambda", "ListFunctions", list_functions),
+    Operation("lambda", "DeleteFunction", delete_function),
+)

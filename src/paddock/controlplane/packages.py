@@ -1,0 +1,97 @@
+"""Deployment packages as they arrive: is it a ZIP that can be unpacked safely, within Lambda's limits?
+
+Nothing is unpacked here. Whoever unpacks it must hold the same limits against a package that lies about its sizes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import posixpath
+import stat
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from paddock.model.errors import ApiError, invalid_parameter
+from paddock.model.function import Code
+from paddock.ports.code import CodeStore
+
+MAX_ZIPPED_BYTES = 50 * 1024 * 1024
+"""Lambda's limit for direct upload."""
+MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
+MAX_ENTRIES = 100_000
+"""Not AWS's: a directory of more entries costs more to read than any package is worth."""
+MAX_LINK_BYTES = 4096
+_CREATED_ON_UNIX = 3
+
+_CANNOT_UNZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
+
+
+async def package_of(store: CodeStore, code: Mapping[str, Any], operation: str) -> tuple[bytes, Code]:
+    """The package that a request carries, checked, and what it is called in the store. Raises `ApiError`."""
+    if code.get("ImageUri"):
+        raise invalid_parameter(
+            "Container images are not supported by this server yet. Upload a ZIP file with ZipFile."
+        )
+    if code.get("S3Bucket") or code.get("S3Key"):
+        raise invalid_parameter(
+            "Packages in Amazon S3 are not supported by this server yet. Upload the ZIP file with ZipFile."
+        )
+    package = code.get("ZipFile")
+    if package is None:
+        raise invalid_parameter("Please provide a source for function code.")
+    if len(package) > MAX_ZIPPED_BYTES:
+        raise ApiError(
+            "RequestEntityTooLargeException",
+            f"Request must be smaller than {MAX_ZIPPED_BYTES * 4 // 3} bytes for the {operation} operation",
+            status=413,
+        )
+    package = bytes(package)
+    # Reading its directory and hashing it takes a tenth of a second for a large one: not on the loop.
+    await asyncio.to_thread(check_package, package)
+    return package, Code(await asyncio.to_thread(store.name_of, package), len(package))
+
+
+def check_package(package: bytes) -> None:
+    """Raises `ApiError` for what is no ZIP, too large, or would write outside the directory it is unpacked in."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(package)) as archive:
+            _check_entries(archive)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError) as error:
+        raise invalid_parameter(_CANNOT_UNZIP) from error
+
+
+def _check_entries(archive: zipfile.ZipFile) -> None:
+    entries = archive.infolist()
+    if not any(not entry.is_dir() for entry in entries):
+        raise invalid_parameter("Uploaded file must be a non-empty zip")
+    if len(entries) > MAX_ENTRIES:
+        raise invalid_parameter(f"Uploaded file must have at most {MAX_ENTRIES} entries")
+    if sum(entry.file_size for entry in entries) > MAX_UNZIPPED_BYTES:
+        raise invalid_parameter(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
+    for entry in entries:
+        if entry.flag_bits & 1:
+            raise invalid_parameter(f"{_CANNOT_UNZIP} It is encrypted.")
+        if _leaves(entry.orig_filename):
+            raise invalid_parameter(f"{_CANNOT_UNZIP} An entry's path is absolute or leaves the package with '..'.")
+        if _is_symlink(entry) and _link_leaves(archive, entry):
+            raise invalid_parameter(f"{_CANNOT_UNZIP} A symbolic link in it points outside the package.")
+
+
+def _leaves(path: str) -> bool:
+    return path.startswith(("/", "\\")) or "\0" in path or ".." in path.replace("\\", "/").split("/")
+
+
+def _is_symlink(entry: zipfile.ZipInfo) -> bool:
+    return entry.create_system == _CREATED_ON_UNIX and stat.S_ISLNK(entry.external_attr >> 16)
+
+
+def _link_leaves(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    if entry.file_size > MAX_LINK_BYTES:
+        return True
+    target = archive.read(entry).decode(errors="surrogateescape")
+    if target.startswith("/") or "\0" in target:
+        return True
+    reached = posixpath.normpath(posixpath.join(posixpath.dirname(entry.filename), target))
+    return reached == ".." or reached.startswith("../")
