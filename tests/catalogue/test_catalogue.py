@@ -153,7 +153,8 @@ def test_every_discount_range_is_ordered_and_below_the_advertised_ceiling() -> N
 def test_refreshed_prices_win_and_carry_their_own_date(tmp_path: Path) -> None:
     refreshed = tmp_path / "prices.json"
     source = {"title": "AWS price list", "as_of": "2026-11-20", "confidence": "high"}
-    refreshed.write_text(json.dumps({"source": source, "regions": {"eu-west-1": {"m9g.xlarge": "0.2152"}}}))
+    region = {"source": source, "prices": {"m9g.xlarge": "0.2152"}}
+    refreshed.write_text(json.dumps({"regions": {"eu-west-1": region}}))
 
     price = load(refreshed).on_demand(Region("eu-west-1"), "m9g.xlarge")
     untouched = load().on_demand(Region("eu-west-1"), "m9g.xlarge")
@@ -163,7 +164,9 @@ def test_refreshed_prices_win_and_carry_their_own_date(tmp_path: Path) -> None:
     assert isinstance(untouched, Unknown)
 
 
-@pytest.mark.parametrize("damage", ["", "[]", "{", '{"source": {}, "regions": {}}', '{"regions": {"x": {"y": "z"}}}'])
+@pytest.mark.parametrize(
+    "damage", ["", "[]", "{", '{"regions": {"x": {"source": {}, "prices": {}}}}', '{"regions": {"x": {"y": "z"}}}']
+)
 def test_a_damaged_file_of_refreshed_prices_is_refused_by_name(tmp_path: Path, damage: str) -> None:
     refreshed = tmp_path / "prices.json"
     refreshed.write_text(damage)

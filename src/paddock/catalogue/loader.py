@@ -207,9 +207,9 @@ def _commitments(table: Mapping[str, Any]) -> tuple[CommitmentOffer, ...]:
 
 
 def _overlay(shipped: Catalogue, document: Mapping[str, Any]) -> Catalogue:
-    source = _source(document["source"])
-    exact = {
-        Region(region): {name: Price(Decimal(usd), "instance-hour", source) for name, usd in prices.items()}
-        for region, prices in document["regions"].items()
-    }
+    exact = {}
+    for region, kept in document["regions"].items():
+        source = _source(kept["source"])
+        prices = {name: Price(Decimal(usd), "instance-hour", source) for name, usd in kept["prices"].items()}
+        exact[Region(region)] = prices
     return replace(shipped, exact_prices=exact)
