@@ -173,7 +173,7 @@ class FetchCode(Message, frozen=True):
 
 
 class LogRecord(msgspec.Struct, frozen=True, array_like=True):
-    """`at_ms` is epoch milliseconds; `message` one line without its newline; `request_id` is empty where it is not known
+    """`at_ms` is epoch milliseconds; `message` one line without its newline; `request_id` is empty where nobody knows
     which invocation wrote the line.
     """
 

@@ -7,6 +7,7 @@ same.
 from paddock.core.environment.machine import EnvironmentMachine as EnvironmentMachine
 from paddock.core.environment.words import Admission as Admission
 from paddock.core.environment.words import BecomeReady as BecomeReady
+from paddock.core.environment.words import BeginRecycling as BeginRecycling
 from paddock.core.environment.words import Deliver as Deliver
 from paddock.core.environment.words import Effect as Effect
 from paddock.core.environment.words import End as End

@@ -15,6 +15,7 @@ from paddock.core.environment.slots import Slots
 from paddock.core.environment.words import (
     Admission,
     BecomeReady,
+    BeginRecycling,
     CallerT,
     ConnectionT,
     Deliver,
@@ -353,7 +354,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
     def _recycle(self, error_type: str, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
         self.failure = Failure(error_type, errors.reason_code(error_type, init=False), text, init=False)
         self.phase = _DRAINING
-        effects: list[Effect[CallerT, ConnectionT]] = []
+        effects: list[Effect[CallerT, ConnectionT]] = [BeginRecycling()]
         while self._held:
             invocation = self._held.popleft()
             self._forget(invocation)

@@ -120,6 +120,10 @@ class BecomeReady(NamedTuple):
     """The first poll came: init is over."""
 
 
+class BeginRecycling(NamedTuple):
+    """The environment is of no use any more: it finishes what is in flight and is replaced."""
+
+
 class RefusePoll(NamedTuple, Generic[ConnectionT]):
     """More polls are open than any runtime has reason to open."""
 
@@ -147,6 +151,7 @@ Effect = (
     | Fail[CallerT, ConnectionT]
     | ReleaseSlot[CallerT, ConnectionT]
     | BecomeReady
+    | BeginRecycling
     | RefusePoll[ConnectionT]
     | End
 )

@@ -1,0 +1,286 @@
+"""The life of one execution environment, from its code to the end of its last process. One owner task runs it.
+
+What happens between is decided by `core.environment` and served by `InvocationServer`; here the parts are put together
+and taken down again, whatever went wrong on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddock.agent.attribution import local_ports
+from paddock.agent.code_store import CodeStore
+from paddock.agent.invocations import InvocationServer, Machine
+from paddock.agent.limits import LAST_WORDS_SECONDS, RUNTIME_WAIT_SECONDS
+from paddock.agent.log_collector import LogCollector
+from paddock.agent.log_shipping import LogShipper
+from paddock.agent.measure import Usage, usage_of_cgroup
+from paddock.agent.platform_events import PlatformEvents
+from paddock.agent.runtime_api import RuntimeConnection
+from paddock.agent.runtime_commands import PreparedRuntime, RuntimeCommandSource, RuntimeInvitation
+from paddock.agent.runtime_process import CannotStart, RuntimeProcess, start
+from paddock.agent.timebase import Timebase
+from paddock.core.environment import Failure, RuntimeWorkers, errors, runtime_workers
+from paddock.launchers.cgroups import Cgroup, CpuShare
+from paddock.model.states import EnvironmentPhase
+from paddock.ports.clock import IdSource
+from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, EnvironmentSpec
+
+_LOG = logging.getLogger("paddock.agent")
+_LOOPBACK = "127.0.0.1"
+_NONCE_DIGITS = 8
+_BYTES_PER_MB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Facilities:
+    """What the instance gives its environments. `cores_per_vcpu` is what a vCPU is worth; `socket_dir` has a short
+    path.
+    """
+
+    code: CodeStore
+    runtimes: RuntimeCommandSource
+    shipper: LogShipper
+    timebase: Timebase
+    ids: IdSource
+    cgroup: Cgroup | None
+    socket_dir: Path
+    cores_per_vcpu: float
+    strict_cpu: bool
+    changed: Callable[[EnvironmentReport], None]
+
+
+class ExecutionEnvironment:
+    def __init__(self, spec: EnvironmentSpec, number: int, facilities: Facilities) -> None:
+        """`number` is unique on the instance: environment ids are too long for the path of a socket."""
+        self.spec = spec
+        self.gone = asyncio.Event()
+        self.ended_at: float | None = None
+        self.process: RuntimeProcess | None = None
+        self._usage = Usage(0.0, 0)
+        self._facilities = facilities
+        self._log_socket = str(facilities.socket_dir / f"{number}.log")
+        self._workers = runtime_workers(spec.runtime)
+        self._ended = asyncio.Event()
+        self._cgroup: Cgroup | None = None
+        self._listener: asyncio.Server | None = None
+        self._prepared: PreparedRuntime | None = None
+        self._started_at = facilities.timebase.monotonic()
+        self._ready_at: float | None = None
+        self._ports: dict[int, list[int]] = {}
+        timebase = facilities.timebase
+        stream = facilities.shipper.open_stream(spec.log_group, spec.log_stream)
+        self._events = PlatformEvents(spec, timebase, stream.add)
+        machine = Machine(
+            max_concurrency=spec.max_concurrency,
+            workers=self._workers,
+            nonce_prefix=facilities.ids.hex(_NONCE_DIGITS),
+        )
+        self.server = InvocationServer(
+            machine,
+            timebase,
+            self._events,
+            max_concurrency=spec.max_concurrency,
+            ready=self._became_ready,
+            recycling=self.say_changed,
+            check_memory=self._check_memory,
+            ended=self._machine_ended,
+        )
+        self._collector = LogCollector(
+            stream,
+            timebase,
+            max_concurrency=spec.max_concurrency,
+            request_of=self._request_of,
+            connection_closed=self._log_connection_closed,
+        )
+
+    @property
+    def machine(self) -> Machine:
+        return self.server.machine
+
+    # The owner task
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                starting = group.create_task(self._start())
+                await self._ended.wait()
+                starting.cancel()
+        finally:
+            await self._take_down()
+
+    async def _start(self) -> None:
+        try:
+            task_root = await self._facilities.code.unpacked(self.spec.code_sha256)
+            await self._start_runtime(task_root)
+        except CannotStart as cannot:
+            self._could_not_start(cannot.error_type, cannot.text)
+        except TimeoutError:
+            self._could_not_start(errors.INVALID_RUNTIME, f"{self.spec.runtime} could not be installed in time.")
+        except Exception:  # noqa: BLE001  # whatever it was, the other environments go on
+            _LOG.exception("environment %s could not be started", self.spec.environment_id)
+            self._could_not_start(errors.PLATFORM_FAILURE, "The execution environment could not be started.")
+
+    async def _start_runtime(self, task_root: Path) -> None:
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(lambda: RuntimeConnection(self.server), _LOOPBACK, 0)
+        self._port = self._listener.sockets[0].getsockname()[1]
+        await self._collector.listen(self._log_socket)
+        invitation = RuntimeInvitation(self.spec, task_root, f"{_LOOPBACK}:{self._port}", self._log_socket)
+        async with asyncio.timeout(RUNTIME_WAIT_SECONDS):
+            self._prepared = await asyncio.to_thread(self._facilities.runtimes.prepare, invitation)
+        self._make_cgroup()
+        self._started_at = self._facilities.timebase.monotonic()
+        self._events.init_start(self._started_at, self._prepared.version, self._prepared.version_arn)
+        self.process = start(self._prepared.command, self._cgroup)
+        self.server.runtime_started(self.spec.init_timeout_seconds)
+        self.process.on_exit(self._process_exited)
+        self.say_changed()
+        await self._collector.read(self.process.stdout)
+        await self._collector.read(self.process.stderr)
+
+    def _make_cgroup(self) -> None:
+        facilities = self._facilities
+        if facilities.cgroup is not None:
+            cpu = CpuShare(self.spec.vcpu * facilities.cores_per_vcpu, facilities.strict_cpu)
+            memory_bytes = self.spec.memory_mb * _BYTES_PER_MB
+            self._cgroup = facilities.cgroup.child(self.spec.environment_id, cpu, memory_bytes)
+
+    async def _take_down(self) -> None:
+        """After this nothing of the environment is left but its report."""
+        self.server.close()
+        if self._listener is not None:
+            self._listener.close()
+        if self.process is not None:
+            self.process.forget()
+            if not await asyncio.to_thread(self.process.kill):
+                _LOG.error("processes of environment %s would not end", self.spec.environment_id)
+            await self._hear_last_words()
+            if self._cgroup is not None:
+                self._usage = usage_of_cgroup(self._cgroup)
+        self._collector.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._log_socket)  # noqa: PTH108  # nothing that could block
+        if self._cgroup is not None:
+            self._cgroup.remove()
+        self.ended_at = self._facilities.timebase.monotonic()
+        self.gone.set()
+        self.say_changed()
+
+    async def _hear_last_words(self) -> None:
+        """What was written before the end is still in the pipes."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await self._collector.all_read()
+
+    # What it is told
+
+    def drain(self) -> None:
+        if self.machine.phase in {EnvironmentPhase.STARTING, EnvironmentPhase.READY}:
+            self.server.perform(self.machine.drain(), self._facilities.timebase.monotonic())
+            self.say_changed()
+
+    def stop(self) -> None:
+        self.server.perform(self.machine.stop(), self._facilities.timebase.monotonic())
+
+    # What happens to it
+
+    def _became_ready(self) -> None:
+        now = self._facilities.timebase.monotonic()
+        self._ready_at = now
+        self._events.init_runtime_done(now, "success")
+        self._events.init_report(now, "success", now - self._started_at)
+        self.say_changed()
+
+    def _machine_ended(self, failure: Failure | None) -> None:
+        if failure is not None and failure.init and self.process is not None:
+            now = self._facilities.timebase.monotonic()
+            status = "timeout" if failure.error_type == errors.TIMED_OUT else "error"
+            if status != "timeout":
+                self._events.init_runtime_done(now, status, failure.error_type)
+            self._events.init_report(now, status, now - self._started_at, failure.error_type)
+        self._ended.set()
+        self.say_changed()
+
+    def _process_exited(self, exit_status: int) -> None:
+        self._check_memory()
+        self.server.perform(self.machine.process_exited(exit_status), self._facilities.timebase.monotonic())
+
+    def _could_not_start(self, error_type: str, text: str) -> None:
+        self.server.perform(self.machine.could_not_start(error_type, text), self._facilities.timebase.monotonic())
+
+    def _check_memory(self) -> None:
+        """The kernel's killer leaves a count."""
+        if self._cgroup is not None and self._cgroup.out_of_memory_kills():
+            self.out_of_memory()
+
+    def out_of_memory(self) -> None:
+        self.server.perform(self.machine.out_of_memory(), self._facilities.timebase.monotonic())
+
+    def _log_connection_closed(self) -> None:
+        if self._workers is RuntimeWorkers.MULTIPLEXED and not self._ended.is_set():
+            effects = self.machine.worker_lost("A runtime worker ended without answering its invocations.")
+            self.server.perform(effects, self._facilities.timebase.monotonic())
+
+    def _request_of(self, pid: int) -> str:
+        if self._workers is not RuntimeWorkers.OWN_CONNECTION:
+            return ""
+        ports = self._ports.get(pid)
+        if not ports:
+            ports = self._ports[pid] = local_ports(pid, self._port)
+        return self.server.request_of(ports)
+
+    # What is known of it
+
+    @property
+    def memory_limit_bytes(self) -> int:
+        return self.spec.memory_mb * _BYTES_PER_MB
+
+    def measure(self) -> None:
+        """By its cgroup, if it has one; the agent measures the others."""
+        if self._cgroup is not None and not self.gone.is_set():
+            self.measured(usage_of_cgroup(self._cgroup))
+            self._check_memory()
+
+    def measured(self, usage: Usage) -> None:
+        """CPU time never goes back, also when a process ended that nobody waited for."""
+        self._usage = Usage(max(self._usage.cpu_seconds, usage.cpu_seconds), usage.memory_bytes)
+
+    @property
+    def usage(self) -> Usage:
+        return self._usage
+
+    def say_changed(self) -> None:
+        self._facilities.changed(self.report(self.machine.peak_in_flight))
+
+    def report(self, peak_in_flight: int) -> EnvironmentReport:
+        machine, epoch = self.machine, self._facilities.timebase.epoch_seconds
+        failure = machine.failure
+        return EnvironmentReport(
+            environment_id=self.spec.environment_id,
+            phase=str(self._phase()),
+            in_flight=machine.in_flight,
+            peak_in_flight=peak_in_flight,
+            slots=machine.slots,
+            cpu_seconds=self._usage.cpu_seconds,
+            memory_bytes=self._usage.memory_bytes,
+            started_at=epoch(self._started_at),
+            ready_at=None if self._ready_at is None else epoch(self._ready_at),
+            runtime_version="" if self._prepared is None else self._prepared.version,
+            runtime_note="" if self._prepared is None else self._prepared.note,
+            failure=None
+            if failure is None
+            else EnvironmentFailureReport(failure.error_type, failure.reason_code, failure.text, failure.init),
+        )
+
+    def _phase(self) -> EnvironmentPhase:
+        """Ended only when its processes are gone."""
+        if self.machine.phase is not EnvironmentPhase.ENDED or self.gone.is_set():
+            return self.machine.phase
+        return EnvironmentPhase.STARTING if self._ready_at is None else EnvironmentPhase.DRAINING

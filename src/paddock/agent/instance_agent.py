@@ -1,0 +1,338 @@
+"""The agent of one managed instance: takes configurations, makes them so, passes calls on, reports.
+
+Owns the environments (one task each, in one task group) and the links to servers. Goes on serving while no server is
+there, unless told to fence itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from paddock import __version__
+from paddock.agent.calls import Call
+from paddock.agent.code_store import CodeStore
+from paddock.agent.environment import ExecutionEnvironment, Facilities
+from paddock.agent.ledger import ConfigurationLedger
+from paddock.agent.limits import (
+    ENDED_REPORTED_SECONDS,
+    LOG_FLUSH_SECONDS,
+    MAX_LINKS,
+    MEMORY_CHECK_SECONDS,
+    REPORT_SECONDS,
+)
+from paddock.agent.link import Link
+from paddock.agent.log_shipping import LogShipper
+from paddock.agent.measure import Usage, usage_of_processes
+from paddock.agent.runtime_commands import RuntimeCommandSource
+from paddock.agent.timebase import Timebase
+from paddock.core.environment import errors
+from paddock.launchers.cgroups import Cgroup
+from paddock.launchers.processes import all_stats
+from paddock.ports.clock import Clock, IdSource
+from paddock.wire import PROTOCOL_VERSION
+from paddock.wire.agent import (
+    AcknowledgeLogs,
+    AgentHello,
+    AgentMessage,
+    CodeChunk,
+    ConfigurationAccepted,
+    Configure,
+    EnvironmentChanged,
+    EnvironmentSpec,
+    FetchCode,
+    Report,
+    ServerHello,
+    ServerMessage,
+    Shutdown,
+)
+from paddock.wire.bootstrap import AgentBootstrap
+
+_LOG = logging.getLogger("paddock.agent")
+_REMEMBERED_ENDED = 10_000
+"""Environment ids that never run again; a long-lived instance sees a few thousand."""
+
+
+class InstanceAgent:
+    """`cgroup` is the instance's, None where there can be none."""
+
+    def __init__(
+        self,
+        bootstrap: AgentBootstrap,
+        runtimes: RuntimeCommandSource,
+        cgroup: Cgroup | None,
+        socket_dir: Path,
+        clock: Clock,
+        ids: IdSource,
+    ) -> None:
+        self.environments: dict[str, ExecutionEnvironment] = {}
+        self._bootstrap = bootstrap
+        self._timebase = Timebase(clock)
+        self._ledger = ConfigurationLedger()
+        self._shipper = LogShipper(self._timebase)
+        self._links: dict[Link, None] = {}
+        self._controls: dict[Link, None] = {}
+        self._never_again: OrderedDict[str, None] = OrderedDict()
+        self._numbered = 0
+        self._has_cgroup = cgroup is not None
+        self._stop = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self._alone_since = clock.monotonic()
+        self._facilities = Facilities(
+            code=CodeStore(Path(bootstrap.directory) / "code", self._fetch_code),
+            runtimes=runtimes,
+            shipper=self._shipper,
+            timebase=self._timebase,
+            ids=ids,
+            cgroup=cgroup,
+            socket_dir=socket_dir,
+            cores_per_vcpu=bootstrap.entitled_cores / bootstrap.vcpu,
+            strict_cpu=bootstrap.strict_cpu,
+            changed=lambda environment: self._tell(EnvironmentChanged(environment)),
+        )
+
+    # Life
+
+    async def run(self) -> None:
+        """Until it is told to shut down, or fences itself."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                chores = [
+                    group.create_task(self._every(REPORT_SECONDS, self._report)),
+                    group.create_task(self._every(LOG_FLUSH_SECONDS, self._shipper.ship)),
+                ]
+                if not self._has_cgroup:
+                    chores.append(group.create_task(self._watch_memory()))
+                await self._stop.wait()
+                for chore in chores:
+                    chore.cancel()
+                for environment in self.environments.values():
+                    environment.stop()
+        finally:
+            self._group = None
+            self._shipper.ship()
+            for link in list(self._links):
+                link.close()
+
+    async def _every(self, seconds: float, do: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            do()
+
+    def shut_down(self, grace_seconds: float) -> None:
+        """Take nothing more, let what is in flight finish for so long, then end everything."""
+        if self._group is None or self._stop.is_set():
+            self._stop.set()
+            return
+        for environment in self.environments.values():
+            environment.drain()
+        self._group.create_task(self._end_when_drained(grace_seconds))
+
+    async def _end_when_drained(self, grace_seconds: float) -> None:
+        try:
+            async with asyncio.timeout(grace_seconds):
+                for environment in list(self.environments.values()):
+                    await environment.gone.wait()
+        except TimeoutError:
+            _LOG.info("in-flight invocations did not finish within %.1f s", grace_seconds)
+        self._stop.set()
+
+    # Links
+
+    def connection(self) -> Link:
+        """For each connection that comes in."""
+        link = Link(self)
+        self._links[link] = None
+        if len(self._links) > MAX_LINKS:
+            asyncio.get_running_loop().call_soon(link.close)
+        return link
+
+    def hello(self, link: Link, message: ServerHello) -> bool:
+        if message.protocol_version != PROTOCOL_VERSION:
+            _LOG.warning("a server speaks protocol %d, not %d", message.protocol_version, PROTOCOL_VERSION)
+            return False
+        if not hmac.compare_digest(message.token.encode(), self._bootstrap.token.encode()):
+            _LOG.warning("a connection came with a wrong token")
+            return False
+        link.role = message.role
+        is_control = message.role == "control"
+        link.send(
+            AgentHello(
+                instance_id=self._bootstrap.instance_id,
+                agent_version=__version__,
+                pid=os.getpid(),
+                generation=self._ledger.generation,
+                # Variables and credentials are for the control plane, which recovers from them.
+                environments=self._ledger.environments if is_control else (),
+                isolation="process+cgroup" if self._has_cgroup else "process",
+            )
+        )
+        if is_control:
+            self._controls.pop(link, None)
+            self._controls[link] = None
+            link.send(self._make_report())
+            self._facilities.code.server_connected()
+            self._shipper.connected(link.send_encoded)
+        return True
+
+    def lost(self, link: Link) -> None:
+        self._links.pop(link, None)
+        if link in self._controls:
+            del self._controls[link]
+            newest = self._newest_control()
+            if newest is None:
+                self._alone_since = self._timebase.monotonic()
+                self._shipper.disconnected()
+            else:
+                self._shipper.connected(newest.send_encoded)
+
+    def _newest_control(self) -> Link | None:
+        return next(reversed(self._controls), None)
+
+    def _tell(self, message: AgentMessage) -> None:
+        for link in self._controls:
+            link.send(message)
+
+    def _fetch_code(self, code_sha256: str) -> None:
+        newest = self._newest_control()
+        if newest is not None:
+            newest.send(FetchCode(code_sha256))
+
+    def control(self, link: Link, message: ServerMessage) -> None:
+        if link.role != "control":
+            _LOG.warning("a router sent a control message")
+            return
+        match message:
+            case Configure(configuration):
+                answer = self._ledger.offer(configuration)
+                link.send(answer)
+                if isinstance(answer, ConfigurationAccepted):
+                    self._reconcile()
+            case CodeChunk():
+                self._facilities.code.receive(message)
+            case AcknowledgeLogs(sequence):
+                self._shipper.acknowledge(sequence)
+            case Shutdown(grace_seconds):
+                self.shut_down(grace_seconds)
+            case ServerHello():
+                _LOG.warning("a server said hello twice")
+
+    # Calls
+
+    def has_room(self, environment_id: str) -> bool:
+        environment = self.environments.get(environment_id)
+        return environment is not None and environment.server.has_room
+
+    def invoke(self, call: Call) -> None:
+        environment = self.environments.get(call.header.environment_id)
+        if environment is None:
+            call.refuse(errors.UNHEALTHY)
+        else:
+            environment.server.invoke(call)
+
+    # Configuration
+
+    def _reconcile(self) -> None:
+        """Start what is missing, drain and stop what is not wanted. An id that ended never starts again."""
+        wanted = {spec.environment_id: spec for spec in self._ledger.environments}
+        for environment_id, environment in self.environments.items():
+            if environment_id not in wanted:
+                environment.stop()
+        if self._group is None or self._stop.is_set():
+            return
+        for environment_id, spec in wanted.items():
+            known = self.environments.get(environment_id)
+            if known is not None:
+                if spec.draining:
+                    known.drain()
+            elif environment_id not in self._never_again and not spec.draining:
+                self._start(spec, self._group)
+
+    def _start(self, spec: EnvironmentSpec, group: asyncio.TaskGroup) -> None:
+        self._numbered += 1
+        self._never_again[spec.environment_id] = None
+        if len(self._never_again) > _REMEMBERED_ENDED:
+            self._never_again.popitem(last=False)
+        environment = ExecutionEnvironment(spec, self._numbered, self._facilities)
+        self.environments[spec.environment_id] = environment
+        group.create_task(self._own(environment))
+
+    async def _own(self, environment: ExecutionEnvironment) -> None:
+        """The owner task of one environment; its failure is its own."""
+        try:
+            await environment.run()
+        except Exception:  # noqa: BLE001  # whatever it was, the other environments go on
+            _LOG.exception("environment %s failed", environment.spec.environment_id)
+            environment.gone.set()
+            environment.ended_at = self._timebase.monotonic()
+        await self._facilities.code.discard(environment.spec.code_sha256, self._needs_code)
+
+    def _needs_code(self, code_sha256: str) -> bool:
+        living = (environment.spec for environment in self.environments.values() if not environment.gone.is_set())
+        return any(spec.code_sha256 == code_sha256 for spec in (*living, *self._ledger.environments))
+
+    # Reports
+
+    def _report(self) -> None:
+        self._timebase.resynchronise()
+        now = self._timebase.monotonic()
+        self._forget_ended(now)
+        for environment in self.environments.values():
+            environment.measure()
+        report = self._make_report()
+        self._tell(report)
+        fence = self._bootstrap.fence_after_seconds
+        if fence is not None and not self._controls and now - self._alone_since > fence:
+            _LOG.warning("no server for %.0f s: this instance ends itself", fence)
+            self._stop.set()
+
+    def _make_report(self) -> Report:
+        environments = tuple(
+            environment.report(environment.machine.take_peak()) for environment in self.environments.values()
+        )
+        return Report(
+            instance_id=self._bootstrap.instance_id,
+            generation=self._ledger.generation,
+            at=self._timebase.epoch_seconds(self._timebase.monotonic()),
+            cpu_seconds=time.process_time() + sum(environment.cpu_seconds for environment in environments),
+            entitled_cores=self._bootstrap.entitled_cores,
+            memory_bytes=sum(environment.memory_bytes for environment in environments),
+            environments=environments,
+            dropped_log_records=self._shipper.dropped_records,
+        )
+
+    def _forget_ended(self, now: float) -> None:
+        """Those that are wanted stay, so that the server sees that they failed."""
+        wanted = {spec.environment_id for spec in self._ledger.environments}
+        for environment_id, environment in list(self.environments.items()):
+            ended_at = environment.ended_at
+            if ended_at is not None and environment_id not in wanted and now - ended_at > ENDED_REPORTED_SECONDS:
+                del self.environments[environment_id]
+
+    async def _watch_memory(self) -> None:
+        """Where no cgroup limits memory: look often, and end what holds more than it may."""
+        while True:
+            await asyncio.sleep(MEMORY_CHECK_SECONDS)
+            watched = [one for one in self.environments.values() if one.process is not None and not one.gone.is_set()]
+            if watched:
+                for environment, usage in zip(watched, await asyncio.to_thread(_measure, watched), strict=True):
+                    environment.measured(usage)
+                    if usage.memory_bytes > environment.memory_limit_bytes:
+                        environment.out_of_memory()
+
+
+def _measure(environments: list[ExecutionEnvironment]) -> list[Usage]:
+    stats = all_stats()
+    return [
+        environment.usage
+        if environment.process is None
+        else usage_of_processes(environment.process, stats, environment.memory_limit_bytes)
+        for environment in environments
+    ]

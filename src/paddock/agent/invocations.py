@@ -1,0 +1,362 @@
+"""The hot half of an execution environment: carries out what its machine decides about polls, events and answers.
+
+Runs on the loop, without a task and without a timer of its own for each invocation: one timer waits for whatever is due
+first. Bodies are passed on as they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import math
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from paddock.agent import runtime_replies as replies
+from paddock.agent.calls import Call
+from paddock.agent.limits import SPARE_CONNECTIONS, STREAM_BYTES
+from paddock.agent.platform_events import PlatformEvents
+from paddock.agent.runtime_api import RuntimeConnection
+from paddock.agent.timebase import Timebase
+from paddock.core.environment import (
+    BecomeReady,
+    BeginRecycling,
+    Deliver,
+    Effect,
+    End,
+    EnvironmentMachine,
+    Fail,
+    Failure,
+    Hold,
+    Invocation,
+    Refuse,
+    RefusePoll,
+    Rejection,
+    ReleaseSlot,
+    errors,
+)
+from paddock.core.environment.machine import POLL_WAIT_SECONDS
+from paddock.model.states import EnvironmentPhase
+
+Machine = EnvironmentMachine[Call, RuntimeConnection]
+RuntimeInvocation = Invocation[Call, RuntimeConnection]
+Effects = Sequence[Effect[Call, RuntimeConnection]]
+RuntimeRejection = Rejection[Call, RuntimeConnection]
+
+_EMPTY_EVENT = b"{}"
+"""What a runtime gets for an empty event: Node.js loses its worker over nothing at all."""
+_HEAD_LINES = 8
+"""Of the head that goes before the deadline: a caller's value may not add any."""
+_JSON = "application/json"
+
+
+class InvocationServer:
+    """`ready`, `recycling` and `ended` tell the environment's owner, from within the event that caused them.
+    `check_memory` lets the owner find out whether a lost connection is the work of the kernel's killer.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        timebase: Timebase,
+        events: PlatformEvents,
+        *,
+        max_concurrency: int,
+        ready: Callable[[], None],
+        recycling: Callable[[], None],
+        check_memory: Callable[[], None],
+        ended: Callable[[Failure | None], None],
+    ) -> None:
+        self.machine = machine
+        self.connections: dict[RuntimeConnection, None] = {}
+        self.user_agent = ""
+        self._monotonic = timebase.monotonic
+        self._timebase = timebase
+        self._events = events
+        self._ready = ready
+        self._recycling = recycling
+        self._check_memory = check_memory
+        self._ended = ended
+        self._max_connections = 2 * max_concurrency + SPARE_CONNECTIONS
+        self._streamed: dict[str, int] = {}
+        self._loop = asyncio.get_running_loop()
+        self._wake_at = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    # From the server
+
+    @property
+    def has_room(self) -> bool:
+        return self.machine.phase is EnvironmentPhase.READY and self.machine.in_flight < self.machine.slots
+
+    def invoke(self, call: Call) -> None:
+        header = call.header
+        if not call.event_bytes:
+            call.event, call.event_bytes = [_EMPTY_EVENT], len(_EMPTY_EVENT)
+        call.head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: {header.content_type}\r\nContent-Length: {call.event_bytes}\r\n"
+            f"Lambda-Runtime-Aws-Request-Id: {header.invocation_id}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {header.invoked_function_arn}\r\n"
+            f"Lambda-Runtime-Trace-Id: {header.trace_header}\r\n"
+            f"Lambda-Runtime-Client-Context: {header.client_context}\r\n"
+            f"Lambda-Runtime-Cognito-Identity: {header.cognito_identity}\r\n"
+            "Lambda-Runtime-Deadline-Ms: "
+        )
+        if not _is_deliverable(call):
+            call.refuse("InvalidRequest")
+            return
+        now = self._monotonic()
+        admission = self.machine.invoke(header.invocation_id, call, header.timeout_ms / 1000, now)
+        if isinstance(admission, Deliver):
+            self._deliver(admission.invocation, admission.connection, now)
+        elif isinstance(admission, Hold):
+            self._wake(now + POLL_WAIT_SECONDS, now)
+        else:
+            call.refuse(admission.error_type)
+
+    def _deliver(self, invocation: RuntimeInvocation, connection: RuntimeConnection, now: float) -> None:
+        if connection.gone:
+            self.perform(self.machine.undelivered(invocation, now), now)
+            return
+        call = invocation.caller
+        header = call.header
+        at_ms = self._timebase.epoch_ms(now)
+        head = f"{call.head}{at_ms + header.timeout_ms}\r\nLambda-Runtime-Invocation-Id: {invocation.nonce}\r\n\r\n"
+        connection.last_invocation_id = invocation.invocation_id
+        connection.deliver(head.encode(), call.event)
+        call.event = []
+        if invocation.wake_at < self._wake_at:
+            self._wake(invocation.wake_at, now)
+        self._events.start(at_ms, invocation.invocation_id, header.invoked_function_arn, header.trace_header)
+
+    # From the runtime's connections
+
+    def admits(self, connection: RuntimeConnection) -> bool:
+        if len(self.connections) >= self._max_connections or self.machine.phase is EnvironmentPhase.ENDED:
+            return False
+        self.connections[connection] = None
+        return True
+
+    def disconnected(self, connection: RuntimeConnection) -> None:
+        self.connections.pop(connection, None)
+        if self.machine.running_on(connection) is not None:
+            self._check_memory()
+        now = self._monotonic()
+        self.perform(self.machine.connection_lost(connection, now), now)
+
+    def polled(self, connection: RuntimeConnection) -> None:
+        if not self.user_agent:
+            self.user_agent = connection.user_agent
+        now = self._monotonic()
+        effects = self.machine.poll(connection, now)
+        if effects:
+            self.perform(effects, now)
+
+    def begin_response(
+        self, invocation_id: str, nonce: str, *, streaming: bool
+    ) -> RuntimeInvocation | RuntimeRejection:
+        return self.machine.begin_response(invocation_id, nonce, streaming=streaming)
+
+    def begin_error(self, invocation_id: str, nonce: str) -> RuntimeInvocation | RuntimeRejection:
+        return self.machine.begin_error(invocation_id, nonce)
+
+    def respond(self, invocation: RuntimeInvocation, content_type: str, pieces: list[bytes]) -> bytes:
+        now = self._monotonic()
+        finished = self.machine.finish(invocation)
+        if isinstance(finished, Rejection):
+            return self.rejected(finished)
+        call = invocation.caller
+        duration = now - invocation.delivered_at
+        call.answer(content_type, int(duration * 1_000_000), pieces)
+        self._report(call, now, duration, "success", "")
+        if finished:
+            self.perform(finished, now)
+        return replies.ACCEPTED
+
+    def respond_error(
+        self, invocation: RuntimeInvocation, error_type: str, content_type: str, pieces: list[bytes]
+    ) -> bytes:
+        return self._finish_failed(invocation, errors.sanitised_error_type(error_type), content_type, pieces) or (
+            replies.ACCEPTED
+        )
+
+    def respond_badly(self, invocation: RuntimeInvocation, error_type: str, message: str) -> bytes | None:
+        document = _error_document(error_type, errors.caller_message(invocation.invocation_id, message))
+        return self._finish_failed(invocation, error_type, _JSON, [document])
+
+    def _finish_failed(
+        self, invocation: RuntimeInvocation, error_type: str, content_type: str, pieces: Sequence[bytes]
+    ) -> bytes | None:
+        now = self._monotonic()
+        finished = self.machine.finish(invocation)
+        if isinstance(finished, Rejection):
+            return self.rejected(finished)
+        call = invocation.caller
+        duration = now - invocation.delivered_at
+        self._streamed.pop(invocation.invocation_id, None)
+        call.fail(error_type, content_type, int(duration * 1_000_000), pieces)
+        self._report(call, now, duration, "error", error_type)
+        self.perform(finished, now)
+        return None
+
+    def begin_stream(self, invocation: RuntimeInvocation, content_type: str, source: RuntimeConnection) -> bool:
+        call = invocation.caller
+        if not call.header.streaming:
+            return False
+        call.begin_stream(content_type, source)
+        self._streamed[invocation.invocation_id] = 0
+        return True
+
+    def stream(self, invocation: RuntimeInvocation, chunk: bytes) -> None:
+        size = self._streamed.get(invocation.invocation_id, 0) + len(chunk)
+        self._streamed[invocation.invocation_id] = size
+        if size <= STREAM_BYTES:
+            invocation.caller.stream(chunk)
+        else:
+            self.respond_badly(invocation, errors.RESPONSE_TOO_LARGE, f"Response stream exceeded {STREAM_BYTES} bytes.")
+
+    def end_stream(self, invocation: RuntimeInvocation, error_type: str, error_body: str) -> bytes:
+        """`error_type` and `error_body` (JSON in base64) are the trailers; both empty when all went well."""
+        if error_type or error_body:
+            late = self._finish_failed(
+                invocation, errors.sanitised_error_type(error_type), _JSON, [_decoded(error_body)]
+            )
+            return late or replies.ACCEPTED
+        now = self._monotonic()
+        self._streamed.pop(invocation.invocation_id, None)
+        finished = self.machine.finish(invocation)
+        if isinstance(finished, Rejection):
+            return self.rejected(finished)
+        duration = now - invocation.delivered_at
+        invocation.caller.end_stream(int(duration * 1_000_000))
+        self._report(invocation.caller, now, duration, "success", "")
+        self.perform(finished, now)
+        return replies.ACCEPTED
+
+    def init_error(self, error_type: str, body: bytes) -> bytes:
+        rejection = self.machine.init_error(error_type, _error_message(body))
+        return replies.ACCEPTED if rejection is None else self.rejected(rejection)
+
+    def rejected(self, rejection: RuntimeRejection) -> bytes:
+        if rejection.effects:
+            self.perform(rejection.effects, self._monotonic())
+        return replies.refusal(rejection.status, rejection.error_type, rejection.message)
+
+    # What the machine wants done
+
+    def perform(self, effects: Effects, now: float) -> None:
+        for effect in effects:
+            match effect:
+                case Deliver(invocation, connection):
+                    self._deliver(invocation, connection, now)
+                case Refuse(call, error_type):
+                    call.refuse(error_type)
+                case Fail(invocation, error_type, message):
+                    self._fail(invocation, error_type, message, now)
+                case ReleaseSlot(invocation):
+                    invocation.caller.release_slot()
+                case BecomeReady():
+                    self._ready()
+                    self._rearm(now)
+                case BeginRecycling():
+                    self._recycling()
+                case RefusePoll(connection):
+                    connection.refuse_poll()
+                case End(failure):
+                    self._ended(failure)
+
+    def _fail(self, invocation: RuntimeInvocation, error_type: str, message: str, now: float) -> None:
+        call = invocation.caller
+        duration = now - invocation.delivered_at
+        timed_out = error_type == errors.TIMED_OUT
+        document = _error_document(error_type, errors.caller_message(invocation.invocation_id, message))
+        self._streamed.pop(invocation.invocation_id, None)
+        call.fail(error_type, _JSON, int(duration * 1_000_000), [document], slot_held=timed_out)
+        if timed_out:
+            status = "timeout"
+        else:
+            status = "error" if error_type.startswith(("Runtime.", "Function.", "Extension.")) else "failure"
+        self._report(call, now, duration, status, error_type)
+
+    def _report(self, call: Call, now: float, duration: float, status: str, error_type: str) -> None:
+        header = call.header
+        at_ms = self._timebase.epoch_ms(now)
+        self._events.report(at_ms, header.invocation_id, duration, status, error_type, header.trace_header)
+
+    # Time
+
+    def _wake(self, at: float, now: float) -> None:
+        if at >= self._wake_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._wake_at = at
+        self._timer = self._loop.call_later(max(0.0, at - now), self._on_timer)
+
+    def _on_timer(self) -> None:
+        now = self._monotonic()
+        self._timer = None
+        self._wake_at = math.inf
+        self.perform(self.machine.expire(now), now)
+        self._rearm(now)
+
+    def _rearm(self, now: float) -> None:
+        at = self.machine.next_wake()
+        if at is not None:
+            self._wake(at, now)
+
+    def runtime_started(self, init_timeout_seconds: float) -> None:
+        now = self._monotonic()
+        self.machine.runtime_started(now, init_timeout_seconds)
+        self._rearm(now)
+
+    def request_of(self, ports: Sequence[int]) -> str:
+        """Which invocation the process that owns these ports runs, or ran last."""
+        for connection in self.connections:
+            if connection.peer_port in ports and connection.last_invocation_id:
+                return connection.last_invocation_id
+        return ""
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for connection in list(self.connections):
+            connection.close()
+
+
+def _is_deliverable(call: Call) -> bool:
+    """A value that holds a line break, or a context that is no JSON (Node.js dies of it), is not passed on."""
+    if call.head.count("\n") != _HEAD_LINES or call.head.count("\r") != _HEAD_LINES:
+        return False
+    for document in (call.header.client_context, call.header.cognito_identity):
+        if document:
+            try:
+                msgspec.json.decode(document)
+            except (msgspec.DecodeError, UnicodeEncodeError):
+                return False
+    return True
+
+
+def _error_document(error_type: str, message: str) -> bytes:
+    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
+
+
+def _decoded(error_body: str) -> bytes:
+    try:
+        return base64.b64decode(error_body, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _error_message(body: bytes) -> str:
+    """`errorMessage` of an error document; empty when it is none."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return ""
+    message = document.get("errorMessage") if isinstance(document, dict) else None
+    return message[:1024] if isinstance(message, str) else ""

@@ -1,0 +1,70 @@
+"""The bounds of the agent, each with its reason."""
+
+HELLO_SECONDS = 5.0
+"""A connection that has not said who it is by then is none of ours."""
+MAX_LINKS = 64
+"""Servers and routers of one machine or cluster that talk to one agent."""
+SMALL_MESSAGE_BYTES = 64 * 1024
+"""What may be said before a hello."""
+
+LINK_BUFFER_BYTES = 512 * 1024
+"""Above this much unsent on a link, large answers wait their turn chunk by chunk and streams are no longer read; small
+answers still go out at once.
+"""
+
+MAX_EVENT_BYTES = 6 * 1024 * 1024 + 100
+"""Of an event, as of an answer (Lambda quotas)."""
+MAX_HEAD_BYTES = 64 * 1024
+"""Of the request line and headers of a runtime's request, the X-Ray cause included."""
+DISCARDED_BYTES = 64 * 1024 * 1024
+"""How much of a refused body is read on, so that the runtime sees the refusal, before its connection is closed."""
+SPARE_CONNECTIONS = 64
+"""Of a runtime beyond two per slot (polls, posts): a runtime that opens more leaks them."""
+STREAM_BYTES = 200 * 1024 * 1024
+"""Of a streamed answer (Lambda quotas)."""
+
+CODE_WAIT_SECONDS = 300.0
+"""For a package to arrive from the server, also across a restart of the server."""
+MAX_PACKAGE_BYTES = 262_144_000
+"""Of a deployment package, zipped or unzipped (Lambda quotas: 250 MB)."""
+MAX_PACKAGE_ENTRIES = 200_000
+"""More files than a file system of an instance should be asked to hold for one function."""
+RUNTIME_WAIT_SECONDS = 600.0
+"""For a runtime to be installed at its first use; compiling the Node.js client takes up to two minutes."""
+
+OPEN_FILES = 4096
+"""Of an execution environment (Lambda Managed Instances, March 2026)."""
+STOP_SECONDS = 5.0
+"""For the processes of an environment to be gone after SIGKILL."""
+LAST_WORDS_SECONDS = 0.5
+"""For the pipes of an ended runtime to be read to their end."""
+
+REPORT_SECONDS = 1.0
+"""Between two reports: three missed ones take the instance out of routing."""
+MEMORY_CHECK_SECONDS = 0.5
+"""Between two looks at what an environment holds, where no cgroup limits it."""
+ENDED_REPORTED_SECONDS = 15.0
+"""How long an ended environment that is no longer wanted is still reported: longer than a server's restart."""
+SHUTDOWN_GRACE_SECONDS = 30.0
+"""In which an agent that is asked to end by a signal lets invocations finish; whoever asked may be less patient."""
+
+MAX_LINE_BYTES = 256 * 1024
+"""Of a log line (CloudWatch Logs' limit for an event); a longer one goes on as a line of its own."""
+LOG_FLUSH_SECONDS = 0.1
+LOG_BATCH_BYTES = 512 * 1024
+LOG_BATCH_RECORDS = 2_000
+"""Of one batch: well under a frame, and quickly stored."""
+UNACKNOWLEDGED_LOG_BYTES = 4 * 1024 * 1024
+"""Sent and not yet safe with the server; more waits in the streams."""
+STREAM_PAUSE_BYTES = 1024 * 1024
+"""Waiting lines of one environment above which its output is no longer read, which slows a function that floods."""
+STREAM_KEEP_BYTES = 4 * 1024 * 1024
+"""Waiting lines of one environment above which lines are dropped and counted."""
+ALL_STREAMS_KEEP_BYTES = 64 * 1024 * 1024
+"""The same over all environments of an instance."""
+LOG_STALL_SECONDS = 2.0
+"""When no batch was acknowledged for so long, output is read again and dropped: no server, no log, but functions go on.
+"""
+
+AGENT_LOG_BYTES = 4 * 1024 * 1024
+"""Of the agent's own log file; one older file of the same size is kept."""

@@ -1,0 +1,143 @@
+"""Reads what the processes of one environment write: the main process's stdout and stderr, and the connections that
+runtime workers open to the log socket.
+
+A worker's connection tells its process by the kernel's word, which is how a plain `print` finds its invocation. Node.js
+opens one for each worker thread, and its end is the only sure sign that the thread is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import IO, cast
+
+from paddock.agent.limits import SPARE_CONNECTIONS
+from paddock.agent.log_lines import LineCutter
+from paddock.agent.log_shipping import LogStream
+from paddock.agent.timebase import Timebase
+
+_CREDENTIALS = struct.Struct("3i")
+_PEER_CREDENTIALS_OPTION = getattr(socket, "SO_PEERCRED", None)
+
+
+class LogCollector:
+    """`request_of` names the invocation that a process runs just now, or nothing. `connection_closed` is told of the
+    end of each worker's connection.
+    """
+
+    def __init__(
+        self,
+        stream: LogStream,
+        timebase: Timebase,
+        *,
+        max_concurrency: int,
+        request_of: Callable[[int], str],
+        connection_closed: Callable[[], None],
+    ) -> None:
+        self.stream = stream
+        self.timebase = timebase
+        self.request_of = request_of
+        self.connection_closed = connection_closed
+        self.open: set[LogReader] = set()
+        self._max_open = 2 * max_concurrency + SPARE_CONNECTIONS
+        self._open_pipes = 0
+        self._pipes_closed = asyncio.Event()
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, path: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(lambda: LogReader(self, of_worker=True), path)
+
+    async def read(self, pipe: IO[bytes]) -> None:
+        """Takes the pipe over."""
+        loop = asyncio.get_running_loop()
+        self._open_pipes += 1
+        await loop.connect_read_pipe(lambda: LogReader(self, of_worker=False), pipe)
+
+    def pipe_closed(self) -> None:
+        self._open_pipes -= 1
+        if not self._open_pipes:
+            self._pipes_closed.set()
+
+    async def all_read(self) -> None:
+        """The main process's pipes have been read to their end."""
+        if self._open_pipes:
+            await self._pipes_closed.wait()
+
+    def admits(self) -> bool:
+        return len(self.open) < self._max_open
+
+    def lines(self, lines: list[bytes], peer_pid: int) -> None:
+        at_ms = self.timebase.epoch_ms(self.timebase.monotonic())
+        request_id = self.request_of(peer_pid) if peer_pid else ""
+        for line in lines:
+            self.stream.add(at_ms, line, request_id)
+        self.stream.throttle()
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for reader in list(self.open):
+            reader.close()
+        self.stream.closed = True
+
+
+class LogReader(asyncio.Protocol):
+    """One stream of bytes: a pipe, or a worker's connection."""
+
+    def __init__(self, collector: LogCollector, *, of_worker: bool) -> None:
+        self._collector = collector
+        self._of_worker = of_worker
+        self._cutter = LineCutter()
+        self._peer_pid = 0
+        self._transport: asyncio.ReadTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.ReadTransport", transport)
+        if self._of_worker:
+            if not self._collector.admits():
+                transport.close()
+                return
+            self._peer_pid = _peer_pid(transport)
+        self._collector.open.add(self)
+        self._collector.stream.attach(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        lines = self._cutter.feed(data)
+        if lines:
+            self._collector.lines(lines, self._peer_pid)
+
+    def eof_received(self) -> None:
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        lines = self._cutter.flush()
+        if lines:
+            self._collector.lines(lines, self._peer_pid)
+        if self._transport is not None:
+            self._collector.stream.detach(self._transport)
+        if self in self._collector.open:
+            self._collector.open.discard(self)
+            if self._of_worker:
+                self._collector.connection_closed()
+            else:
+                self._collector.pipe_closed()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _peer_pid(transport: asyncio.BaseTransport) -> int:
+    """Zero where the kernel does not tell."""
+    peer = transport.get_extra_info("socket")
+    if peer is None or _PEER_CREDENTIALS_OPTION is None:
+        return 0
+    try:
+        credentials = peer.getsockopt(socket.SOL_SOCKET, _PEER_CREDENTIALS_OPTION, _CREDENTIALS.size)
+    except OSError:
+        return 0
+    pid: int = _CREDENTIALS.unpack(credentials)[0]
+    return pid

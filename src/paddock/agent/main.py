@@ -1,0 +1,116 @@
+"""The agent proper, in the watchdog's child: reads its bootstrap, opens its socket, runs until it is told to end.
+
+Must be up quickly: imports stay lean, and what only an environment needs is imported when there is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+
+from paddock.agent.instance_agent import InstanceAgent
+from paddock.agent.journal import open_journal
+from paddock.agent.limits import SHUTDOWN_GRACE_SECONDS
+from paddock.agent.runtime_commands import InstalledRuntimes
+from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, Cgroup, CpuShare, open_cgroups
+from paddock.launchers.instance_directory import InstanceDirectory
+from paddock.ports.clock import RandomIds, SystemClock
+from paddock.wire.bootstrap import UNIX_PREFIX, AgentBootstrap, decode_bootstrap
+
+_LOG = logging.getLogger("paddock.agent")
+
+
+def run(bootstrap_path: Path, fence_after_seconds: float | None) -> int:
+    """The process's exit status."""
+    try:
+        bootstrap = decode_bootstrap(bootstrap_path.read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        sys.stderr.write(f"paddock.agent: {bootstrap_path} is no bootstrap of an agent: {error}\n")
+        return 2
+    if fence_after_seconds is not None:
+        bootstrap = msgspec.structs.replace(bootstrap, fence_after_seconds=fence_after_seconds)
+    if not bootstrap.address.startswith(UNIX_PREFIX):
+        sys.stderr.write("paddock.agent: an agent listens on a unix socket only\n")
+        return 2
+    open_journal(Path(bootstrap.directory))
+    _raise_open_files()
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(_serve(bootstrap))
+    except OSError as error:
+        _LOG.error("the agent cannot go on: %s", error)  # one line says it all
+        return 1
+    return 0
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Uvloop where it is installed: half the CPU for each invocation."""
+    try:
+        import uvloop  # noqa: PLC0415  # optional by design
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def _raise_open_files() -> None:
+    """Every runtime worker holds up to four connections here."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+async def _serve(bootstrap: AgentBootstrap) -> None:
+    path = Path(bootstrap.address.removeprefix(UNIX_PREFIX))
+    agent = InstanceAgent(
+        bootstrap,
+        InstalledRuntimes(Path(bootstrap.data_dir), bootstrap.region, strict=bootstrap.strict_runtimes),
+        _open_cgroup(bootstrap),
+        path.parent,
+        SystemClock(),
+        RandomIds(),
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, agent.shut_down, SHUTDOWN_GRACE_SECONDS)
+    server = await loop.create_unix_server(agent.connection, sock=_bound(path))
+    _LOG.info("instance %s is up", bootstrap.instance_id)
+    try:
+        await agent.run()
+    finally:
+        server.close()
+    _LOG.info("instance %s has ended", bootstrap.instance_id)
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket that its owner alone can connect to; the directory is private already."""
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    umask = os.umask(0o177)
+    try:
+        bound.bind(str(path))
+    finally:
+        os.umask(umask)
+    return bound
+
+
+def _open_cgroup(bootstrap: AgentBootstrap) -> Cgroup | None:
+    """The watchdog removes what is made here; it reads the list."""
+    cpu = CpuShare(bootstrap.entitled_cores, bootstrap.strict_cpu)
+    try:
+        mounts, own = MOUNTS.read_text(encoding="utf-8"), OWN_GROUPS.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    cgroup = open_cgroups(mounts, own, f"paddock-{bootstrap.instance_id}", cpu)
+    if cgroup is not None:
+        made = "".join(f"{directory}\n" for directory in cgroup.directories)
+        InstanceDirectory(Path(bootstrap.directory)).cgroups.write_text(made, encoding="utf-8")
+    return cgroup

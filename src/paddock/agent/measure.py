@@ -1,0 +1,51 @@
+"""What an execution environment uses: CPU time and memory, from its cgroup or, without one, from `/proc`.
+
+Reading `/proc` for a few hundred processes takes milliseconds, so that way is for a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from paddock.agent.runtime_process import RuntimeProcess
+from paddock.launchers.cgroups import Cgroup
+from paddock.launchers.processes import TICKS_PER_SECOND, ProcessStat
+
+_KIB = 1024
+EXACT_ABOVE = 0.5
+"""Share of the limit above which shared pages are counted once: that costs a millisecond a process."""
+
+
+class Usage(NamedTuple):
+    """`cpu_seconds` is cumulative."""
+
+    cpu_seconds: float
+    memory_bytes: int
+
+
+def usage_of_cgroup(cgroup: Cgroup) -> Usage:
+    return Usage(cgroup.cpu_seconds(), cgroup.memory_bytes())
+
+
+def usage_of_processes(process: RuntimeProcess, stats: Sequence[ProcessStat], memory_limit_bytes: int) -> Usage:
+    """`stats` are those of the whole machine. Resident memory counts a page once for each process that maps it; near
+    the limit the proportional share is taken.
+    """
+    own = process.own(stats)
+    cpu = sum(stat.cpu_ticks for stat in own) / TICKS_PER_SECOND
+    resident = sum(stat.resident_bytes for stat in own)
+    if resident > EXACT_ABOVE * memory_limit_bytes:
+        resident = sum(_proportional_bytes(stat) for stat in own)
+    return Usage(cpu, resident)
+
+
+def _proportional_bytes(stat: ProcessStat) -> int:
+    try:
+        with open(f"/proc/{stat.pid}/smaps_rollup", "rb") as file:  # noqa: PTH123
+            for line in file:
+                if line.startswith(b"Pss:"):
+                    return int(line.split()[1]) * _KIB
+    except OSError:
+        return 0
+    return stat.resident_bytes

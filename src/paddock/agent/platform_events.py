@@ -1,0 +1,123 @@
+"""The platform's own log lines of one environment, as JSON text ready to be shipped.
+
+Written by hand because two of them are made for every invocation: names and ARNs are escaped once, request ids are
+checked by whoever accepts them, figures need no escaping. Shapes: Lambda telemetry schema 2025-01-29, as Managed
+Instances emit it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from paddock.agent.timebase import Timebase
+from paddock.wire.agent import EnvironmentSpec
+
+INITIALIZATION_TYPE = "lambda-managed-instances"
+_LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30}
+_BYTES_PER_MB = 1024 * 1024
+_MAX_KEPT_ARNS = 64
+"""An environment is invoked under a handful of names: version, aliases, none."""
+
+AddLine = Callable[[int, bytes, str], None]
+"""Epoch milliseconds, message, request id."""
+
+
+def level_number(level: str) -> int:
+    return _LEVELS.get(level.upper(), 20)
+
+
+class PlatformEvents:
+    """Levels as in the developer guide, "System log level event mapping": success is INFO (init done: DEBUG), all else
+    WARN. What the function's SystemLogLevel leaves out is not made.
+    """
+
+    def __init__(self, spec: EnvironmentSpec, timebase: Timebase, add: AddLine) -> None:
+        least = level_number(spec.system_log_level)
+        self._debug = least <= _LEVELS["DEBUG"]
+        self._info = least <= _LEVELS["INFO"]
+        self._spec = spec
+        self._timebase = timebase
+        self._add = add
+        self._version = json.dumps(spec.version)
+        self._arns: dict[str, str] = {}
+
+    def init_start(self, now: float, runtime_version: str, runtime_version_arn: str) -> None:
+        if self._info:
+            record = {
+                "initializationType": INITIALIZATION_TYPE,
+                "phase": "init",
+                "runtimeVersion": runtime_version,
+                "runtimeVersionArn": runtime_version_arn,
+                "functionName": self._spec.function_name,
+                "functionVersion": self._spec.version,
+                "instanceId": self._spec.log_stream,
+                "instanceMaxMemory": self._spec.memory_mb * _BYTES_PER_MB,
+            }
+            self._write(now, "platform.initStart", json.dumps(record, separators=(",", ":")))
+
+    def init_runtime_done(self, now: float, status: str, error_type: str = "") -> None:
+        if self._debug or status != "success":
+            self._write(now, "platform.initRuntimeDone", json.dumps(_init_record(status, error_type)))
+
+    def init_report(self, now: float, status: str, duration_seconds: float, error_type: str = "") -> None:
+        if self._info or status != "success":
+            record = _init_record(status, error_type)
+            metrics = {"durationMs": round(duration_seconds * 1000, 3)}
+            self._write(now, "platform.initReport", json.dumps({**record, "metrics": metrics}))
+
+    def start(self, at_ms: int, request_id: str, arn: str, trace_header: str) -> None:
+        if self._info:
+            self._add(
+                at_ms,
+                f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.start","record":{{"requestId":"{request_id}",'
+                f'"version":{self._version},"functionArn":{self._escaped(arn)}{_tracing(trace_header)}}}}}'.encode(),
+                request_id,
+            )
+
+    def report(
+        self, at_ms: int, request_id: str, duration_seconds: float, status: str, error_type: str, trace_header: str
+    ) -> None:
+        if self._info or status != "success":
+            error = f',"errorType":{json.dumps(error_type)}' if error_type else ""
+            self._add(
+                at_ms,
+                f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.report","record":{{"requestId":"{request_id}",'
+                f'"metrics":{{"durationMs":{duration_seconds * 1000:.3f}}},"status":"{status}"{error}'
+                f"{_tracing(trace_header)}}}}}".encode(),
+                request_id,
+            )
+
+    def _write(self, now: float, kind: str, record: str) -> None:
+        at_ms = self._timebase.epoch_ms(now)
+        self._add(at_ms, f'{{"time":"{self._timebase.iso(at_ms)}","type":"{kind}","record":{record}}}'.encode(), "")
+
+    def _escaped(self, arn: str) -> str:
+        escaped = self._arns.get(arn)
+        if escaped is None:
+            if len(self._arns) >= _MAX_KEPT_ARNS:
+                self._arns.clear()
+            escaped = self._arns[arn] = json.dumps(arn)
+        return escaped
+
+
+def logs_dropped(time_text: str, records: int, dropped_bytes: int) -> bytes:
+    reason = "Log lines came faster than they could be kept."
+    return (
+        f'{{"time":"{time_text}","type":"platform.logsDropped","record":{{"reason":"{reason}",'
+        f'"droppedRecords":{records},"droppedBytes":{dropped_bytes}}}}}'
+    ).encode()
+
+
+def _init_record(status: str, error_type: str) -> dict[str, object]:
+    record: dict[str, object] = {"initializationType": INITIALIZATION_TYPE, "phase": "init", "status": status}
+    if error_type:
+        record["errorType"] = error_type
+    return record
+
+
+def _tracing(trace_header: str) -> str:
+    """Only sampled traces appear in records."""
+    if "Sampled=1" not in trace_header or "Root=" not in trace_header:
+        return ""
+    return f',"tracing":{{"type":"X-Amzn-Trace-Id","value":{json.dumps(trace_header)}}}'

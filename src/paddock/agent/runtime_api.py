@@ -1,0 +1,418 @@
+"""The Runtime API of one execution environment: HTTP on one connection of its runtime.
+
+Decides nothing about invocations. A poll stays open until there is an event; it is never answered with an error and
+never closed by us while the environment lives, because clients lose their worker over it. The bytes of a client's poll
+never change, so after the first one they are recognised without being parsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol, cast
+
+import httptools
+
+from paddock.agent import runtime_replies as replies
+from paddock.agent.limits import DISCARDED_BYTES, MAX_HEAD_BYTES
+from paddock.core.environment import Invocation, InvocationPhase, Rejection
+from paddock.core.environment.errors import (
+    INVALID_RESPONSE_MODE,
+    MAX_ERROR_BYTES,
+    MAX_RESPONSE_BYTES,
+    RESPONSE_TOO_LARGE,
+    TRUNCATED_RESPONSE,
+)
+
+if TYPE_CHECKING:
+    from paddock.agent.calls import Call
+
+_LOG = logging.getLogger("paddock.agent")
+_VERSION = b"/2018-06-01"
+_INVOCATION = _VERSION + b"/runtime/invocation/"
+_NEXT = _INVOCATION + b"next"
+_INIT_ERROR = _VERSION + b"/runtime/init/error"
+_PING = _VERSION + b"/ping"
+_MAX_POLL_BYTES = 4096
+"""A poll longer than this is parsed each time."""
+_KEPT_HEADERS = {
+    b"content-length",
+    b"content-type",
+    b"expect",
+    b"user-agent",
+    b"lambda-runtime-function-error-type",
+    b"lambda-runtime-function-error-body",
+    b"lambda-runtime-function-response-mode",
+    b"lambda-runtime-invocation-id",
+}
+_STREAMING, _TIMED_OUT = InvocationPhase.STREAMING, InvocationPhase.TIMED_OUT
+
+
+class Route(Enum):
+    NEXT = 1
+    RESPONSE = 2
+    ERROR = 3
+    INIT_ERROR = 4
+    PING = 5
+    NOT_FOUND = 6
+    WRONG_METHOD = 7
+
+
+class RuntimeApi(Protocol):
+    """The environment, as its runtime's connections see it."""
+
+    def admits(self, connection: RuntimeConnection) -> bool: ...
+
+    def disconnected(self, connection: RuntimeConnection) -> None: ...
+
+    def polled(self, connection: RuntimeConnection) -> None: ...
+
+    def begin_response(
+        self, invocation_id: str, nonce: str, *, streaming: bool
+    ) -> Invocation[Call, RuntimeConnection] | Rejection[Call, RuntimeConnection]: ...
+
+    def begin_error(
+        self, invocation_id: str, nonce: str
+    ) -> Invocation[Call, RuntimeConnection] | Rejection[Call, RuntimeConnection]: ...
+
+    def begin_stream(
+        self, invocation: Invocation[Call, RuntimeConnection], content_type: str, source: RuntimeConnection
+    ) -> bool:
+        """Whether the caller takes the answer as a stream; otherwise it is to be collected."""
+        ...
+
+    def stream(self, invocation: Invocation[Call, RuntimeConnection], chunk: bytes) -> None: ...
+
+    def end_stream(
+        self, invocation: Invocation[Call, RuntimeConnection], error_type: str, error_body: str
+    ) -> bytes: ...
+
+    def respond(
+        self, invocation: Invocation[Call, RuntimeConnection], content_type: str, pieces: list[bytes]
+    ) -> bytes: ...
+
+    def respond_error(
+        self, invocation: Invocation[Call, RuntimeConnection], error_type: str, content_type: str, pieces: list[bytes]
+    ) -> bytes: ...
+
+    def respond_badly(
+        self, invocation: Invocation[Call, RuntimeConnection], error_type: str, message: str
+    ) -> bytes | None:
+        """Fail the caller because of how the runtime answered; bytes when the post itself comes too late."""
+        ...
+
+    def init_error(self, error_type: str, body: bytes) -> bytes: ...
+
+    def rejected(self, rejection: Rejection[Call, RuntimeConnection]) -> bytes: ...
+
+
+class RuntimeConnection(asyncio.Protocol):
+    """`last_invocation_id` is what was delivered here last, for the log lines of its process."""
+
+    def __init__(self, api: RuntimeApi) -> None:
+        self.peer_port = 0
+        self.user_agent = ""
+        self.last_invocation_id = ""
+        self._api = api
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._polling = False
+        self._poll_request = b""
+        self._between_requests = True
+        self._in_head = False
+        self._head_bytes = 0
+        self._completed = 0
+        self._start_request()
+
+    def _start_request(self) -> None:
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._route = Route.NOT_FOUND
+        self._invocation: Invocation[Call, RuntimeConnection] | None = None
+        self._collected: list[bytes] | None = None
+        self._body_bytes = 0
+        self._body_limit = 0
+        self._reply: bytes | None = None
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.peer_port = peer[1] if peer else 0
+        if not self._api.admits(self):
+            transport.close()
+
+    @property
+    def gone(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    def data_received(self, data: bytes) -> None:
+        if self._between_requests and data == self._poll_request and not self._polling:
+            self._polling = True
+            self._api.polled(self)
+            return
+        alone = self._between_requests
+        completed = self._completed
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._break_off(replies.MALFORMED)
+            return
+        except httptools.HttpParserCallbackError:
+            _LOG.exception("a request of a runtime could not be handled")
+            self._break_off(self._end_badly() or replies.MALFORMED)
+            return
+        except httptools.HttpParserError:
+            self._break_off(self._end_badly() or replies.MALFORMED)
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._break_off(replies.HEAD_TOO_LARGE)
+        elif alone and self._polling and self._between_requests and self._completed == completed + 1:
+            self._poll_request = data if len(data) <= _MAX_POLL_BYTES else b""
+
+    def eof_received(self) -> None:
+        """The runtime has no more to say; a request that breaks off here is answered, then the transport closes."""
+        reply = self._end_badly()
+        if reply is not None:
+            self._write(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_badly()
+        self._transport = None
+        self._polling = False
+        self._api.disconnected(self)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _break_off(self, reply: bytes) -> None:
+        """The peer speaks no HTTP that we understand. What it was in the middle of is over."""
+        self._between_requests = False
+        self._in_head = False
+        if not self._polling:
+            self._write(reply)
+        if self._transport is not None:
+            self._transport.close()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        if not self.gone and self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self.gone and self._transport is not None and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    # What the environment answers polls with
+
+    def deliver(self, head: bytes, pieces: list[bytes]) -> None:
+        assert self._transport is not None
+        self._polling = False
+        if len(pieces) == 1 and len(pieces[0]) < MAX_HEAD_BYTES:
+            self._transport.write(head + pieces[0])
+        else:
+            self._transport.writelines([head, *pieces])
+
+    def refuse_poll(self) -> None:
+        self._polling = False
+        self._write(replies.TOO_MANY_POLLS)
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        self._between_requests = False
+        self._in_head = True
+        self._head_bytes = 0
+        self._start_request()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Trailers come here too, after the body."""
+        name = name.lower()
+        if name in _KEPT_HEADERS:
+            self._headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._polling:
+            # Nothing can be answered before the open poll: whoever asks here is no runtime client.
+            self._break_off(b"")
+            return
+        invocation_id = self._find_route()
+        if self._route is Route.RESPONSE:
+            self._begin_response(invocation_id)
+        elif self._route is Route.ERROR:
+            self._begin_error(invocation_id)
+        elif self._route is Route.INIT_ERROR:
+            self._collect(MAX_ERROR_BYTES)
+            if self._content_length() > MAX_ERROR_BYTES:
+                self._reply = replies.ERROR_TOO_LARGE
+        if b"expect" in self._headers and self._reply is None:
+            self._write(replies.CONTINUE)
+
+    def _find_route(self) -> str:
+        """Sets the route; returns the invocation's id where the path has one."""
+        url, get = self._url, self._parser.get_method() == b"GET"
+        invocation_id = ""
+        route, wants_get = Route.NOT_FOUND, get
+        if url == _NEXT:
+            route, wants_get = Route.NEXT, True
+        elif url.startswith(_INVOCATION):
+            found, _, action = url[len(_INVOCATION) :].partition(b"/")
+            invocation_id = found.decode("ascii", "replace")
+            routes = {b"response": Route.RESPONSE, b"error": Route.ERROR}
+            route, wants_get = routes.get(action, Route.NOT_FOUND), False
+        elif url == _INIT_ERROR:
+            route, wants_get = Route.INIT_ERROR, False
+        elif url == _PING:
+            route, wants_get = Route.PING, True
+        if route is not Route.NOT_FOUND and wants_get != get:
+            route = Route.WRONG_METHOD
+        self._route = route
+        return invocation_id
+
+    def _content_length(self) -> int:
+        value = self._headers.get(b"content-length", b"0")
+        return int(value) if value.isdigit() else 0
+
+    def _header(self, name: bytes, default: str = "") -> str:
+        value = self._headers.get(name)
+        return default if value is None else value.decode("latin-1")
+
+    def _collect(self, limit: int) -> None:
+        self._collected = []
+        self._body_limit = limit
+
+    def _begin_response(self, invocation_id: str) -> None:
+        mode = self._headers.get(b"lambda-runtime-function-response-mode")
+        streaming = mode is not None and mode.lower() == b"streaming"
+        nonce = self._header(b"lambda-runtime-invocation-id")
+        begun = self._api.begin_response(invocation_id, nonce, streaming=streaming)
+        if isinstance(begun, Rejection):
+            self._reply = self._api.rejected(begun)
+            return
+        self._invocation = begun
+        if mode is not None and not streaming:
+            message = "Invalid response mode header"
+            self._fail(INVALID_RESPONSE_MODE, message, replies.INVALID_RESPONSE_MODE)
+            return
+        content_type = self._header(b"content-type", "application/octet-stream")
+        if streaming and self._api.begin_stream(begun, content_type, self):
+            return
+        self._collect(MAX_RESPONSE_BYTES)
+        length = self._content_length()
+        if length > MAX_RESPONSE_BYTES:
+            self._too_large(length)
+
+    def _begin_error(self, invocation_id: str) -> None:
+        begun = self._api.begin_error(invocation_id, self._header(b"lambda-runtime-invocation-id"))
+        if isinstance(begun, Rejection):
+            self._reply = self._api.rejected(begun)
+            return
+        self._invocation = begun
+        self._collect(MAX_ERROR_BYTES)
+        length = self._content_length()
+        if length > MAX_ERROR_BYTES:
+            self._too_large(length)
+
+    def _too_large(self, size: int) -> None:
+        if self._route is Route.INIT_ERROR:
+            self._collected = None
+            self._reply = replies.ERROR_TOO_LARGE
+            return
+        reply = replies.TOO_LARGE if self._route is Route.RESPONSE else replies.ERROR_TOO_LARGE
+        self._fail(
+            RESPONSE_TOO_LARGE,
+            f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({self._body_limit} bytes).",
+            reply,
+        )
+
+    def _fail(self, error_type: str, message: str, reply: bytes) -> None:
+        """The caller hears of it now; the runtime when it has sent all it wants to send."""
+        assert self._invocation is not None
+        late = self._api.respond_badly(self._invocation, error_type, message)
+        self._invocation = None
+        self._collected = None
+        self._reply = late or reply
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        if self._collected is not None:
+            if self._body_bytes <= self._body_limit:
+                self._collected.append(body)
+            else:
+                self._too_large(self._body_bytes)
+        elif self._invocation is not None and self._invocation.phase is _STREAMING:
+            self._api.stream(self._invocation, body)
+        elif self._body_bytes > DISCARDED_BYTES:
+            self._break_off(self._reply or replies.TOO_LARGE)
+
+    def on_message_complete(self) -> None:
+        self._completed += 1
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._between_requests = True
+        if self._route is Route.NEXT:
+            self._polling = True
+            self.user_agent = self._header(b"user-agent")
+            self._api.polled(self)
+            return
+        self._write(self._answer())
+        if not self._parser.should_keep_alive():
+            self._transport.close()
+
+    def _answer(self) -> bytes:
+        if self._reply is not None:
+            return self._reply
+        invocation = self._invocation
+        self._invocation = None
+        if invocation is not None:
+            return self._finish(invocation)
+        if self._route is Route.INIT_ERROR:
+            assert self._collected is not None
+            return self._api.init_error(self._error_type(), b"".join(self._collected))
+        if self._route is Route.PING:
+            return replies.PONG
+        return replies.METHOD_NOT_ALLOWED if self._route is Route.WRONG_METHOD else replies.NOT_FOUND
+
+    def _error_type(self) -> str:
+        return self._header(b"lambda-runtime-function-error-type")
+
+    def _finish(self, invocation: Invocation[Call, RuntimeConnection]) -> bytes:
+        if self._collected is None:
+            if invocation.phase is not _STREAMING and invocation.phase is not _TIMED_OUT:
+                return replies.INVALID_REQUEST_ID  # an `/error` on another connection has cut this stream off
+            body = self._header(b"lambda-runtime-function-error-body")
+            return self._api.end_stream(invocation, self._error_type(), body)
+        if self._route is Route.ERROR:
+            content_type = self._header(b"content-type", "application/json")
+            return self._api.respond_error(invocation, self._error_type(), content_type, self._collected)
+        error_type = self._error_type()
+        if error_type and self._headers.get(b"lambda-runtime-function-response-mode"):
+            # Error trailers of a stream that was collected for a caller who wanted it whole.
+            return self._api.end_stream(invocation, error_type, self._header(b"lambda-runtime-function-error-body"))
+        content_type = self._header(b"content-type", "application/octet-stream")
+        return self._api.respond(invocation, content_type, self._collected)
+
+    def _end_badly(self) -> bytes | None:
+        """The request broke off in the middle of its body."""
+        if self._between_requests or self._in_head:
+            return None
+        invocation, self._invocation = self._invocation, None
+        self._between_requests = True
+        if invocation is None:
+            return replies.TRUNCATED
+        if self._collected is None and invocation.phase is not _STREAMING and invocation.phase is not _TIMED_OUT:
+            return replies.INVALID_REQUEST_ID
+        late = self._api.respond_badly(invocation, TRUNCATED_RESPONSE, "Response was truncated")
+        return late or replies.TRUNCATED

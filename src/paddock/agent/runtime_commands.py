@@ -1,0 +1,97 @@
+"""How the runtime of an environment is started: asks `paddock.runtimes` and puts the variables together.
+
+A seam, so that the agent can be run with other runtimes than those that are installed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from paddock.agent.runtime_process import CannotStart, ProcessCommand
+from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_RUNTIME
+from paddock.launchers.instance_directory import LOG_SOCKET_VARIABLE
+from paddock.wire.agent import EnvironmentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeInvitation:
+    """Where a runtime finds its environment: `runtime_api` is host:port, `log_socket` a path of its own."""
+
+    spec: EnvironmentSpec
+    task_root: Path
+    runtime_api: str
+    log_socket: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRuntime:
+    """`version` for people and logs; `note` says what stands in for what, if anything does."""
+
+    command: ProcessCommand
+    version: str
+    version_arn: str
+    note: str
+
+
+class RuntimeCommandSource(Protocol):
+    def prepare(self, invitation: RuntimeInvitation) -> PreparedRuntime:
+        """Blocking, for a thread; may install what is missing. Raises `CannotStart`."""
+        ...
+
+
+class InstalledRuntimes:
+    def __init__(self, data_dir: Path, region: str, *, strict: bool) -> None:
+        from paddock.runtimes import RuntimeStore  # noqa: PLC0415  # an agent is up before it needs any runtime
+
+        self._store = RuntimeStore(data_dir, strict)
+        self._region = region
+
+    def prepare(self, invitation: RuntimeInvitation) -> PreparedRuntime:
+        from paddock.runtimes import (  # noqa: PLC0415  # as above
+            EnvironmentFacts,
+            InvalidEntrypoint,
+            ProcessKind,
+            RuntimeUnavailable,
+            managed_environment,
+        )
+
+        spec = invitation.spec
+        try:
+            installed = self._store.ensure(spec.runtime)
+            command = installed.command(
+                spec.handler,
+                spec.memory_mb,
+                spec.vcpu,
+                invitation.task_root,
+                spec.max_concurrency,
+                spec.environment_variables,
+            )
+        except RuntimeUnavailable as unavailable:
+            raise CannotStart(INVALID_RUNTIME, str(unavailable)) from unavailable
+        except InvalidEntrypoint as invalid:
+            raise CannotStart(INVALID_ENTRYPOINT, str(invalid)) from invalid
+        facts = EnvironmentFacts(
+            function_name=spec.function_name,
+            version=spec.version,
+            memory_mb=spec.memory_mb,
+            handler=spec.handler,
+            region=self._region,
+            runtime_api=invitation.runtime_api,
+            log_group=spec.log_group,
+            log_stream=spec.log_stream,
+            max_concurrency=spec.max_concurrency,
+            log_level=spec.application_log_level,
+            credentials=spec.credentials,
+            customer=spec.environment_variables,
+            telemetry_socket=Path(invitation.log_socket),
+        )
+        variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
+        marker = f"{LOG_SOCKET_VARIABLE}={invitation.log_socket}".encode()
+        return PreparedRuntime(
+            ProcessCommand(command.argv, variables, command.cwd, marker),
+            installed.resolution.release,
+            installed.resolution.runtime_version_arn(self._region),
+            installed.resolution.note,
+        )

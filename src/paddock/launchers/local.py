@@ -1,0 +1,325 @@
+"""Managed instances on this machine: each is an agent under its watchdog, in a session and a directory of its own.
+
+Keeps nothing in memory that the directories do not say: a new server finds the instances of the last one. Enforces what
+the agent's cgroups enforce and says so; the network of an instance is this machine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, CpuShare, open_cgroups
+from paddock.launchers.instance_directory import (
+    InstanceDirectory,
+    NotPrivate,
+    RecordedProcess,
+    reap_children_of_ours,
+    socket_directory,
+)
+from paddock.launchers.processes import send_signal
+from paddock.model.ids import AvailabilityZone, CapacityProviderName, InstanceId
+from paddock.model.states import InstancePhase, StateReasonCode
+from paddock.ports.clock import Clock
+from paddock.ports.launcher import LauncherCapabilities, LaunchError, LaunchRequest, ObservedInstance
+from paddock.wire.bootstrap import UNIX_PREFIX, AgentBootstrap, decode_bootstrap, encode_bootstrap
+
+START_SECONDS = 15.0
+"""An agent that has not even claimed its directory by then will not come."""
+_KEPT_ENDED = 200
+"""Directories of ended instances that are kept, for their logs and so that their ids are known."""
+_POLL_SECONDS = 0.05
+_TAIL_BYTES = 2000
+_is_instance_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
+
+
+class LocalLauncher:
+    """`data_dir` holds `instances/` and the installed runtimes. `fence_after_seconds`: see `AgentBootstrap`."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        clock: Clock,
+        *,
+        region: str,
+        account_id: str,
+        strict_runtimes: bool = False,
+        fence_after_seconds: float | None = None,
+    ) -> None:
+        self._data_dir = data_dir.absolute()
+        self._instances = self._data_dir / "instances"
+        self._clock = clock
+        self._region = region
+        self._account_id = account_id
+        self._strict_runtimes = strict_runtimes
+        self._fence_after_seconds = fence_after_seconds
+        self._ending: set[InstanceId] = set()
+        self._has_cgroups: bool | None = None
+
+    # The port
+
+    async def launch(self, request: LaunchRequest) -> None:
+        await asyncio.to_thread(self._launch, request)
+
+    async def terminate(self, instance_id: InstanceId, grace_seconds: float) -> None:
+        await asyncio.to_thread(self._terminate, instance_id, grace_seconds)
+
+    async def list(self) -> tuple[ObservedInstance, ...]:
+        return await asyncio.to_thread(self._list)
+
+    def capabilities(self) -> LauncherCapabilities:
+        if self._has_cgroups is None:
+            self._has_cgroups = _can_make_cgroups()
+        return LauncherCapabilities(
+            name="local",
+            cpu_enforced=self._has_cgroups,
+            memory_enforced=self._has_cgroups,
+            network="host",
+            isolation="process+cgroup" if self._has_cgroups else "process",
+        )
+
+    # Launch
+
+    def _launch(self, request: LaunchRequest) -> None:
+        directory = self._directory(request.instance_id)
+        if directory is None:
+            raise LaunchError(StateReasonCode.INVALID_CONFIGURATION, "no instance id", transient=False)
+        if directory.process() is not None:
+            if directory.is_held() and not directory.stopping.exists():
+                return
+            raise LaunchError(StateReasonCode.INTERNAL_ERROR, f"{request.instance_id} has run already", transient=False)
+        try:
+            directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sockets = socket_directory(directory.path, os.environ.get("XDG_RUNTIME_DIR"))
+            _write_private(directory.bootstrap, encode_bootstrap(self._bootstrap(request, directory, sockets)))
+            self._spawn(directory)
+        except NotPrivate as error:
+            raise LaunchError(StateReasonCode.INVALID_CONFIGURATION, str(error), transient=False) from error
+        except OSError as error:
+            raise _refused(error) from error
+
+    def _bootstrap(self, request: LaunchRequest, directory: InstanceDirectory, sockets: Path) -> AgentBootstrap:
+        return AgentBootstrap(
+            instance_id=request.instance_id,
+            provider=request.provider,
+            zone=request.zone,
+            subnet_id=request.subnet_id,
+            address=f"{UNIX_PREFIX}{sockets}/agent.sock",
+            token=request.token,
+            directory=str(directory.path),
+            data_dir=str(self._data_dir),
+            entitled_cores=request.entitled_cores,
+            strict_cpu=request.strict_cpu,
+            vcpu=request.instance_type.vcpu,
+            memory_mb=int(request.instance_type.memory_gib * 1024),
+            region=self._region,
+            account_id=self._account_id,
+            strict_runtimes=self._strict_runtimes,
+            fence_after_seconds=self._fence_after_seconds,
+        )
+
+    def _spawn(self, directory: InstanceDirectory) -> None:
+        """A second agent for the same directory ends at once: the first one holds the lock."""
+        log = os.open(directory.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "paddock.agent", "--bootstrap", str(directory.bootstrap)],
+                cwd=directory.path,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+        threading.Thread(target=process.wait, name=f"wait-{process.pid}", daemon=True).start()
+
+    # Terminate
+
+    def _terminate(self, instance_id: InstanceId, grace_seconds: float) -> None:
+        directory = self._directory(instance_id)
+        if directory is None or not directory.bootstrap.exists():
+            return
+        if not directory.stopping.exists():
+            until = self._clock.now().timestamp() + grace_seconds
+            _write_private(directory.stopping, f"{until:.3f}\n".encode())
+        self._end_in_background(instance_id, directory)
+
+    def _end_in_background(self, instance_id: InstanceId, directory: InstanceDirectory) -> None:
+        """A thread, because the port's caller does not wait; should this process end, the next `list` takes over."""
+        if instance_id in self._ending:
+            return
+        self._ending.add(instance_id)
+
+        def end() -> None:
+            try:
+                self._end(directory)
+            finally:
+                self._ending.discard(instance_id)
+
+        threading.Thread(target=end, name=f"end-{instance_id}", daemon=True).start()
+
+    def _end(self, directory: InstanceDirectory) -> None:
+        """SIGTERM, the grace that was granted, then SIGKILL to all that is left."""
+        recorded = directory.process()
+        if recorded is not None and recorded.lives:
+            send_signal(recorded.pid, signal.SIGTERM)
+            left = _stopping_until(directory) - self._clock.now().timestamp()
+            _wait_until_dead(recorded, left)
+        self._clear(directory, decode_bootstrap(directory.bootstrap.read_bytes()))
+
+    def _clear(self, directory: InstanceDirectory, bootstrap: AgentBootstrap) -> None:
+        """Nothing of the instance runs or lies about any more, save its record and its log."""
+        sockets = _socket_directory_of(bootstrap)
+        directory.kill(sockets)
+        shutil.rmtree(sockets, ignore_errors=True)
+        _remove_code(directory.code)
+
+    # List
+
+    def _list(self) -> tuple[ObservedInstance, ...]:
+        try:
+            paths = [path for path in self._instances.iterdir() if path.is_dir()]
+        except OSError:
+            return ()
+        observed = [self._observe(InstanceDirectory(path)) for path in paths]
+        found = sorted((one for one in observed if one is not None), key=lambda one: one.instance_id)
+        self._forget_oldest([one for one in found if one.phase is InstancePhase.TERMINATED])
+        return tuple(found)
+
+    def _observe(self, directory: InstanceDirectory) -> ObservedInstance | None:
+        try:
+            bootstrap = decode_bootstrap(directory.bootstrap.read_bytes())
+            begun_at = directory.bootstrap.stat().st_mtime
+        except (OSError, msgspec.DecodeError):
+            return None
+        phase, reason = self._phase(directory, bootstrap, begun_at)
+        return ObservedInstance(
+            instance_id=InstanceId(bootstrap.instance_id),
+            provider=CapacityProviderName(bootstrap.provider),
+            phase=phase,
+            zone=AvailabilityZone(bootstrap.zone),
+            address=bootstrap.address,
+            token=bootstrap.token,
+            started_at=datetime.fromtimestamp(begun_at, UTC),
+            reason=reason,
+        )
+
+    def _phase(
+        self, directory: InstanceDirectory, bootstrap: AgentBootstrap, begun_at: float
+    ) -> tuple[InstancePhase, str | None]:
+        instance_id = InstanceId(bootstrap.instance_id)
+        recorded = directory.process()
+        reap_children_of_ours(recorded)
+        if instance_id in self._ending:
+            return InstancePhase.STOPPING, None
+        if directory.is_held():
+            if directory.stopping.exists():
+                self._end_in_background(instance_id, directory)
+                return InstancePhase.STOPPING, None
+            is_up = Path(bootstrap.address.removeprefix(UNIX_PREFIX)).exists()
+            return (InstancePhase.RUNNING if is_up else InstancePhase.PENDING), None
+        if recorded is None and self._clock.now().timestamp() - begun_at < START_SECONDS:
+            return InstancePhase.PENDING, None
+        if _socket_directory_of(bootstrap).exists():
+            self._clear(directory, bootstrap)
+        if directory.stopping.exists():
+            return InstancePhase.TERMINATED, None
+        return InstancePhase.TERMINATED, f"the agent's process ended: {_last_line(directory.log)}"
+
+    def _forget_oldest(self, ended: Sequence[ObservedInstance]) -> None:
+        by_age = sorted(ended, key=lambda one: (one.started_at is not None, one.started_at))
+        for one in by_age[: max(0, len(by_age) - _KEPT_ENDED)]:
+            shutil.rmtree(self._instances / one.instance_id, ignore_errors=True)
+
+    # Places
+
+    def _directory(self, instance_id: InstanceId) -> InstanceDirectory | None:
+        if _is_instance_id(instance_id) is None:
+            return None
+        return InstanceDirectory(self._instances / instance_id)
+
+
+def _socket_directory_of(bootstrap: AgentBootstrap) -> Path:
+    return Path(bootstrap.address.removeprefix(UNIX_PREFIX)).parent
+
+
+def _refused(error: OSError) -> LaunchError:
+    if error.errno in {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}:
+        text = f"this machine has no room for another process ({error.strerror})"
+        return LaunchError(StateReasonCode.INSUFFICIENT_CAPACITY, text, transient=True)
+    if error.errno == errno.ENOSPC:
+        return LaunchError(StateReasonCode.INSUFFICIENT_CAPACITY, "the disk is full", transient=True)
+    return LaunchError(StateReasonCode.INTERNAL_ERROR, str(error), transient=False)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """In one step, readable by its owner only."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    temporary.replace(path)
+
+
+def _stopping_until(directory: InstanceDirectory) -> float:
+    try:
+        return float(directory.stopping.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _wait_until_dead(recorded: RecordedProcess, seconds: float) -> None:
+    for _ in range(max(0, int(seconds / _POLL_SECONDS))):
+        reap_children_of_ours(recorded)
+        if not recorded.lives:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _remove_code(code: Path) -> None:
+    """It was made read-only."""
+    if not code.is_dir():
+        return
+    for parent, names, _ in os.walk(code):
+        for name in names:
+            with contextlib.suppress(OSError):
+                Path(parent, name).chmod(0o700)
+    shutil.rmtree(code, ignore_errors=True)
+
+
+def _last_line(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return "it left no log"
+    return next((line for line in reversed(lines) if line.strip()), "it left no log")
+
+
+def _can_make_cgroups() -> bool:
+    """Found out by making one."""
+    try:
+        mounts, own = MOUNTS.read_text(encoding="utf-8"), OWN_GROUPS.read_text(encoding="utf-8")
+    except OSError:
+        return False
+    probe = open_cgroups(mounts, own, f"paddock-probe-{os.getpid()}", CpuShare(1.0, strict=False))
+    if probe is None:
+        return False
+    probe.remove()
+    return True
