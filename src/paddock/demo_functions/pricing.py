@@ -8,7 +8,7 @@ from pathlib import Path
 from paddock.demo_functions.deployment_package import remove_except, write_package
 from paddock.runtimes import Progress, ProgressCallback, RuntimeStore
 from paddock.runtimes.directories import install_directory
-from paddock.runtimes.jobs import Job
+from paddock.runtimes.jobs import Job, os_errors_explained
 from paddock.runtimes.locks import digest
 from paddock.runtimes.packages import npm_install
 from paddock.runtimes.progress import silent
@@ -40,5 +40,6 @@ def build(store: RuntimeStore, data_dir: Path, progress: ProgressCallback = sile
         write_package(work, directory / "package.zip")
         remove_except(directory, "package.zip")
 
-    built = install_directory(data_dir.absolute() / "demo-functions" / name, build_package, progress)
-    return (built / "package.zip").read_bytes()
+    with os_errors_explained(NAME, data_dir):
+        built = install_directory(data_dir.absolute() / "demo-functions" / name, build_package, progress)
+        return (built / "package.zip").read_bytes()

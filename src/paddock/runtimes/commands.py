@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
+import select
 import signal
 import subprocess
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,10 @@ TICK_SECONDS = 0.25
 
 KEPT_LINES = 40
 """The end of the output, for an error's text; a build prints thousands of lines."""
+
+
+CHUNK_BYTES = 65536
+"""Read at once, and kept of a line that does not end."""
 
 
 class CommandFailed(Exception):
@@ -41,7 +44,6 @@ def run_command(
     `on_output` gets each line, and an empty one at every silent tick; when it raises, the program and all it started
     are killed. So they are when it was silent for `max_silent_seconds` in all.
     """
-    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     with subprocess.Popen(
         list(argv),
         cwd=cwd,
@@ -50,51 +52,45 @@ def run_command(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        text=True,
-        errors="replace",
     ) as process:
-        reader = threading.Thread(target=_read_lines, args=(process, lines), daemon=True)
-        reader.start()
         try:
-            kept = _pass_on(lines, on_output, argv, max_silent_seconds)
+            kept = _pass_on(process, on_output, argv, max_silent_seconds)
             exit_status = process.wait()
         except BaseException:
             _kill_group(process.pid)
             raise
-        finally:
-            reader.join()
     if exit_status != 0:
         raise CommandFailed(argv, exit_status, kept)
 
 
-def _read_lines(process: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        lines.put(line.rstrip())
-    lines.put(None)
-
-
 def _pass_on(
-    lines: queue.SimpleQueue[str | None],
+    process: subprocess.Popen[bytes],
     on_output: Callable[[str], None],
     argv: Sequence[str],
     max_silent_seconds: float,
 ) -> deque[str]:
+    assert process.stdout is not None
+    output = process.stdout.fileno()
+    readable = select.poll()
+    readable.register(output, select.POLLIN)
     kept: deque[str] = deque(maxlen=KEPT_LINES)
+    unfinished = b""
     silent_ticks_left = max_silent_seconds / TICK_SECONDS
     while silent_ticks_left > 0:
-        try:
-            line = lines.get(timeout=TICK_SECONDS)
-        except queue.Empty:
+        if not readable.poll(TICK_SECONDS * 1000):
             silent_ticks_left -= 1
             on_output("")
             continue
-        if line is None:
-            return kept
-        if line.strip():
+        chunk = os.read(output, CHUNK_BYTES)
+        *lines, unfinished = (unfinished + (chunk or b"\n")).split(b"\n")
+        unfinished = unfinished[-CHUNK_BYTES:]
+        for line in filter(None, (line.decode(errors="replace").strip() for line in lines)):
             kept.append(line)
-            on_output(line.strip())
-    raise CommandFailed(argv, -signal.SIGKILL, [*kept, f"silent for {max_silent_seconds:.0f} s"])
+            on_output(line)
+        if not chunk:
+            return kept
+    kept.append(f"silent for {max_silent_seconds:.0f} s")
+    raise CommandFailed(argv, -signal.SIGKILL, kept)
 
 
 def _kill_group(process_id: int) -> None:

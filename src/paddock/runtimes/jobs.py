@@ -4,7 +4,8 @@ remedy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,3 +50,13 @@ def _telling_line(output: Sequence[str]) -> str:
     errors = [line for line in output if "error" in line.lower()]
     candidates = errors or list(output)
     return candidates[-1].strip().rstrip(".") if candidates else ""
+
+
+@contextmanager
+def os_errors_explained(subject: str, place: Path) -> Iterator[None]:
+    """A full or read-only disk becomes `InstallFailed`, one line that names the file."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{subject} could not be installed: {error.strerror or error} ({error.filename or place})."
+        raise InstallFailed(subject, reason, "Make room there, or choose another data directory.") from error

@@ -59,13 +59,7 @@ def install_nodejs(root: Path, resolution: Resolution, progress: ProgressCallbac
         client = install_directory(client_directory(root), build_client, progress)
         runtime = directory / "runtime"
         link_tree(client, runtime / "node_modules" / "aws-lambda-ric")
-        inside = node_prefix.is_relative_to(root)
-        target = (
-            os.path.relpath(node_prefix, installed_directory(root, resolution, nodejs_digest()))
-            if inside
-            else node_prefix
-        )
-        (directory / "lang").symlink_to(target, target_is_directory=True)
+        (directory / "lang").symlink_to(node_prefix, target_is_directory=True)
         values = {"EXECUTION_ENV": resolution.runtime.execution_env, "MAJOR": resolution.runtime.version}
         write_bootstrap(runtime / "bootstrap", SCRIPTS[0], values)
         _check(runtime, node_prefix, Job(subject, "Checking the runtime", progress, 0.95), client)

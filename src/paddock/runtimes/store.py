@@ -14,8 +14,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from paddock.model.runtimes import CATALOGUE, LambdaRuntime, Language, find_runtime
-from paddock.runtimes.errors import InstallFailed, NotRunnable, RuntimeUnavailable
+from paddock.runtimes.errors import NotRunnable, RuntimeUnavailable
 from paddock.runtimes.installed import InstalledRuntime
+from paddock.runtimes.jobs import os_errors_explained
 from paddock.runtimes.nodejs_install import (
     client_directory,
     install_nodejs,
@@ -66,9 +67,7 @@ class RuntimeStore:
         self._lock = threading.Lock()
 
     def resolve(self, runtime: str, architecture: str | None = None) -> Resolution:
-        """What `runtime` is on this machine; raises `RuntimeUnavailable`. A machine's answer does not change while we
-        run.
-        """
+        """What `runtime` is on this machine; raises `RuntimeUnavailable`. The answer stays the same while we run."""
         found = _known(runtime)
         require_runnable(found)
         if architecture is not None:
@@ -81,11 +80,8 @@ class RuntimeStore:
     def ensure(self, runtime: str, progress: ProgressCallback = silent) -> InstalledRuntime:
         """The runtime, installed if it was not. Raises `RuntimeUnavailable`, and whatever `progress` raises."""
         resolution = self.resolve(runtime)
-        try:
+        with os_errors_explained(runtime, self._root):
             directory = self._install(resolution, progress)
-        except OSError as error:
-            reason = f"{runtime} could not be installed: {error.strerror or error} ({error.filename or self._root})."
-            raise InstallFailed(runtime, reason, "Make room there, or choose another data directory.") from error
         readable = [directory]
         if resolution.prefix is not None:
             readable.append(resolution.prefix)
