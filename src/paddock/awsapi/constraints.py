@@ -53,7 +53,7 @@ def _constraints(shape: Shape) -> list[Constraint]:
         allowed = frozenset(shape.enum)
         text = f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
         found.append(Constraint(text, lambda value: value in allowed))
-    pattern = _compiled(bounds["pattern"]) if shape.type_name == "string" and "pattern" in bounds else None
+    pattern = compiled(bounds["pattern"]) if shape.type_name == "string" and "pattern" in bounds else None
     if pattern is not None:
         text = f"Member must satisfy regular expression pattern: {bounds['pattern']}"
         found.append(Constraint(text, lambda value: pattern.fullmatch(value) is not None))
@@ -79,7 +79,7 @@ def _bound(shape: Shape, bound: float) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str] | None:
+def compiled(pattern: str) -> re.Pattern[str] | None:
     """The models' patterns are Java's. The few that Python cannot read are not checked here."""
     for java, python in _JAVA_CLASSES.items():
         pattern = pattern.replace(java, python)

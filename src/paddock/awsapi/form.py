@@ -76,13 +76,13 @@ def _tree(fields: dict[str, str]) -> Tree:
     root: Tree = {}
     for name, value in fields.items():
         *path, last = name.split(".")
-        node = root
+        branch = root
         for step in path:
-            below = node.setdefault(step, {})
+            below = branch.setdefault(step, {})
             if not isinstance(below, dict):
-                below = node[step] = {}
-            node = below
-        node.setdefault(last, value)
+                below = branch[step] = {}
+            branch = below
+        branch.setdefault(last, value)
     return root
 
 

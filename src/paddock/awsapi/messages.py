@@ -59,7 +59,7 @@ class ResponseStream(Protocol):
 
 
 class Responder(Protocol):
-    """Answers one request, once: `send` for a whole answer, `start` for a stream."""
+    """Answers one request, once: `send` for a whole answer, `start` for a stream; `send` after `start` cuts that."""
 
     @property
     def closed(self) -> bool:

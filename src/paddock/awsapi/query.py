@@ -24,6 +24,7 @@ QUERY_CODES = {
     "AccessDeniedException": "AccessDenied",
     "UnknownOperationException": "InvalidAction",
     "ThrottlingException": "Throttling",
+    "TooManyRequestsException": "Throttling",
     "ServiceException": "InternalFailure",
     "SerializationException": "MalformedInput",
 }
@@ -36,6 +37,7 @@ EC2_CODES = QUERY_CODES | {
     "ExpiredTokenException": "RequestExpired",
     "AccessDeniedException": "UnauthorizedOperation",
     "ThrottlingException": "RequestLimitExceeded",
+    "TooManyRequestsException": "RequestLimitExceeded",
     "ServiceException": "InternalError",
     "SerializationException": "InvalidParameterValue",
 }

@@ -69,7 +69,11 @@ class Response:
         self._keep_alive = False
 
     def send(self, status: int, headers: Headers, body: bytes) -> None:
+        """After `start` it is too late for another answer: what was begun is cut."""
         if self.closed:
+            return
+        if self.started:
+            self.abort()
             return
         length = "" if status in _BODILESS else f"Content-Length: {len(body)}\r\n"
         head = self._head(status, headers, length)

@@ -112,9 +112,9 @@ def _body_parameters(operation: OperationModel, shape: StructureShape, body: byt
         if not members or not body:
             return {}
         return cast("dict[str, Any]", json_shapes.decode(shape, _document(operation, body)))
-    if not body:
-        return {}
     member = shape.members[payload]
+    if not body:
+        return {payload: b""} if member.type_name == "blob" and payload in shape.required_members else {}
     if member.type_name in {"blob", "string"}:
         return {payload: body if member.type_name == "blob" else body.decode("utf-8", "replace")}
     return {payload: json_shapes.decode(member, _document(operation, body))}

@@ -97,6 +97,12 @@ class Services:
             raise ApiError("UnknownOperationException", text, status=404)
         return self._services[SIGNING_NAMES[signed_for] if signed_for else _by_marks(request)]
 
+    def like(self, request: Request) -> Service:
+        """For a request whose service is not here: one that speaks its protocol, so that the refusal can be read."""
+        if request.header(b"x-amz-target") is not None:
+            return self._services["logs"]
+        return self._services["sts" if _is_form(request) and request.path == "/" else "lambda"]
+
 
 CODECS: dict[str, Callable[[ServiceModel], Codec]] = {
     "rest-json": RestJson,

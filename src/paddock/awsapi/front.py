@@ -1,0 +1,144 @@
+"""The AWS front: what the HTTP server hands its requests to. Invokes go the short way, all else through the pipeline.
+
+The short way does only what an invoke needs (path, signature, name and qualifier, then the router) in the turn of the
+event loop that brought the request. It builds no parameters and starts no task.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+from paddock.awsapi import refusals
+from paddock.awsapi.access import Access
+from paddock.awsapi.calls import Calls
+from paddock.awsapi.messages import Request, Responder
+from paddock.awsapi.operations import Declaration
+from paddock.awsapi.pipeline import INTERNAL, Pipeline
+from paddock.awsapi.plain import PlainHandler, PlainRoute, PlainRoutes
+from paddock.model.errors import ApiError, PlatformError
+from paddock.ports.clock import IdSource
+
+log = logging.getLogger(__name__)
+
+InvokeHandler: TypeAlias = Callable[[Request, Responder, str, str, str | None], None]
+"""(request, responder, request id, function, qualifier); the last two as in the URL, percent-decoded."""
+
+Work: TypeAlias = Coroutine[Any, Any, None]
+
+INVOKE_START, INVOKE_END = "/2015-03-31/functions/", "/invocations"
+STREAM_START, STREAM_END = "/2021-11-15/functions/", "/response-streaming-invocations"
+BOTH_END = "invocations"
+
+SHORT_WAY = (Declaration("lambda", "Invoke"), Declaration("lambda", "InvokeWithResponseStream"))
+"""The operations that do not go through the pipeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeHandlers:
+    """Called synchronously; they answer at once or keep the responder and answer later."""
+
+    invoke: InvokeHandler
+    invoke_with_response_stream: InvokeHandler
+
+
+class Front:
+    """`handle`, `refuse` and `body_limit` are for `http.serve`, inside of `running`."""
+
+    body_limit = staticmethod(refusals.body_limit)
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        access: Access,
+        invokes: InvokeHandlers,
+        ids: IdSource,
+        plain_routes: Iterable[PlainRoute] = (),
+        calls: Calls | None = None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._access = access
+        self._invokes = invokes
+        self._new_request_id = ids.uuid
+        self._plain = PlainRoutes(plain_routes)
+        self._calls = calls or Calls()
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        return self._calls.running()
+
+    def handle(self, request: Request, responder: Responder) -> None:
+        path = request.path.rstrip("/")
+        if path.endswith(BOTH_END) and request.method == "POST":
+            if path.endswith(INVOKE_END) and path.startswith(INVOKE_START):
+                label = path[len(INVOKE_START) : -len(INVOKE_END)]
+                self._invoke(request, responder, self._invokes.invoke, label)
+                return
+            if path.endswith(STREAM_END) and path.startswith(STREAM_START):
+                label = path[len(STREAM_START) : -len(STREAM_END)]
+                self._invoke(request, responder, self._invokes.invoke_with_response_stream, label)
+                return
+        plain = self._plain.find(request.path)
+        if plain is not None:
+            self._answer_plainly(request, responder, plain)
+        else:
+            request_id = self._new_request_id()
+            self._start(self._answer(request, responder, request_id), request, responder, request_id)
+
+    def refuse(self, request: Request, responder: Responder, status: int) -> None:
+        """The HTTP server's refusals in AWS's words."""
+        self._fail(request, responder, refusals.error_for(status, request), self._new_request_id())
+
+    def _invoke(self, request: Request, responder: Responder, handler: InvokeHandler, label: str) -> None:
+        request_id = self._new_request_id()
+        try:
+            self._access.identify(request)
+            function = unquote(label) if "%" in label else label
+            handler(request, responder, request_id, function, _qualifier(request.query))
+        except ApiError as error:
+            responder.send(*self._pipeline.invoke_error(error, request_id))
+
+    def _answer_plainly(self, request: Request, responder: Responder, handler: PlainHandler) -> None:
+        request_id = self._new_request_id()
+        try:
+            answering = handler(request, responder)
+        except ApiError as error:
+            self._fail(request, responder, error, request_id)
+            return
+        if answering is not None:
+            self._start(answering, request, responder, request_id)
+
+    async def _answer(self, request: Request, responder: Responder, request_id: str) -> None:
+        status, headers, body = await self._pipeline.answer(request, request_id)
+        responder.send(status, headers, body)
+
+    def _start(self, work: Work, request: Request, responder: Responder, request_id: str) -> None:
+        if not self._calls.start(self._finish(work, request, responder, request_id)):
+            work.close()
+            self._fail(request, responder, refusals.too_busy(), request_id)
+
+    async def _finish(self, work: Work, request: Request, responder: Responder, request_id: str) -> None:
+        try:
+            await work
+        except ApiError as error:
+            self._fail(request, responder, error, request_id)
+        except Exception:
+            log.exception("request %s failed: %s %s", request_id, request.method, request.path)
+            self._fail(request, responder, PlatformError(INTERNAL), request_id)
+
+    def _fail(self, request: Request, responder: Responder, error: ApiError, request_id: str) -> None:
+        status, headers, body = self._pipeline.refusal(request, error, request_id)
+        responder.send(status, headers, body)
+
+
+def _qualifier(query: str) -> str | None:
+    if "Qualifier=" not in query:
+        return None
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name == "Qualifier":
+            return unquote(value)
+    return None
