@@ -1,4 +1,4 @@
-"""Writes the reference pages that are made from code: settings, commands and states.
+"""Writes the reference pages that are made from code: settings, commands, states and parity with AWS's API.
 
 `--check` writes nothing and fails when a page is stale; a test calls it so.
 """
@@ -13,7 +13,11 @@ from typing import Any
 
 import typer
 
+from paddock.awsapi import parity
+from paddock.awsapi.front import SHORT_WAY
+from paddock.awsapi.services import Services
 from paddock.cli.main import app
+from paddock.controlplane.operations import OPERATIONS
 from paddock.core.lifecycle import MACHINES
 from paddock.server.settings import Settings
 
@@ -75,8 +79,8 @@ def states_page() -> str:
     lines = [
         "# States",
         "",
-        "Made by `python tools/build_reference.py` from the tables in `src/paddock/core/lifecycle.py`. A transition that",
-        "is not drawn is refused. `[*]` is where a thing begins, and where nothing is stored of it any more.",
+        "Made by `python tools/build_reference.py` from the tables in `src/paddock/core/lifecycle.py`. A transition",
+        "that is not drawn is refused. `[*]` is where a thing begins, and where nothing is stored of it any more.",
         "",
     ]
     for machine in MACHINES:
@@ -84,7 +88,16 @@ def states_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page, "states.md": states_page}
+def parity_page() -> str:
+    return parity.page([*SHORT_WAY, *OPERATIONS], Services())
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "states.md": states_page,
+    "parity.md": parity_page,
+}
 
 
 def main() -> int:
