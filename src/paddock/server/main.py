@@ -1,0 +1,132 @@
+"""One server: the AWS front, the control plane and the router on one event loop, put together and run until told to stop.
+
+Nothing is decided here. What a signal ends, and in which order, is on this page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvloop
+
+from paddock.awsapi.http import Address, ListenError, serve
+from paddock.model.errors import StartError
+from paddock.ports.clock import RandomIds, SystemClock
+from paddock.server import data_dir as data_directory
+from paddock.server.composition import Composition, composed
+from paddock.server.settings import Settings
+
+NOFILE_WANTED = 65536
+"""Descriptors: two per agent, one per client connection, some files."""
+
+CLOSE_SECONDS = 5.0
+"""What answers under way get when the server ends."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises `StartError` with one line that says what to do."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    _raise_descriptor_limit()
+    data_directory.prepare(settings.data_dir)
+    with data_directory.locked(settings.data_dir):
+        try:
+            uvloop.run(_serve(settings))
+        except* ListenError as group:
+            raise StartError(str(_first(group))) from None
+        except* OSError as group:
+            raise _as_start_error(settings, _first(group)) from group
+        finally:
+            data_directory.retract(settings.data_dir)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _as_start_error(settings: Settings, error: BaseException) -> BaseException:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return StartError(f"the disk of {settings.data_dir} is full: free some space and start again")
+    return error
+
+
+async def _serve(settings: Settings) -> None:
+    clock, ids = SystemClock(), RandomIds()
+    keys = data_directory.key_pair(settings.data_dir, ids)
+    stop = _stop_on_signals()
+    async with composed(settings, keys, clock, ids) as parts, _listening(settings, parts, clock) as url:
+        running = data_directory.RunningServer(url, settings.region, os.getpid(), settings.auth)
+        data_directory.announce(settings.data_dir, running)
+        _say(f"ready {url}")
+        await stop.wait()
+        data_directory.retract(settings.data_dir)
+        await _wind_down(settings, parts)
+
+
+@asynccontextmanager
+async def _listening(settings: Settings, parts: Composition, clock: SystemClock) -> AsyncIterator[str]:
+    front = parts.front
+    address = Address(settings.host, settings.port)
+    async with (
+        front.running(),
+        serve(
+            front.handle,
+            address,
+            clock=clock,
+            refuse=front.refuse,
+            body_limit=front.body_limit,
+            grace_seconds=CLOSE_SECONDS,
+        ) as server,
+    ):
+        parts.links.base_url = server.url
+        yield server.url
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGINT or SIGTERM; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def received(number: signal.Signals) -> None:
+        if stop.is_set():
+            _say("stopped in haste; instances that still run are taken back at the next start")
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, received, number)
+    return stop
+
+
+async def _wind_down(settings: Settings, parts: Composition) -> None:
+    if settings.keep_instances:
+        _say("stopping; instances go on running")
+    else:
+        _say("stopping: ending instances")
+        ended = await parts.control_plane.stop_instances()
+        _say(f"ended {ended} instances")
+    _say(f"kept functions, code, logs and settings in {settings.data_dir}; `paddock up` goes on from there")
+
+
+def _raise_descriptor_limit() -> None:
+    import resource  # noqa: PLC0415  # POSIX only, like the process that needs it
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = NOFILE_WANTED if hard == resource.RLIM_INFINITY else min(NOFILE_WANTED, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _say(text: str) -> None:
+    """To the operator, on stdout, whole lines at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
