@@ -38,7 +38,8 @@ _ROUNDING = 1e-9
 class Room:
     """What is free on an instance that may take environments.
 
-    `members`: those of the revision to be placed that are on it already. `ready`: its agent answers; others launch.
+    `members`: those of the revision to be placed that are on it already. `ready` ones are filled first; the others are
+    still launching or are to be replaced.
     """
 
     instance_id: InstanceId
@@ -184,7 +185,7 @@ def place(
     best: Placement | None = None
     for at_least, wanted_spread in [*((size, spread) for size in _sizes(preferred)), (count, 0), (1, 0)]:
         attempt = _Attempt(shape, rooms, offers, budget=budget, at_least=at_least, spread=wanted_spread)
-        placement = attempt.run(count)
+        placement = attempt.run(count, promised=spread)
         if placement.unplaced == 0:
             return placement
         if best is None or placement.unplaced < best.unplaced:
@@ -224,7 +225,7 @@ def can_empty(
         before = {zone, *(room.zone for room in offered if room.members)}
         kept = min(spread, len([room for room in offered if room.members]) + 1)
         attempt = _Attempt(occupant.shape, offered, NOTHING_OFFERED, budget=0, at_least=1, spread=kept)
-        placement = attempt.run(occupant.count)
+        placement = attempt.run(occupant.count, promised=kept)
         taken = dict(placement.existing)
         after = {room.zone for room in offered if room.members or room.instance_id in taken}
         if placement.unplaced or not placement.spread or len(after) < min(spread, len(before)):
@@ -287,7 +288,8 @@ class _Attempt:
         self._open = {zone: [space for space in spaces if space.free] for zone, spaces in self._spaces.items()}
         self._distinct = sum(1 for room in rooms if room.members)
 
-    def run(self, count: int) -> Placement:
+    def run(self, count: int, *, promised: int) -> Placement:
+        """`promised` is the spread that was asked for, which this attempt may have given up."""
         unplaced = count
         while unplaced and self._place_one():
             unplaced -= 1
@@ -298,8 +300,8 @@ class _Attempt:
                 launches.append(Launch(space.launch, space.zone, space.taken))
             elif space.instance_id is not None:
                 existing.append((space.instance_id, space.taken))
-        spread = self._distinct >= self._spread
-        return Placement(tuple(existing), tuple(launches), unplaced, spread, self._reasons(unplaced))
+        spread = self._distinct >= promised
+        return Placement(tuple(existing), tuple(launches), unplaced, spread, self._reasons(unplaced, promised))
 
     def _place_one(self) -> bool:
         if self._distinct < self._spread:
@@ -363,10 +365,10 @@ class _Attempt:
         if not space.free:
             self._open[space.zone].remove(space)
 
-    def _reasons(self, unplaced: int) -> tuple[str, ...]:
+    def _reasons(self, unplaced: int, promised: int) -> tuple[str, ...]:
         reasons = []
-        if self._spread == 0 or self._distinct < self._spread:
-            reasons.append(f"not spread over {SPREAD_INSTANCES} instances: there is no room for that")
+        if self._distinct < promised:
+            reasons.append(f"on {self._distinct} instances, not {promised}: there is no room for that")
         if unplaced:
             reasons.append(f"no room for {unplaced} environments within {self._budget} vCPU that may still be launched")
         return tuple(reasons)

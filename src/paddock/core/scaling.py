@@ -44,6 +44,8 @@ class ScalingSettings:
     cpu_target: float = 0.40
     manual_slot_target_ceiling: float = 0.9
     """In Manual mode the policy's percentage stands for slots too, between `slot_target` and this."""
+    busy_share: float = 0.8
+    """What an environment may be filled to while headroom is lent to a replacement."""
     throttle_growth: float = 2.0
     short_window: timedelta = timedelta(seconds=60)
     cpu_window: timedelta = timedelta(seconds=30)
@@ -115,6 +117,15 @@ def decide(
     if fewer < current:
         return _bounded(target, fewer, demand, reasons)
     return _bounded(target, current, demand, (f"{demand.cause} asks for {wanted} of {current} environments", *reasons))
+
+
+def busy_environments(
+    target: VersionTarget, *, now: datetime, settings: ScalingSettings = DEFAULT_SETTINGS
+) -> int | NoData:
+    """How many environments the load of the short window keeps well busy: fewer than that would refuse work."""
+    targets = _Targets(settings.busy_share, settings.busy_share, "")
+    demand = measure(target.loads, target.shape, targets, window=settings.short_window, now=now, settings=settings)
+    return demand if isinstance(demand, NoData) else ceil(demand.environments - _ROUNDING)
 
 
 def measure(

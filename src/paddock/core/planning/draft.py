@@ -43,6 +43,8 @@ class Draft:
         self.now = now
         self.settings = settings
         self.outcomes: list[VersionOutcome] = []
+        self.short: set[Revision] = set()
+        """Revisions for which no room was found."""
         self._ids = ids
         self._launches: list[LaunchInstance] = []
         self._terminations: dict[InstanceId, TerminateInstance] = {}
@@ -76,8 +78,8 @@ class Draft:
         return max(0, self.snapshot.scaling.max_vcpu_count - self._used_vcpu)
 
     def is_leaving(self, instance_id: InstanceId) -> bool:
-        instance = self.instances[instance_id]
-        return instance.draining or instance.replace_reason is not None
+        """It is being emptied. One that only must be replaced takes part until its turn comes."""
+        return self.instances[instance_id].draining
 
     def members(self, key: FunctionVersionKey, revision: RevisionId) -> list[Environment]:
         """The revision's environments that neither drain nor are dropped, on instances that can be used."""
@@ -113,7 +115,7 @@ class Draft:
                 vcpu=self._free[instance_id][0],
                 memory_mb=self._free[instance_id][1],
                 members=members[instance_id],
-                ready=instance.phase is InstancePhase.RUNNING,
+                ready=instance.phase is InstancePhase.RUNNING and instance.replace_reason is None,
             )
             for instance_id, instance in self.instances.items()
             if not self.is_leaving(instance_id)
@@ -134,8 +136,27 @@ class Draft:
         for instance_id, count in placement.existing:
             self._assign(instance_id, count, key, revision, shape)
         for launch in placement.launches:
-            instance_id = self._launch(launch.instance_type, launch.zone)
+            instance_id = self.launch(launch.instance_type, launch.zone)
             self._assign(instance_id, launch.environments, key, revision, shape)
+
+    def launch(self, instance_type: InstanceType, zone: AvailabilityZone) -> InstanceId:
+        used = Counter(instance.subnet_id for instance in self.instances.values())
+        subnet = subnet_for(zone, self.snapshot.zones, used)
+        launch = LaunchInstance(self._ids.instance_id(), instance_type, subnet.zone, subnet.subnet_id)
+        self._launches.append(launch)
+        self._used_vcpu += instance_type.vcpu
+        self.instances[launch.instance_id] = ManagedInstance(
+            instance_id=launch.instance_id,
+            instance_type=instance_type,
+            zone=subnet.zone,
+            subnet_id=subnet.subnet_id,
+            phase=InstancePhase.PENDING,
+            launched_at=self.now,
+        )
+        self._on[launch.instance_id] = {}
+        self._free[launch.instance_id] = (usable_vcpu(instance_type), usable_memory_mb(instance_type))
+        self.because(launch.instance_id, f"{instance_type.name} is launched in {subnet.zone} ({subnet.subnet_id})")
+        return launch.instance_id
 
     def drain(self, environment: Environment) -> None:
         drained = replace(environment, draining=True)
@@ -147,8 +168,8 @@ class Draft:
         """Ends at once. Its room stays taken until its end is reported."""
         self._dropped.add(environment.environment_id)
 
-    def begin_to_empty(self, instance_id: InstanceId) -> None:
-        self.instances[instance_id] = replace(self.instances[instance_id], draining=True)
+    def set_draining(self, instance_id: InstanceId, *, draining: bool) -> None:
+        self.instances[instance_id] = replace(self.instances[instance_id], draining=draining)
 
     def terminate(self, instance_id: InstanceId, reason: str) -> None:
         self._terminations[instance_id] = TerminateInstance(instance_id, reason)
@@ -185,25 +206,6 @@ class Draft:
         vcpu, memory_mb = self._free[environment.instance_id]
         shape = environment.shape
         self._free[environment.instance_id] = (vcpu - shape.vcpu, memory_mb - shape.memory_mb)
-
-    def _launch(self, instance_type: InstanceType, zone: AvailabilityZone) -> InstanceId:
-        used = Counter(instance.subnet_id for instance in self.instances.values())
-        subnet = subnet_for(zone, self.snapshot.zones, used)
-        launch = LaunchInstance(self._ids.instance_id(), instance_type, subnet.zone, subnet.subnet_id)
-        self._launches.append(launch)
-        self._used_vcpu += instance_type.vcpu
-        self.instances[launch.instance_id] = ManagedInstance(
-            instance_id=launch.instance_id,
-            instance_type=instance_type,
-            zone=subnet.zone,
-            subnet_id=subnet.subnet_id,
-            phase=InstancePhase.PENDING,
-            launched_at=self.now,
-        )
-        self._on[launch.instance_id] = {}
-        self._free[launch.instance_id] = (usable_vcpu(instance_type), usable_memory_mb(instance_type))
-        self.because(launch.instance_id, f"{instance_type.name} is launched in {subnet.zone} ({subnet.subnet_id})")
-        return launch.instance_id
 
     def _assign(
         self,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from paddock.core.planning.backoff import backoff
 from paddock.core.planning.demand import demands, retire
 from paddock.core.planning.draft import Draft
 from paddock.core.planning.removal import consolidate, end_empty, end_unusable, mend_spread, trim
+from paddock.core.planning.rotation import take_turns
 from paddock.core.planning.settings import DEFAULT_SETTINGS, PlanIds, PlanningSettings
-from paddock.core.planning.supply import backoff, serve, supply
+from paddock.core.planning.supply import serve, supply
 from paddock.model.fleet import FleetSnapshot, Plan
 from paddock.model.states import InstancePhase
 
@@ -25,10 +27,14 @@ def plan(
     if snapshot.deleting:
         return _deleted(draft)
     end_unusable(draft)
+    held = backoff(draft)
+    take_turns(draft, held)
     wanted = demands(draft)
     retire(draft, wanted)
-    held = backoff(draft)
-    going = [demand for demand in wanted if supply(draft, demand, held)]
+    for demand in wanted:
+        if not demand.publishing:
+            supply(draft, demand, held, goal=min(demand.minimum, demand.wanted))
+    going = [demand for demand in wanted if supply(draft, demand, held, goal=demand.wanted)]
     for demand in going:
         if demand.publishing:
             serve(draft, demand)

@@ -10,14 +10,15 @@ Rules of this module:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from paddock.core.placement import Occupant, Placement, can_empty
+from paddock.core.planning.backoff import Backoff
 from paddock.core.planning.demand import Demand
 from paddock.core.planning.draft import Draft, Revision
-from paddock.core.planning.supply import Backoff, find_places
+from paddock.core.planning.rotation import emptied, groups_on, spare_for_replacement
+from paddock.core.planning.supply import find_places
 from paddock.model.fleet import Environment
-from paddock.model.ids import AvailabilityZone, InstanceId
+from paddock.model.ids import AvailabilityZone
 from paddock.model.states import EnvironmentPhase, InstancePhase
 
 _UNREADY = frozenset({EnvironmentPhase.ASSIGNED, EnvironmentPhase.STARTING})
@@ -64,6 +65,8 @@ def trim(draft: Draft, demand: Demand) -> None:
     if not surplus:
         return
     spare = sum(1 for each in members if each.phase is EnvironmentPhase.READY) - demand.wanted
+    if (demand.key, demand.revision) in draft.short and not demand.publishing:
+        spare = max(spare, spare_for_replacement(draft, demand.version, members))
     drained = 0
     for environment in surplus:
         if environment.phase is EnvironmentPhase.READY:
@@ -118,8 +121,15 @@ def _zones_in_turn(draft: Draft, ranked: Sequence[Environment]) -> list[Environm
     return [ranked[index] for _, _, index in sorted(keyed)]
 
 
+def lacking(draft: Draft, demands: Sequence[Demand]) -> bool:
+    """Has anybody less than is wanted? Then room is not spent on tidiness."""
+    return any(len(draft.members(demand.key, demand.revision)) < demand.wanted for demand in demands)
+
+
 def mend_spread(draft: Draft, demands: Sequence[Demand], held: Backoff) -> None:
     """One more environment where a revision lacks a zone or an instance; what is then too much is trimmed later."""
+    if lacking(draft, demands):
+        return
     zones = len({zone.zone for zone in draft.snapshot.zones})
     for demand in demands:
         members = draft.members(demand.key, demand.revision)
@@ -142,6 +152,8 @@ def mend_spread(draft: Draft, demands: Sequence[Demand], held: Backoff) -> None:
 
 def consolidate(draft: Draft, demands: Sequence[Demand]) -> None:
     """Begin to empty one instance whose environments fit on the others."""
+    if lacking(draft, demands) or any(draft.is_leaving(instance_id) for instance_id in draft.instances):
+        return
     by_revision: dict[Revision, Demand] = {
         (demand.key, demand.revision): demand
         for demand in demands
@@ -150,22 +162,21 @@ def consolidate(draft: Draft, demands: Sequence[Demand]) -> None:
     old_enough = [
         instance_id
         for instance_id, instance in draft.instances.items()
-        if instance.launched_at + draft.settings.consolidate_after <= draft.now
-        and not draft.is_leaving(instance_id)
-        and draft.on_instance(instance_id)
+        if instance.launched_at + draft.settings.consolidate_after <= draft.now and draft.on_instance(instance_id)
     ]
     old_enough.sort(key=lambda instance_id: (draft.occupancy(instance_id), instance_id))
     for instance_id in old_enough[: draft.settings.consolidation_candidates]:
-        groups = _groups(draft, instance_id)
+        groups = groups_on(draft, instance_id)
         if not groups.keys() <= by_revision.keys():
             continue
-        placements = _emptied(draft, instance_id, groups)
+        rooms = [room for room in draft.rooms() if room.instance_id != instance_id and room.ready]
+        placements = emptied(draft, instance_id, groups, rooms, spread=draft.settings.spread_instances)
         if placements is None:
             continue
         for revision, placement in placements.items():
             demand = by_revision[revision]
             draft.accept(placement, demand.key, demand.revision, demand.shape)
-        draft.begin_to_empty(instance_id)
+        draft.set_draining(instance_id, draining=True)
         count = sum(len(group) for group in groups.values())
         draft.because(instance_id, f"its {count} environments fit on other instances: it is being emptied")
         return
@@ -179,34 +190,13 @@ def _is_settled(draft: Draft, demand: Demand, members: Sequence[Environment]) ->
     )
 
 
-def _groups(draft: Draft, instance_id: InstanceId) -> dict[Revision, list[Environment]]:
-    groups: dict[Revision, list[Environment]] = {}
-    for environment in draft.on_instance(instance_id):
-        groups.setdefault((environment.key, environment.revision), []).append(environment)
-    return groups
-
-
-def _emptied(
-    draft: Draft, instance_id: InstanceId, groups: Mapping[Revision, Sequence[Environment]]
-) -> dict[Revision, Placement] | None:
-    occupants = []
-    for (key, revision), group in groups.items():
-        elsewhere = Counter(each.instance_id for each in draft.members(key, revision))
-        del elsewhere[instance_id]
-        occupants.append(Occupant(group[0].shape, len(group), elsewhere))
-    rooms = [room for room in draft.rooms() if room.instance_id != instance_id and room.ready]
-    zone = draft.instances[instance_id].zone
-    placements = can_empty(zone, occupants, rooms, spread=draft.settings.spread_instances)
-    return None if placements is None else dict(zip(groups, placements, strict=True))
-
-
 def end_empty(draft: Draft) -> None:
     """End instances on which nothing is left: at once when they must go, else after a while."""
     for instance_id, instance in list(draft.instances.items()):
         if not draft.is_bare(instance_id):
             continue
-        if draft.is_leaving(instance_id):
-            draft.terminate(instance_id, f"it is drained ({instance.replace_reason or 'asked for'})")
+        if draft.is_leaving(instance_id) or instance.replace_reason is not None:
+            draft.terminate(instance_id, f"it is drained ({instance.replace_reason or 'consolidation'})")
             continue
         since = instance.launched_at if instance.phase is InstancePhase.PENDING else instance.empty_since
         ends_at = (since or draft.now) + draft.settings.idle_grace

@@ -27,6 +27,8 @@ class PlanningSettings:
     spread_instances: int = SPREAD_INSTANCES
     idle_grace: timedelta = timedelta(minutes=3)
     """AWS ends an empty instance "typically within minutes"; the next publish may want it before."""
+    replaced_at_once: float = 0.2
+    """Share of the instances that are replaced at the same time, at least one: that much may be doubled meanwhile."""
     consolidate_after: timedelta = timedelta(minutes=10)
     """A younger instance was launched for a reason that may come again."""
     consolidation_candidates: int = 8

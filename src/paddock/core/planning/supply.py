@@ -6,14 +6,14 @@ instance type is still to be tried. Who already serves is never failed: it gets 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from paddock.core.placement import Offers, Placement, Selection, place, select_types
+from paddock.core.planning.backoff import Backoff
 from paddock.core.planning.demand import Demand, restart_not_before
 from paddock.core.planning.draft import Draft
-from paddock.model.fleet import LaunchFailure, RevisionFailed, RevisionServed
-from paddock.model.ids import AvailabilityZone
+from paddock.model.fleet import RevisionFailed, RevisionServed
+from paddock.model.ids import AvailabilityZone, InstanceId
 from paddock.model.states import EnvironmentPhase, InstancePhase, StateReasonCode
 
 SCALING_LIMIT_TEXT = (
@@ -38,40 +38,14 @@ _UNLIMITED_VCPU = 1_000_000
 """More than any provider may have: asks whether anything but the ceiling is in the way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Launches not to be tried yet: `blocked` (type, zone) pairs, and when the first of them may be tried again."""
-
-    blocked: frozenset[tuple[str, AvailabilityZone]]
-    until: datetime | None
-
-
-def backoff(draft: Draft) -> Backoff:
-    settings = draft.settings
-    grouped: dict[tuple[str, AvailabilityZone], list[LaunchFailure]] = {}
-    for failure in draft.snapshot.launch_failures:
-        grouped.setdefault((failure.instance_type, failure.zone), []).append(failure)
-    until: dict[tuple[str, AvailabilityZone], datetime] = {}
-    for pair, failures in grouped.items():
-        delay = min(settings.launch_backoff * (1 << min(len(failures) - 1, 16)), settings.launch_backoff_limit)
-        again = max(failure.at for failure in failures) + delay
-        if again > draft.now:
-            until[pair] = again
-    for (name, zone), again in sorted(until.items()):
-        wait = (again - draft.now).total_seconds()
-        draft.because(draft.snapshot.provider, f"{name} in {zone} is not launched for {wait:.0f} s: it failed before")
-        draft.wake_at(again)
-    return Backoff(frozenset(until), min(until.values(), default=None))
-
-
-def supply(draft: Draft, demand: Demand, held: Backoff) -> bool:
-    """Place what the demand lacks. False when its publish has failed."""
+def supply(draft: Draft, demand: Demand, held: Backoff, *, goal: int) -> bool:
+    """Place what the demand lacks to `goal` environments. False when its publish has failed."""
     if demand.publishing and _init_failed(draft, demand):
         return False
-    staying = [each for each in draft.members(demand.key, demand.revision) if not draft.is_leaving(each.instance_id)]
-    missing = demand.wanted - len(staying)
+    members = draft.members(demand.key, demand.revision)
+    missing = goal - sum(1 for each in members if not draft.is_leaving(each.instance_id))
     if missing > 0 and not _restart_waits(draft, demand):
-        return _place_missing(draft, demand, missing, held)
+        return _place_missing(draft, demand, missing, len(members), held)
     return True
 
 
@@ -141,10 +115,11 @@ def _selection(draft: Draft, demand: Demand) -> Selection:
     return select_types(draft.snapshot.offered_types, draft.snapshot.requirements, demand.shape)
 
 
-def _place_missing(draft: Draft, demand: Demand, missing: int, held: Backoff) -> bool:
+def _place_missing(draft: Draft, demand: Demand, missing: int, present: int, held: Backoff) -> bool:
     placement = find_places(draft, demand, missing, blocked=held.blocked)
-    if demand.publishing and demand.wanted - placement.unplaced < demand.minimum:
-        return _wait_or_fail(draft, demand, missing)
+    placed = missing - placement.unplaced
+    if demand.publishing and present + placed < demand.minimum:
+        return _wait_or_fail(draft, demand, demand.minimum - present)
     draft.accept(placement, demand.key, demand.revision, demand.shape)
     reused = sum(count for _, count in placement.existing)
     launched = sum(launch.environments for launch in placement.launches)
@@ -155,14 +130,28 @@ def _place_missing(draft: Draft, demand: Demand, missing: int, held: Backoff) ->
     )
     for reason in placement.reasons:
         draft.because(demand.key, reason)
-    if placement.unplaced and not _selection(draft, demand).types:
-        draft.because(demand.key, f"no instance type can be launched: {_selection(draft, demand).explain()}")
+    if placement.unplaced:
+        _explain_shortage(draft, demand, below_minimum=present + placed < demand.minimum)
     return True
 
 
-def _wait_or_fail(draft: Draft, demand: Demand, missing: int) -> bool:
-    """The minimum cannot be placed now. True while it may still come."""
-    enough = missing - (demand.wanted - demand.minimum)
+def _explain_shortage(draft: Draft, demand: Demand, *, below_minimum: bool) -> None:
+    draft.short.add((demand.key, demand.revision))
+    selection = _selection(draft, demand)
+    if not selection.types:
+        draft.because(demand.key, f"no instance type can be launched: {selection.explain()}")
+    if below_minimum:
+        for instance_id in list(draft.instances):
+            if draft.is_bare(instance_id):
+                draft.terminate(instance_id, f"it is empty and its vCPU are needed for {demand.key}")
+            elif draft.is_leaving(instance_id) and draft.occupancy(instance_id):
+                # What was to be emptied for tidiness or age is needed now; its turn comes again.
+                draft.set_draining(instance_id, draining=False)
+                draft.because(instance_id, f"is kept for now: {demand.key} is below its minimum")
+
+
+def _wait_or_fail(draft: Draft, demand: Demand, enough: int) -> bool:
+    """The minimum, which lacks `enough` environments, cannot be placed now. True while it may still come."""
     selection = _selection(draft, demand)
     if not selection.types:
         code = StateReasonCode.INVALID_CONFIGURATION if selection.refused else StateReasonCode.INSUFFICIENT_CAPACITY
@@ -186,11 +175,15 @@ def _returning_vcpu(draft: Draft) -> int:
     for instance in draft.snapshot.instances:
         if instance.phase in (InstancePhase.STOPPING, InstancePhase.LOST):
             going += instance.instance_type.vcpu
-        elif instance.instance_id in draft.instances and not draft.occupancy(instance.instance_id):
+        elif instance.instance_id in draft.instances and _comes_back(draft, instance.instance_id):
             going += instance.instance_type.vcpu
             if draft.is_bare(instance.instance_id):
                 draft.terminate(instance.instance_id, "it is empty and its vCPU are needed for a publish")
     return going
+
+
+def _comes_back(draft: Draft, instance_id: InstanceId) -> bool:
+    return draft.is_leaving(instance_id) or not draft.occupancy(instance_id)
 
 
 def _wait_for_launches(draft: Draft, demand: Demand) -> bool:

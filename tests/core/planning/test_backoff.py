@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from paddock.model.fleet import LaunchFailure
+from paddock.model.ids import AvailabilityZone
+from paddock.model.states import StateReasonCode
+from tests.core.fleets import NOON, ZONES, a_snapshot, a_version
+from tests.core.planning.rounds import SETTINGS, planned
+
+
+def failures(count: int, *, zone: AvailabilityZone, at: datetime = NOON) -> tuple[LaunchFailure, ...]:
+    code = StateReasonCode.INSUFFICIENT_CAPACITY
+    return tuple(LaunchFailure("c7i.xlarge", zone, at, code, "none left") for _ in range(count))
+
+
+def test_back_off_doubles_and_ends() -> None:
+    def types(count: int, later: timedelta) -> set[str]:
+        snapshot = replace(a_snapshot(a_version()), launch_failures=failures(count, zone=ZONES[0].zone))
+        return {launch.instance_type.name for launch in planned(snapshot, NOON + later).launches}
+
+    assert types(1, SETTINGS.launch_backoff) == {"c7i.xlarge"}
+    assert types(2, SETTINGS.launch_backoff) == {"c7i.xlarge", "c6i.xlarge"}
+    assert types(2, 2 * SETTINGS.launch_backoff) == {"c7i.xlarge"}
+    assert types(12, SETTINGS.launch_backoff_limit) == {"c7i.xlarge"}
+
+
+def test_a_type_that_failed_in_a_zone_gives_way_to_another_there() -> None:
+    made = planned(replace(a_snapshot(a_version()), launch_failures=failures(1, zone=ZONES[0].zone)))
+
+    types = {launch.zone: launch.instance_type.name for launch in made.launches}
+    assert types[ZONES[0].zone] == "c6i.xlarge"
+    assert types[ZONES[1].zone] == "c7i.xlarge"
