@@ -1,6 +1,7 @@
 import pytest
 
-from paddock.model.instance_types import instance_type_matches, parse_instance_type_name
+from paddock.model.capacity_provider import Architecture
+from paddock.model.instance_types import InstanceType, instance_type_matches, parse_instance_type_name
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,17 @@ def test_a_star_stands_for_any_run_of_characters_and_a_dot_for_itself() -> None:
     assert not instance_type_matches("m8gd.xlarge", "m8g.*")
     assert not instance_type_matches("m8gxxlarge", "m8g.xlarge")
     assert not instance_type_matches("m8g.xlarge", "m8g.x")
+
+
+def test_a_type_tells_its_family_size_and_memory_per_vcpu() -> None:
+    instance_type = InstanceType("m8g.xlarge", 4, 16, Architecture.ARM64)
+
+    assert (instance_type.family, instance_type.size, instance_type.memory_gib_per_vcpu) == ("m8g", "xlarge", 4)
+
+
+@pytest.mark.parametrize(("name", "metal"), [("m8gd.metal-24xl", True), ("c7i.metal", True), ("c7i.large", False)])
+def test_metal_is_told_by_the_size(name: str, metal: bool) -> None:
+    parsed = parse_instance_type_name(name)
+
+    assert parsed is not None
+    assert parsed.is_metal is metal
