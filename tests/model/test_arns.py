@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from paddock.model.arns import Place, parse_capacity_provider, parse_function
+from paddock.model.ids import AccountId, CapacityProviderName, FunctionName, Region
+
+ACCOUNT = AccountId("123456789012")
+HERE = Place(Region("us-east-1"), ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "qualifier", "region", "account"),
+    [
+        ("f", "f", None, None, None),
+        ("f:prod", "f", "prod", None, None),
+        ("f:$LATEST", "f", "$LATEST", None, None),
+        ("f:$LATEST.PUBLISHED", "f", "$LATEST.PUBLISHED", None, None),
+        ("function:f", "f", None, None, None),
+        ("123456789012:function:f", "f", None, None, "123456789012"),
+        ("123456789012:function:f:7", "f", "7", None, "123456789012"),
+        ("arn:aws:lambda:eu-west-1:123456789012:function:f", "f", None, "eu-west-1", "123456789012"),
+        ("arn:aws:lambda:eu-west-1:123456789012:function:f:7", "f", "7", "eu-west-1", "123456789012"),
+        ("arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:f", "f", None, "us-gov-west-1", "123456789012"),
+    ],
+)
+def test_a_function_is_read_from_each_form_that_lambda_takes(
+    text: str, name: str, qualifier: str | None, region: str | None, account: str | None
+) -> None:
+    found = parse_function(text)
+
+    assert found is not None
+    assert (found.name, found.qualifier, found.region, found.account_id) == (name, qualifier, region, account)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "f g", "f:", ":f", "f:a:b:c", "arn:aws:s3:::bucket", "f\n", "f:$OLDEST", "f.g", "../f"]
+)
+def test_what_names_no_function_is_none(text: str) -> None:
+    assert parse_function(text) is None
+
+
+@pytest.mark.parametrize("qualifier", [None, "7", "$LATEST.PUBLISHED"])
+def test_a_function_arn_is_read_as_it_was_written(qualifier: str | None) -> None:
+    found = parse_function(HERE.function_arn(FunctionName("f"), qualifier))
+
+    assert found is not None
+    assert (found.name, found.qualifier, found.region, found.account_id) == ("f", qualifier, "us-east-1", ACCOUNT)
+
+
+def test_a_capacity_provider_is_read_from_its_name_and_its_arn() -> None:
+    name = CapacityProviderName("p-1_2")
+
+    by_name = parse_capacity_provider(name)
+    assert (by_name.name, by_name.region, by_name.account_id) == ("p-1_2", None, None)
+    by_arn = parse_capacity_provider(HERE.capacity_provider_arn(name))
+    assert (by_arn.name, by_arn.region, by_arn.account_id) == ("p-1_2", "us-east-1", ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-central-1", "aws")],
+)
+def test_the_partition_follows_the_region(region: str, partition: str) -> None:
+    place = Place(Region(region), ACCOUNT)
+
+    assert place.partition == partition
+    assert place.function_arn(FunctionName("f")) == f"arn:{partition}:lambda:{region}:{ACCOUNT}:function:f"
+    assert place.log_group_arn("/aws/lambda/f") == f"arn:{partition}:logs:{region}:{ACCOUNT}:log-group:/aws/lambda/f"
+    assert place.runtime_version_arn("abc") == f"arn:{partition}:lambda:{region}::runtime:abc"
