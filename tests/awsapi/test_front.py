@@ -178,6 +178,26 @@ def test_without_authentication_anything_goes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "127.0.0.1:1"}, 200),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "[::1]:4600"}, 200),
+        ({"Host": "paddock:4600"}, 200),
+        ({"Host": "host.docker.internal:4600"}, 200),
+        ({"Host": "localhost:4600", "Origin": "http://localhost:4600"}, 200),
+        ({"Host": "localhost:4600", "Origin": "https://evil.example"}, 403),
+        ({"Host": "localhost:4600", "Origin": "null"}, 403),
+        ({"Host": "rebound.evil.example:4600"}, 403),
+        ({"Host": "rebound.evil.example:4600", "Origin": "http://rebound.evil.example:4600"}, 403),
+    ],
+)
+def test_without_authentication_no_web_page_acts_for_whoever_has_it_open(headers: dict[str, str], status: int) -> None:
+    with served(front_of(one_operation("ListFunctions", nothing), auth="none")) as url:
+        assert fetched(f"{url}/2015-03-31/functions", headers=headers)[0] == status
+
+
+@pytest.mark.parametrize(
     ("service", "operation", "parameters", "answer"),
     [
         (

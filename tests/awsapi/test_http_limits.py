@@ -103,6 +103,18 @@ def test_a_chunked_body_over_its_limit_is_refused(loop: str) -> None:
     run(work, loop)
 
 
+@pytest.mark.parametrize("after_the_body", ["0\r\nX-Trailer: ", "1;extension="])
+def test_what_follows_a_chunk_without_end_is_refused(loop: str, after_the_body: str) -> None:
+    async def work() -> None:
+        async with serving(echo) as server:
+            client = await Client.connect(server)
+            client.send("POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+            client.send(after_the_body + "x" * 300_000)
+            assert (await client.answer()).status == 431
+
+    run(work, loop)
+
+
 def test_bodies_arriving_together_are_bounded(loop: str) -> None:
     async def work() -> None:
         async with serving(echo, limits=HttpLimits(arriving_bytes=400_000)) as server:

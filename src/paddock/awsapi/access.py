@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
 from paddock.awsapi.messages import Request
@@ -12,6 +14,9 @@ from paddock.model.errors import ApiError
 from paddock.ports.clock import Clock
 
 AuthMode: TypeAlias = Literal["sigv4", "none"]
+
+
+LOCAL_DOMAINS = (".localhost", ".local", ".internal")
 
 
 class Access:
@@ -27,6 +32,7 @@ class Access:
         """Raises `ApiError` for whom AWS would not let in."""
         place = self.place
         if self.mode == "none":
+            _refuse_foreign_pages(request)
             return claimed_identity(request, place.account_id, place.region)
         identity = verify(request, self._credentials, self._clock.now())
         if identity.region != place.region:
@@ -37,3 +43,28 @@ class Access:
     def claimed_service(self, request: Request) -> str:
         """For which service a request says it was signed; empty if it does not say. Not verified."""
         return claimed_identity(request, self.place.account_id, self.place.region).service
+
+
+def _refuse_foreign_pages(request: Request) -> None:
+    """Where nobody asks for a signature, a web page must not act for whoever has it open.
+
+    Pages of other sites send an `Origin` that is not ours; a site that has its name point here shows by that name.
+    """
+    host = request.headers.get(b"host", b"")
+    origin = request.headers.get(b"origin")
+    if not _is_local(host) or (origin is not None and origin.rpartition(b"/")[2] != host):
+        text = (
+            "Without authentication only local tools are let in; sign your requests, or use this server by its address"
+        )
+        raise ApiError("AccessDeniedException", text, status=403)
+
+
+@lru_cache(maxsize=64)
+def _is_local(host: bytes) -> bool:
+    """An address, or a name that no stranger can own: `localhost`, one without dots, one of a local domain."""
+    name = host.decode("latin-1").rpartition(":")[0] or host.decode("latin-1")
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return "." not in name or name.endswith(LOCAL_DOMAINS)
+    return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Mapping
 from typing import cast
 
 import httptools
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NEVER = 1 << 62
 """A deadline in ticks that does not come."""
+
+SMALL_BODY_DIGITS = len(str(DIRECT_BODY_BYTES))
+"""A length of fewer digits is below every limit; such a body mostly comes in one piece and is taken as it is."""
 
 _METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH")}
 
@@ -46,8 +50,9 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
-        self._head_bytes = 0
+        self._fed_bytes = 0
         self._in_head = False
+        self._whole_body = -1
         self._request: Request | None = None
         self._keep_alive = True
         self._body = BodyReader()
@@ -112,7 +117,6 @@ class Connection(asyncio.Protocol):
             return
         self._url = b""
         self._headers = {}
-        self._head_bytes = 0
         self._in_head = True
         if self._current is None:
             self._set_deadline(self._limits.header_timeout_seconds)
@@ -129,28 +133,36 @@ class Connection(asyncio.Protocol):
         if name in headers:
             value = headers[name] + b"," + value
         headers[name] = value
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > self._limits.head_bytes:
-            raise _RefusedError(431)
 
     def on_headers_complete(self) -> None:
         if self._deaf:
             return
         self._in_head = False
         headers = self._headers
+        limit = self._limits.head_bytes
+        if self._fed_bytes > limit and _size_of_head(self._url, headers) > limit:
+            raise _RefusedError(431)
         self._keep_alive = self._parser.should_keep_alive()
         request = self._request = self._new_request()
         if b"host" not in headers and not request.http_10:
             raise _RefusedError(400)
         length = headers.get(b"content-length")
-        if length is not None and length != b"0":
-            self._expect_body(request, int(length))
-        elif b"transfer-encoding" in headers:
-            self._expect_body(request, None)
+        if length is not None and len(length) < SMALL_BODY_DIGITS and b"expect" not in headers:
+            self._whole_body = int(length)
+        elif length is not None or b"transfer-encoding" in headers:
+            self._whole_body = -1
+            self._expect_body(request, None if length is None else int(length))
 
     def on_body(self, piece: bytes) -> None:
-        if self._deaf:
+        request = self._request
+        if self._deaf or request is None:
             return
+        if len(piece) == self._whole_body:
+            request.body = piece
+            return
+        self._fed_bytes = 0
+        if not self._body.pending:
+            self._body.begin(self._whole_body, SMALL_BODY_BYTES, direct=False)
         if not self._body.add(piece):
             raise _RefusedError(413)
         self._extend_deadline()
@@ -160,6 +172,7 @@ class Connection(asyncio.Protocol):
         if self._deaf or request is None:
             return
         self._request = None
+        self._fed_bytes = 0
         if self._body.pending:
             request.body, request.body_sha256 = self._body.finish()
             self._release()
@@ -225,6 +238,7 @@ class Connection(asyncio.Protocol):
         return b"" if self._deaf else rest
 
     def _feed(self, data: bytes) -> None:
+        self._fed_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -243,10 +257,8 @@ class Connection(asyncio.Protocol):
             if not self._deaf:
                 self._refuse(505 if "version" in str(error).lower() else 400)
             return
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._limits.head_bytes:
-                self._refuse(431)
+        if self._fed_bytes > self._limits.head_bytes and (self._in_head or self._request is not None):
+            self._refuse(431)  # a head, or what follows the last chunk of a body, without an end
 
     def _new_request(self) -> Request:
         method = self._parser.get_method()
@@ -369,6 +381,10 @@ class Connection(asyncio.Protocol):
 
     def _set_deadline(self, seconds: int) -> None:
         self.deadline = self._listening.tick + seconds
+
+
+def _size_of_head(target: bytes, headers: Mapping[bytes, bytes]) -> int:
+    return len(target) + sum(len(name) + len(value) for name, value in headers.items())
 
 
 def _origin_form(target: bytes) -> bytes:
