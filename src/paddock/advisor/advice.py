@@ -19,6 +19,7 @@ from paddock.advisor.candidates import (
     instances_for,
 )
 from paddock.advisor.commitment import CommitmentAdvice, advise_commitments
+from paddock.advisor.daily import DailyShape, daily_shape
 from paddock.advisor.default_lambda import DefaultForecast, forecast, monthly_requests
 from paddock.advisor.documents import InputError
 from paddock.advisor.reasons import Evidence, rules_of_thumb, three_reasons
@@ -33,6 +34,10 @@ from paddock.model.ids import Region
 from paddock.model.prices import Source, Unknown
 
 SHOWN_CANDIDATES = 10
+PINNED_TYPES = 4
+DEARER_BY = 1.2
+"""Types of other families may cost this much more to be on the list beside the best."""
+
 REACTION_MINUTES = 2
 """Until new capacity serves: noticing, and an instance's launch of one to four minutes for what does not fit."""
 
@@ -77,6 +82,8 @@ class Advice:
     sources: tuple[Source, ...]
     throttled_share: float
     instances: NDArray[np.int64] = field(repr=False)
+    allowed_instance_types: tuple[str, ...] = ()
+    daily: DailyShape | None = None
     minimum_environments: int = 3
     warnings: tuple[str, ...] = ()
 
@@ -148,6 +155,8 @@ def advise(
         sources=_sources(catalogue, region, best, prices.source),
         throttled_share=evidence.throttled_share,
         instances=instances,
+        allowed_instance_types=_pinned(found, best),
+        daily=daily_shape(trace, best.sizing.environments, requirements.minimum_environments),
         minimum_environments=requirements.minimum_environments,
         warnings=_warnings(requirements, trace),
     )
@@ -178,6 +187,19 @@ def _best_of_each_family(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
         if len(chosen) == SHOWN_CANDIDATES:
             break
     return tuple(chosen.values())
+
+
+def _pinned(found: Sequence[Candidate], best: Candidate) -> tuple[str, ...]:
+    """The best type and the next families of its size and processor: a short list of one lowers availability."""
+    alike = dict.fromkeys(
+        each.instance_type.name
+        for each in found
+        if each.shape == best.shape
+        and each.instance_type.vcpu == best.instance_type.vcpu
+        and each.instance_type.architecture is best.instance_type.architecture
+        and each.usd <= best.usd * DEARER_BY
+    )
+    return tuple(alike)[:PINNED_TYPES]
 
 
 def throttled_share(trace: Trace, workload: Workload, candidate: Candidate) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from paddock.advisor.advice import Advice, MonthlyCost
 from paddock.advisor.candidates import Candidate
 from paddock.advisor.commitment import CommitmentAdvice
+from paddock.advisor.daily import DailyShape
 
 
 def advice_as_json(advice: Advice) -> dict[str, Any]:
@@ -23,7 +24,9 @@ def advice_as_json(advice: Advice) -> dict[str, Any]:
         "break_even_requests_per_second": _rounded(advice.break_even_per_second),
         "recommended": {
             **_candidate(advice.best),
+            "allowed_instance_types": list(advice.allowed_instance_types),
             "min_execution_environments": advice.minimum_environments,
+            "schedule": _schedule(advice.daily),
             "max_vcpu_count": advice.cap.max_vcpu_count,
             "max_vcpu_count_derivation": str(advice.cap),
             "estimated_throttled_share": _rounded(advice.throttled_share),
@@ -73,6 +76,15 @@ def advice_as_json(advice: Advice) -> dict[str, Any]:
             for source in advice.sources
         ],
     }
+
+
+def _schedule(daily: DailyShape | None) -> list[dict[str, int]]:
+    if daily is None:
+        return []
+    return [
+        {"hour_utc": daily.busy_from, "min_execution_environments": daily.busy_minimum},
+        {"hour_utc": daily.quiet_from, "min_execution_environments": daily.quiet_minimum},
+    ]
 
 
 def _cost(cost: MonthlyCost) -> dict[str, float]:

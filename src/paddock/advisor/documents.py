@@ -53,7 +53,7 @@ class Document:
     path: Path_ = ()
 
     def refuse(self, text: str, *path: str | int) -> NoReturn:
-        raise InputError(text, file=self.source.name, line=_line_of(self.source.text, (*self.path, *path)))
+        raise InputError(text, file=self.source.name, line=line_of(self.source.text, (*self.path, *path)))
 
 
 def read_source(name: str) -> Source:
@@ -206,7 +206,7 @@ def _yaml_scalar(node: yaml.ScalarNode) -> Value:
 # --- places ---------------------------------------------------------------------------------------------------------
 
 
-def _line_of(text: str, path: Path_) -> int | None:
+def line_of(text: str, path: Path_) -> int | None:
     """The line of a path; of the innermost part that exists. A raw tab cannot be inside a JSON string, so it may go."""
     if text.lstrip()[:1] in ("{", "["):
         text = text.replace("\t", " ")

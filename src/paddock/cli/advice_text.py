@@ -83,11 +83,20 @@ def _candidate_row(candidate: Candidate) -> tuple[str, ...]:
 
 def _settings(advice: Advice) -> str:
     best = advice.best
+    daily = advice.daily
+    schedule = (
+        ""
+        if daily is None
+        else (
+            f"\n          schedule: Min {daily.busy_minimum} from {daily.busy_from:02}:00, "
+            f"Min {daily.quiet_minimum} from {daily.quiet_from:02}:00"
+        )
+    )
     return (
-        f"[bold]Settings[/]  capacity provider: AllowedInstanceTypes {best.instance_type.name}, "
+        f"[bold]Settings[/]  capacity provider: AllowedInstanceTypes {', '.join(advice.allowed_instance_types)}, "
         f"MaxVCpuCount {advice.cap.max_vcpu_count} ({advice.cap})\n"
         f"          function: MemorySize {best.shape.memory_mb}, GiB per vCPU {best.memory_gib_per_vcpu}, "
-        f"concurrency {best.shape.max_concurrency}, MinExecutionEnvironments {advice.minimum_environments}\n"
+        f"concurrency {best.shape.max_concurrency}, MinExecutionEnvironments {advice.minimum_environments}{schedule}\n"
         f"          throttled before capacity follows: {advice.throttled_share:.3%} of requests (estimate); "
         f"default Lambda would have {advice.default_forecast.cold_starts:,.0f} cold starts a month"
     )

@@ -1,0 +1,1 @@
+"""What AWS's linters miss in a template with managed instances."""
