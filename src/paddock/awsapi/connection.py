@@ -217,11 +217,11 @@ class Connection(asyncio.Protocol):
         elif self._in_head or self._request is not None:
             self._refuse(408)
         else:
-            self._transport.close()
+            self._close()
 
     def close_when_idle(self) -> None:
         if self._current is None:
-            self._transport.close()
+            self._close()
         else:
             self._current.close_after()
 
@@ -368,8 +368,13 @@ class Connection(asyncio.Protocol):
                 self._transport.write_eof()
             self._set_deadline(self._limits.linger_seconds)
         else:
-            self._deaf = True
-            self._transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """What is written still goes out, but not for ever: the client may never read it."""
+        self._deaf = True
+        self._set_deadline(self._limits.write_stall_seconds)
+        self._transport.close()
 
     def _wait_for_request(self) -> None:
         self._set_deadline(self._limits.idle_timeout_seconds)
