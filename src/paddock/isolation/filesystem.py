@@ -1,0 +1,162 @@
+"""What an environment in namespaces finds at which path: AWS's places for its code, a few of the machine's own
+directories.
+
+Returns steps and touches nothing. The rest of the machine is not hidden but absent.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from paddock.isolation.inside.order import MountStep
+from paddock.isolation.view import EnvironmentView
+
+SEEN_UID, SEEN_GID = 993, 990
+"""Who a function is on AWS (Runtime Interface Emulator, Managed Instances tree)."""
+SEEN_USER = "sbx_user1051"
+"""By name, as on AWS."""
+
+SHARED_MEMORY_MB = 64
+"""Of `/dev/shm`: small on AWS too."""
+_INODES_PER_MB = 256
+"""One for each 4 KiB of `/tmp`: empty files cost memory that its size does not count."""
+
+SYSTEM_DIRECTORIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+PACKAGE_STORES = ("/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew")
+"""Where an interpreter keeps its libraries on machines that have these."""
+
+_ETC = (
+    "alternatives",
+    "ca-certificates",
+    "crypto-policies",
+    "debian_version",
+    "fonts",
+    "gai.conf",
+    "host.conf",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "mime.types",
+    "os-release",
+    "pki",
+    "protocols",
+    "services",
+    "ssl",
+    "terminfo",
+    "timezone",
+)
+"""What programs need to load libraries, resolve names, verify certificates and tell the time; nothing of this machine's
+configuration. Java's own directories come with `java-*`.
+"""
+
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_DEVICE_LINKS = (
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+)
+
+
+def mount_steps(view: EnvironmentView) -> list[MountStep]:
+    """In an order in which each step finds its parent."""
+    return [
+        *_system(),
+        ("proc", "/proc", ""),
+        *_devices(),
+        ("tmpfs", "/tmp", f"mode=1777,size={view.tmp_size_mb}m,nr_inodes={view.tmp_size_mb * _INODES_PER_MB}"),  # noqa: S108
+        *_processors(view),
+        *_function(view),
+    ]
+
+
+def _system() -> list[MountStep]:
+    steps: list[MountStep] = []
+    for name in (*SYSTEM_DIRECTORIES, *PACKAGE_STORES):
+        path = Path(name)
+        if path.is_symlink():
+            steps.append(("link", name, str(path.readlink())))
+        elif path.is_dir():
+            steps.append(("read-only", name, name))
+    steps += _etc(Path("/etc"))
+    return steps
+
+
+def _etc(etc: Path) -> list[MountStep]:
+    steps: list[MountStep] = []
+    for path in sorted([*(etc / name for name in _ETC), *etc.glob("java*")]):
+        if path.is_symlink() and not str(path.readlink()).startswith("/etc"):
+            steps.append(("link", str(path), str(path.readlink())))
+        elif path.exists():
+            steps.append(("read-only", str(path), str(path)))
+    users = (
+        f"root:x:0:0:root:/root:/sbin/nologin\n{SEEN_USER}:x:{SEEN_UID}:{SEEN_GID}::/home/{SEEN_USER}:/sbin/nologin\n"
+    )
+    return [
+        *steps,
+        ("file", "/etc/passwd", users),
+        ("file", "/etc/group", f"root:x:0:\n{SEEN_USER}:x:{SEEN_GID}:\n"),
+        ("file", "/etc/hosts", "127.0.0.1 localhost sandbox.localdomain\n::1 localhost\n"),
+        ("file", "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+        ("file", "/etc/resolv.conf", _read(etc / "resolv.conf")),
+    ]
+
+
+def _devices() -> list[MountStep]:
+    return [
+        *(("as-it-is", f"/dev/{name}", f"/dev/{name}") for name in _DEVICES),
+        *(("link", f"/dev/{name}", target) for name, target in _DEVICE_LINKS),
+        ("terminals", "/dev/pts", ""),
+        ("tmpfs", "/dev/shm", f"mode=1777,size={SHARED_MEMORY_MB}m"),  # noqa: S108
+    ]
+
+
+def _processors(view: EnvironmentView) -> list[MountStep]:
+    """Where the C library, and the clients of Node.js, .NET and Rust, read how many processors there are."""
+    count = max(1, math.ceil(view.vcpu))
+    online = "0\n" if count == 1 else f"0-{count - 1}\n"
+    places = ("online", "possible", "present")
+    return [
+        *(("file", f"/sys/devices/system/cpu/{place}", online) for place in places),
+        ("file", "/sys/fs/cgroup/cpu.max", f"{count * 100_000} 100000\n"),
+        ("file", "/sys/fs/cgroup/memory.max", f"{view.memory_mb * 1024 * 1024}\n"),
+    ]
+
+
+def _function(view: EnvironmentView) -> list[MountStep]:
+    steps: list[MountStep] = [
+        ("read-only", "/var/runtime", str(view.runtime_dir)),
+        ("read-only", "/var/lang", str(view.lang_dir)),
+        ("read-only", "/var/task", str(view.task_root)),
+        ("link", "/var/tmp", "/tmp"),  # noqa: S108
+    ]
+    readable = [path for path in view.readable_paths if path.exists() and not is_system(path)]
+    steps += _layers(view.opt_root, readable)
+    steps += [("read-only", str(path), str(path)) for path in sorted(readable)]
+    if view.socket is not None:
+        steps.append(("as-it-is", str(view.socket), str(view.socket)))
+    return steps
+
+
+def _layers(opt_root: Path | None, readable: list[Path]) -> list[MountStep]:
+    """`/opt` as one mount, unless an interpreter of the machine lives beneath it too."""
+    if not any(path.is_relative_to("/opt") for path in readable):
+        return [("directory", "/opt", "")] if opt_root is None else [("read-only", "/opt", str(opt_root))]
+    entries = sorted(opt_root.iterdir()) if opt_root is not None else []
+    return [("directory", "/opt", ""), *(("read-only", f"/opt/{path.name}", str(path)) for path in entries)]
+
+
+def is_system(path: Path) -> bool:
+    """Already there with the system's own directories."""
+    return any(path.is_relative_to(place) for place in (*SYSTEM_DIRECTORIES, *PACKAGE_STORES))
+
+
+def _read(path: Path) -> str:
+    """Copied, because the real file is often a link to a place that is absent inside."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,144 @@
+"""Turns a program and its environment's view into what is executed: one way for each means of isolation.
+
+Decides nothing about which of them is taken (`ladder`). The descriptors made here belong to the `LaunchCommand`.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import resource
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from paddock.isolation.bubblewrap import bubblewrap_argv
+from paddock.isolation.filesystem import mount_steps
+from paddock.isolation.identity import agents_identity, own_identity
+from paddock.isolation.inside import system
+from paddock.isolation.inside.order import Order
+from paddock.isolation.inside.privileges import permitted_capabilities
+from paddock.isolation.landlock import LandlockRules, rules_for_process, rules_in_namespaces
+from paddock.isolation.seccomp import filter_program
+from paddock.isolation.view import EnvironmentView, LaunchCommand, Program
+
+SOURCES = Path(__file__).parents[2]
+_START = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); from paddock.isolation.inside.program import main; main()"
+_KEPT_OF_ROOT = 1 << 2
+"""CAP_DAC_READ_SEARCH: where root has no namespaces to offer, its functions still find code in others' directories."""
+_ALL_CAPABILITIES = -1
+"""Bubblewrap needs them to set up, and drops them itself."""
+_NEEDED_OF_ROOT = (1 << 0) | (1 << 6) | (1 << 7) | (1 << 21)
+"""CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN: without them root in a container is an ordinary user."""
+
+Wrap = Callable[[EnvironmentView, Program], LaunchCommand]
+
+
+def is_privileged() -> bool:
+    """Whether every environment can have a user of its own."""
+    return os.geteuid() == 0 and permitted_capabilities() & _NEEDED_OF_ROOT == _NEEDED_OF_ROOT
+
+
+def in_namespaces(new_root: Path, *, landlock: int) -> Wrap:
+    """`new_root` is an empty directory; each environment sees its own file system there and no other."""
+    privileged = is_privileged()
+
+    def wrap(view: EnvironmentView, program: Program) -> LaunchCommand:
+        order = _order(view, program)
+        order["namespaces"] = True
+        order["privileged"] = privileged
+        order["new_root"] = str(new_root)
+        order["mounts"] = mount_steps(view)
+        order["filter"] = filter_program(system.ARCHITECTURE, own_processes=True)
+        order["limits"].append((resource.RLIMIT_NPROC, view.max_processes))
+        _restrict(order, rules_in_namespaces(landlock))
+        if privileged:
+            order["identity"] = own_identity(view.environment_id)
+            if view.socket is not None:
+                os.chown(view.socket, order["identity"]["uid"], order["identity"]["gid"])
+        return _launch(order)
+
+    return wrap
+
+
+def by_bubblewrap(bubblewrap: str) -> Wrap:
+    def wrap(view: EnvironmentView, program: Program) -> LaunchCommand:
+        order = _order(view, program)
+        contents: list[int] = []
+
+        def pass_bytes(content: bytes) -> int:
+            contents.append(_readable(content))
+            return contents[-1]
+
+        filtering = filter_program(system.ARCHITECTURE, own_processes=True)
+        order["argv"] = bubblewrap_argv(bubblewrap, mount_steps(view), program, filtering, pass_bytes)
+        order["environment"] = {}
+        order["cwd"] = "/"
+        order["kept_capabilities"] = _ALL_CAPABILITIES
+        return _launch(order, contents, signals_as_statuses=True)
+
+    return wrap
+
+
+def as_process(*, landlock: int, filtered: bool) -> Wrap:
+    def wrap(view: EnvironmentView, program: Program) -> LaunchCommand:
+        order = _order(view, program)
+        order["kept_capabilities"] = _KEPT_OF_ROOT
+        if filtered:
+            order["filter"] = filter_program(system.ARCHITECTURE, own_processes=False)
+        _restrict(order, rules_for_process(landlock, view))
+        return _launch(order)
+
+    return wrap
+
+
+def _order(view: EnvironmentView, program: Program) -> Order:
+    return Order(
+        argv=list(program.argv),
+        environment=dict(program.environment),
+        cwd=str(program.cwd),
+        parent=os.getpid(),
+        join_files=[str(path) for path in view.join_files],
+        limits=[(resource.RLIMIT_NOFILE, view.open_files), (resource.RLIMIT_CORE, 0)],
+        cpus=[],
+        namespaces=False,
+        privileged=False,
+        identity=agents_identity(os.geteuid(), os.getegid()),
+        new_root="",
+        mounts=[],
+        filter=b"",
+        landlock_handled=(0, 0, 0),
+        landlock_rules=[],
+        kept_capabilities=0,
+    )
+
+
+def _restrict(order: Order, rules: LandlockRules) -> None:
+    order["landlock_handled"] = rules.handled
+    order["landlock_rules"] = list(rules.rules)
+
+
+def _launch(order: Order, contents: list[int] | None = None, *, signals_as_statuses: bool = False) -> LaunchCommand:
+    """`-I -S`: nothing of the agent's or the customer's environment decides what the interpreter in between loads."""
+    outcome, said = os.pipe()
+    passed = _readable(marshal.dumps(dict(order)))
+    return LaunchCommand(
+        argv=(sys.executable, "-I", "-S", "-c", _START, str(passed), str(said)),
+        environment={},
+        pass_fds=(passed, said, *(contents or ())),
+        outcome=outcome,
+        signals_as_statuses=signals_as_statuses,
+    )
+
+
+def _readable(content: bytes) -> int:
+    """A descriptor to read it from; in memory where the system has that, because it may hold credentials."""
+    try:
+        descriptor = os.memfd_create("order")
+    except (AttributeError, OSError):
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
