@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
 from typing import cast
 
 import httptools
 
 from paddock.awsapi.body import BodyReader
+from paddock.awsapi.heads import RefusedError, request_of, size_of_head
 from paddock.awsapi.limits import DIRECT_BODY_BYTES, SMALL_BODY_BYTES
 from paddock.awsapi.listening import FULL, Listening
 from paddock.awsapi.messages import Request
@@ -28,16 +28,6 @@ NEVER = 1 << 62
 
 SMALL_BODY_DIGITS = len(str(DIRECT_BODY_BYTES))
 """A length of fewer digits is below every limit; such a body mostly comes in one piece and is taken as it is."""
-
-_METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH")}
-
-
-class _RefusedError(Exception):
-    """Stops the parser: what is being received will be answered with this status."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 class Connection(asyncio.Protocol):
@@ -140,12 +130,10 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         headers = self._headers
         limit = self._limits.head_bytes
-        if self._fed_bytes > limit and _size_of_head(self._url, headers) > limit:
-            raise _RefusedError(431)
+        if self._fed_bytes > limit and size_of_head(self._url, headers) > limit:
+            raise RefusedError(431)
         self._keep_alive = self._parser.should_keep_alive()
-        request = self._request = self._new_request()
-        if b"host" not in headers and not request.http_10:
-            raise _RefusedError(400)
+        request = self._request = request_of(self._parser, self._url, headers, self._keep_alive)
         length = headers.get(b"content-length")
         if length is not None and len(length) < SMALL_BODY_DIGITS and b"expect" not in headers:
             self._whole_body = int(length)
@@ -164,7 +152,7 @@ class Connection(asyncio.Protocol):
         if not self._body.pending:
             self._body.begin(self._whole_body, SMALL_BODY_BYTES, direct=False)
         if not self._body.add(piece):
-            raise _RefusedError(413)
+            raise RefusedError(413)
         self._extend_deadline()
 
     def on_message_complete(self) -> None:
@@ -249,7 +237,7 @@ class Connection(asyncio.Protocol):
             return
         except httptools.HttpParserCallbackError as stopped:
             cause = stopped.__context__
-            if not isinstance(cause, _RefusedError):
+            if not isinstance(cause, RefusedError):
                 raise
             self._refuse(cause.status)
             return
@@ -260,41 +248,26 @@ class Connection(asyncio.Protocol):
         if self._fed_bytes > self._limits.head_bytes and (self._in_head or self._request is not None):
             self._refuse(431)  # a head, or what follows the last chunk of a body, without an end
 
-    def _new_request(self) -> Request:
-        method = self._parser.get_method()
-        target = self._url
-        if not target.startswith(b"/"):
-            target = _origin_form(target)
-        path, _, query = target.decode("latin-1").partition("?")
-        name = _METHODS.get(method) or method.decode("latin-1")
-        request = Request(name, target, path, query, self._headers)
-        if not self._keep_alive or b"connection" in self._headers:
-            version = self._parser.get_http_version()
-            if version not in {"1.1", "1.0"}:
-                raise _RefusedError(505)
-            request.http_10 = version == "1.0"
-        return request
-
     def _expect_body(self, request: Request, length: int | None) -> None:
         """Refuse a body that is too long before it is read; prepare to read it otherwise."""
         limit = SMALL_BODY_BYTES
         if length is None or length > SMALL_BODY_BYTES:
             limit = self._listening.body_limit(request.method, request.path, request.headers)
             if length is not None and length > limit:
-                raise _RefusedError(413)
+                raise RefusedError(413)
             self._reserve(limit if length is None else length)
         self._body.begin(length, limit, direct=length is not None and length > DIRECT_BODY_BYTES)
         self._extend_deadline()
         expect = request.headers.get(b"expect")
         if expect is not None and not request.http_10:
             if expect.lower() != b"100-continue":
-                raise _RefusedError(417)
+                raise RefusedError(417)
             self._owes_continue = True
             self._send_continue()
 
     def _reserve(self, size: int) -> None:
         if self._listening.arriving_bytes + size > self._limits.arriving_bytes:
-            raise _RefusedError(503)
+            raise RefusedError(503)
         self._listening.arriving_bytes += size
         self._reserved = size
 
@@ -386,16 +359,3 @@ class Connection(asyncio.Protocol):
 
     def _set_deadline(self, seconds: int) -> None:
         self.deadline = self._listening.tick + seconds
-
-
-def _size_of_head(target: bytes, headers: Mapping[bytes, bytes]) -> int:
-    return len(target) + sum(len(name) + len(value) for name, value in headers.items())
-
-
-def _origin_form(target: bytes) -> bytes:
-    """`http://example/path` as a proxy would send it; `*` and `host:port` have no path."""
-    scheme, separator, rest = target.partition(b"://")
-    if not separator or not scheme.isalpha():
-        raise _RefusedError(400)
-    _, slash, path = rest.partition(b"/")
-    return slash + path or b"/"
