@@ -165,9 +165,10 @@ def plain(trace: Trace) -> Workload:
 def test_steady_traffic_starts_cold_once_for_each_environment() -> None:
     trace = draw(Shape(ShapeKind.STEADY, 100, days=1))
 
-    starts, most = cold_starts(Minutes.of(trace.counts, plain(trace)))
+    minutes = Minutes.of(trace.counts, plain(trace))
+    starts, most = cold_starts(minutes)
 
-    assert starts == most == np.ceil(20 + 2.33 * 20**0.5)
+    assert starts == most == np.ceil(20 + minutes.z * 20**0.5)
 
 
 def test_rare_traffic_starts_cold_every_time() -> None:

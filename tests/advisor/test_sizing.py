@@ -4,19 +4,15 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from paddock.advisor.sizing import (
     Minutes,
-    erlang_b,
     held,
     shapes_for,
     size,
     slots_for,
-    staffed,
-    stretched_ms,
 )
 from paddock.advisor.traces.trace import Distribution
 from paddock.advisor.workload import Origin, Workload
@@ -41,26 +37,6 @@ def workload(duration_ms: float = 200, cpu_ms: float = 40, memory_mb: float = 10
 SHAPE = EnvironmentShape(memory_mb=2048, vcpu=1.0, max_concurrency=4)
 
 
-def test_square_root_staffing_keeps_blocking_near_one_percent() -> None:
-    """Erlang's loss formula with offered + 2.33·√offered servers: what is full refuses, it does not queue."""
-    for offered in (5.0, 20.0, 100.0, 500.0):
-        assert erlang_b(ceil(staffed(offered)), offered) < 0.02
-
-
-@pytest.mark.parametrize(
-    ("servers", "offered", "blocked"), [(1, 1.0, 0.5), (2, 1.0, 0.2), (10, 5.0, 0.0184), (3, 2.0, 0.2105)]
-)
-def test_erlang_b_is_that_of_the_tables(servers: int, offered: float, blocked: float) -> None:
-    assert erlang_b(servers, offered) == pytest.approx(blocked, abs=5e-5)
-
-
-@pytest.mark.parametrize(
-    ("utilisation", "expected_ms"), [(0.0, 100), (0.5, 80 + 40), (0.9, 80 + 200), (0.95, 80 + 400), (2.0, 80 + 400)]
-)
-def test_only_the_part_on_the_cpu_is_stretched_by_sharing_it(utilisation: float, expected_ms: float) -> None:
-    assert stretched_ms(100, 20, utilisation) == pytest.approx(expected_ms)
-
-
 def test_slots_follow_the_tightest_of_runtime_cpu_and_memory() -> None:
     assert slots_for(workload(cpu_ms=1), 2048, 1) == 64  # runtime
     assert slots_for(workload(cpu_ms=40), 2048, 1) == 4  # CPU: 0.9 ÷ 0.2
@@ -83,7 +59,7 @@ def test_steady_traffic_needs_what_littles_law_and_the_scalers_targets_say() -> 
     found = size(minutes, workload(), SHAPE)
 
     stretched = 20 * (160 + 40 / 0.6) / 200
-    by_slots = (stretched + 2.33 * stretched**0.5) / (4 * DEFAULT_SETTINGS.slot_target)
+    by_slots = (stretched + minutes.z * stretched**0.5) / (4 * DEFAULT_SETTINGS.slot_target)
     by_cpu = 4 / DEFAULT_SETTINGS.cpu_target
     assert set(found.environments) == {ceil(max(by_slots, by_cpu))}
     assert found.headroom > 2

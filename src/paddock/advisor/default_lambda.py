@@ -78,7 +78,7 @@ def forecast(
 
 def cold_starts(minutes: Minutes, idle_minutes: int = IDLE_MINUTES) -> tuple[float, float]:
     """How many the trace has, and the most environments at once."""
-    in_flight = np.minimum(np.ceil(minutes.peak_in_flight), minutes.rate * 60)
+    in_flight = np.minimum(np.ceil(minutes.highest()), minutes.rate * 60)
     padded = np.concatenate([np.zeros(idle_minutes), in_flight])
     warm = np.lib.stride_tricks.sliding_window_view(padded, idle_minutes).max(axis=1)[: len(in_flight)]
     return float(np.maximum(in_flight - warm, 0).sum()), float(in_flight.max(initial=0))

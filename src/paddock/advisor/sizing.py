@@ -4,7 +4,7 @@ With λ arrivals a second, d the duration and c the CPU time in seconds, K slots
 
     duration    d(u) = (d − c) + c ÷ (1 − u)        processor sharing (M/G/1-PS): only the CPU part is stretched
     in flight   L = λ·d(u)                          Little's law
-    slots       (L + z·√L) ÷ (K · slot target)      square-root staffing: what is full refuses, it does not queue
+    slots       (L + z·√L) ÷ (K · slot target)      square-root staffing: what is full refuses, nothing queues
     CPU         λ·c ÷ (v · CPU target)
     environments = the larger, never below Min; held as the scaler holds them (five minutes, dead band)
 
@@ -15,17 +15,15 @@ through them over a whole trace, and the simulator is the long way with the very
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, floor, sqrt
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paddock.advisor.workload import Workload
+from paddock.core.queueing import peak_z, shared_duration
 from paddock.core.scaling import DEFAULT_SETTINGS, ScalingSettings
 from paddock.model.fleet import EnvironmentShape
-
-SLOT_QUANTILE_Z = 2.33
-"""One per cent: within a minute arrivals are taken as Poisson, and this many standard deviations are kept free."""
 
 FULL_SLOTS_CPU = 0.9
 """K is chosen so that all slots busy keep the CPU this busy: more slots would only make everything slower."""
@@ -37,9 +35,6 @@ MAX_CONCURRENCY = 1600
 NOTICEABLE = 1e-9
 """Less than this in flight is nothing."""
 
-MAX_UTILISATION = 0.95
-"""Above this processor sharing stretches without bound; the scaler never plans for it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Minutes:
@@ -49,15 +44,19 @@ class Minutes:
     in_flight: NDArray[np.float64]
     cpu: NDArray[np.float64]
     """vCPU kept busy."""
+    z: float
+    """Standard deviations from the mean in flight to the highest of a minute."""
 
     @classmethod
     def of(cls, counts: NDArray[np.float64], workload: Workload) -> Minutes:
         rate = counts / 60
-        return cls(rate, rate * workload.duration_ms.mean / 1000, rate * workload.cpu_ms / 1000)
+        seconds = workload.duration_ms.mean / 1000
+        return cls(rate, rate * seconds, rate * workload.cpu_ms / 1000, peak_z(seconds))
 
-    @property
-    def peak_in_flight(self) -> NDArray[np.float64]:
-        return self.in_flight + SLOT_QUANTILE_Z * np.sqrt(self.in_flight)
+    def highest(self, stretch: float = 1.0) -> NDArray[np.float64]:
+        """The most in flight within each minute, durations stretched by a factor."""
+        mean = self.in_flight * stretch
+        return mean + self.z * np.sqrt(mean)
 
 
 def slots_for(workload: Workload, memory_mb: int, vcpu: int, *, per_vcpu: int | None = None) -> int:
@@ -107,9 +106,7 @@ def size(
 ) -> Sizing:
     slots = shape.max_concurrency
     stretch = _stretch(workload, settings.cpu_target)
-    by_slots = (minutes.in_flight * stretch + SLOT_QUANTILE_Z * np.sqrt(minutes.in_flight * stretch)) / (
-        slots * settings.slot_target
-    )
+    by_slots = minutes.highest(stretch) / (slots * settings.slot_target)
     by_cpu = minutes.cpu / (shape.vcpu * settings.cpu_target)
     demand = np.maximum(by_slots, by_cpu)
     environments = np.maximum(held(demand, settings), minimum)
@@ -134,19 +131,12 @@ def held(demand: NDArray[np.float64], settings: ScalingSettings) -> NDArray[np.i
 
 
 def _stretch(workload: Workload, utilisation: float) -> float:
-    return stretched_ms(workload.duration_ms.mean, workload.cpu_ms, utilisation) / workload.duration_ms.mean
-
-
-def stretched_ms(duration_ms: float, cpu_ms: float, utilisation: float) -> float:
-    """Duration under processor sharing: only the part on the CPU is stretched."""
-    busy = min(utilisation, MAX_UTILISATION)
-    cpu = min(cpu_ms, duration_ms)
-    return (duration_ms - cpu) + cpu / (1 - busy)
+    return shared_duration(workload.duration_ms.mean, workload.cpu_ms, utilisation) / workload.duration_ms.mean
 
 
 def _p99(workload: Workload, utilisation: float) -> float:
     slow = workload.duration_ms.quantile(0.99)
-    return stretched_ms(slow, workload.cpu_share * slow, utilisation)
+    return shared_duration(slow, workload.cpu_share * slow, utilisation)
 
 
 def _headroom(minutes: Minutes, environments: NDArray[np.int64], shape: EnvironmentShape, stretch: float) -> float:
@@ -157,15 +147,3 @@ def _headroom(minutes: Minutes, environments: NDArray[np.int64], shape: Environm
     slots = environments[busy] * shape.max_concurrency / (minutes.in_flight[busy] * stretch)
     cpu = environments[busy] * shape.vcpu * FULL_SLOTS_CPU / np.maximum(minutes.cpu[busy], 1e-12)
     return float(np.minimum(slots, cpu).min())
-
-
-def erlang_b(servers: int, offered: float) -> float:
-    """Probability that all of `servers` are busy when `offered` Erlang arrive and nobody waits (Erlang, 1917)."""
-    blocked = 1.0
-    for number in range(1, servers + 1):
-        blocked = offered * blocked / (number + offered * blocked)
-    return blocked
-
-
-def staffed(offered: float, z: float = SLOT_QUANTILE_Z) -> float:
-    return offered + z * sqrt(offered)
