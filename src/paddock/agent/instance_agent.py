@@ -148,11 +148,11 @@ class InstanceAgent:
 
     def connection(self) -> Link:
         """For each connection that comes in."""
-        link = Link(self)
+        return Link(self)
+
+    def admits(self, link: Link) -> bool:
         self._links[link] = None
-        if len(self._links) > MAX_LINKS:
-            asyncio.get_running_loop().call_soon(link.close)
-        return link
+        return len(self._links) <= MAX_LINKS
 
     def hello(self, link: Link, message: ServerHello) -> bool:
         if message.protocol_version != PROTOCOL_VERSION:

@@ -33,6 +33,10 @@ _is_request_id = re.compile(r"[0-9A-Za-z_-]{1,128}").fullmatch
 
 
 class LinkOwner(Protocol):
+    def admits(self, link: Link) -> bool:
+        """Whether one more connection may stay; `lost` follows in either case."""
+        ...
+
     def hello(self, link: Link, message: ServerHello) -> bool:
         """Answers the hello; False refuses the connection."""
         ...
@@ -76,6 +80,9 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.outbox = Outbox(self._transport)
+        if not self._owner.admits(self):
+            self.close()
+            return
         self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, self.close)
 
     def data_received(self, data: bytes) -> None:

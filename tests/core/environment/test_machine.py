@@ -1,0 +1,638 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paddock.core.environment import EnvironmentMachine, Hold, Refuse, RuntimeWorkers
+from paddock.core.environment.machine import (
+    LEAKED_SLOT_SECONDS,
+    MAX_IDLE_POLLS,
+    POLL_WAIT_SECONDS,
+    REMEMBERED_LATE_INVOCATIONS,
+)
+from paddock.model.states import EnvironmentPhase, StateReasonCode
+from tests.core.environment.playbook import Scene
+
+OWN, MULTIPLEXED, UNKNOWN = RuntimeWorkers.OWN_CONNECTION, RuntimeWorkers.MULTIPLEXED, RuntimeWorkers.UNKNOWN
+ALL = [OWN, MULTIPLEXED, UNKNOWN]
+
+
+def ready(workers: RuntimeWorkers = OWN, *, slots: int = 2, polls: str = "ab") -> Scene:
+    """Init is over and these connections poll."""
+    scene = Scene(workers, slots=slots)
+    scene.play(f">> poll {polls[0]}\n<< ready\n" + "".join(f">> poll {poll}\n" for poll in polls[1:]))
+    return scene
+
+
+# Init
+
+
+@pytest.mark.parametrize("workers", ALL)
+def test_the_first_poll_ends_init_and_later_ones_may_come_later(workers: RuntimeWorkers) -> None:
+    scene = Scene(workers)
+    assert scene.machine.slots == 0
+    scene.play(
+        """
+        >> invoke early
+        << refuse early Client.InitIncomplete
+        >> poll a
+        << ready
+        >> poll b
+        >> invoke r1
+        << deliver r1 to %s
+        """
+        % ("a" if workers is MULTIPLEXED else "b")
+    )
+    assert scene.machine.phase is EnvironmentPhase.READY
+    assert scene.machine.slots == 2
+
+
+def test_the_first_init_error_is_kept_and_the_process_that_then_ends_is_reported_with_it() -> None:
+    scene = Scene()
+    scene.play(
+        """
+        >> init error Runtime.ImportModuleError no module named app
+        >> init error Runtime.Other later
+        << 403 InvalidStateTransition
+        >> exit 0
+        << end Runtime.ImportModuleError
+        """
+    )
+    failure = scene.machine.failure
+    assert failure is not None
+    assert failure.init
+    assert failure.reason_code is StateReasonCode.RUNTIME_INIT_ERROR
+    assert failure.text == "no module named app"
+
+
+def test_an_init_error_after_init_is_refused() -> None:
+    ready().play(">> init error Runtime.Late x\n<< 403 InvalidStateTransition")
+
+
+@pytest.mark.parametrize(("status", "text"), [(0, "without providing a reason"), (3, "exit status 3"), (-9, "killed")])
+def test_an_exit_during_init_is_a_failure_whatever_its_status(status: int, text: str) -> None:
+    scene = Scene()
+    scene.play(f">> exit {status}\n<< end Runtime.ExitError")
+    assert scene.machine.failure is not None
+    assert text in scene.machine.failure.text
+    assert scene.machine.failure.init
+
+
+def test_init_that_does_not_end_in_time_fails_with_the_timeout() -> None:
+    scene = Scene(init_timeout_seconds=130)
+    assert scene.machine.next_wake() == 130
+    scene.play(">> at 129\n>> at 130\n<< end Sandbox.Timedout")
+    assert scene.machine.failure is not None
+    assert scene.machine.failure.reason_code is StateReasonCode.INIT_TIMEOUT
+
+
+def test_a_posted_init_error_says_more_than_the_timeout_that_follows_it() -> None:
+    scene = Scene(init_timeout_seconds=130)
+    scene.play(">> init error Runtime.ImportModuleError x\n>> at 130\n<< end Runtime.ImportModuleError")
+
+
+@pytest.mark.parametrize(
+    ("error_type", "reason_code"),
+    [
+        ("Runtime.InvalidEntrypoint", StateReasonCode.INVALID_ENTRY_POINT),
+        ("Runtime.InvalidWorkingDir", StateReasonCode.INVALID_WORKING_DIRECTORY),
+        ("Runtime.InvalidZipFile", StateReasonCode.INVALID_ZIP_FILE),
+        ("Runtime.InvalidRuntime", StateReasonCode.INVALID_RUNTIME),
+        ("Sandbox.Failure", StateReasonCode.INTERNAL_ERROR),
+    ],
+)
+def test_what_could_not_start_fails_init_with_awss_reason(error_type: str, reason_code: StateReasonCode) -> None:
+    scene = Scene()
+    scene.play(f">> cannot start {error_type} because\n<< end {error_type}")
+    assert scene.machine.failure is not None
+    assert scene.machine.failure.reason_code is reason_code
+
+
+def test_memory_that_runs_out_during_init_has_its_own_reason() -> None:
+    scene = Scene()
+    scene.play(">> oom\n<< end Runtime.OutOfMemory")
+    assert scene.machine.failure is not None
+    assert scene.machine.failure.reason_code is StateReasonCode.INIT_RESOURCE_EXHAUSTED
+
+
+def test_a_drain_before_init_ends_the_environment_without_a_failure() -> None:
+    scene = Scene()
+    scene.play(">> drain\n<< end\n>> invoke r1\n<< refuse r1 Client.ExecutionEnvironmentUnhealthy")
+
+
+# Slots and polls
+
+
+@pytest.mark.parametrize("workers", ALL)
+def test_beyond_its_slots_it_refuses_at_once_even_with_polls_open(workers: RuntimeWorkers) -> None:
+    scene = ready(workers, polls="abc")
+    scene.do(["invoke", "r1"])
+    scene.do(["invoke", "r2"])
+    scene.play(">> invoke r3\n<< refuse r3 Runtime.Unavailable")
+    assert scene.machine.open_polls == 1
+    assert scene.machine.in_flight == 2
+
+
+def test_the_worker_that_polled_last_is_given_the_next_event() -> None:
+    ready(polls="ab").play(">> invoke r1\n<< deliver r1 to b\n>> invoke r2\n<< deliver r2 to a")
+
+
+def test_multiplexing_workers_are_given_events_in_turn() -> None:
+    ready(MULTIPLEXED, polls="ab").play(
+        """
+        >> invoke r1
+        << deliver r1 to a
+        >> poll a
+        >> respond r1
+        >> finish r1
+        >> invoke r2
+        << deliver r2 to b
+        """
+    )
+
+
+def test_an_invocation_waits_for_a_worker_that_is_between_answer_and_poll() -> None:
+    ready(polls="ab").play(
+        """
+        >> invoke r1
+        << deliver r1 to b
+        >> invoke r2
+        << deliver r2 to a
+        >> respond r1
+        >> finish r1
+        >> invoke r3
+        << hold
+        >> invoke r4
+        << refuse r4 Runtime.Unavailable
+        >> poll b
+        << deliver r3 to b
+        """
+    )
+
+
+def test_the_wait_for_a_poll_is_bounded() -> None:
+    scene = ready(polls="ab")
+    for name in ("r1", "r2"):
+        scene.do(["invoke", name])
+        scene.do(["respond", name])
+        scene.do(["finish", name])
+    scene.play(f">> invoke r3\n<< hold\n>> at {POLL_WAIT_SECONDS}\n<< refuse r3 Runtime.Unavailable")
+    assert scene.machine.in_flight == 0
+
+
+def test_a_request_id_in_flight_is_not_taken_twice() -> None:
+    ready().play(">> invoke r1\n<< deliver r1 to b\n>> invoke r1\n<< refuse r1 Client.DuplicatedInvokeId")
+
+
+def test_a_closed_poll_gets_no_event() -> None:
+    ready(polls="ab").play(">> lost b\n>> invoke r1\n<< deliver r1 to a")
+
+
+def test_an_event_whose_poll_had_gone_finds_another() -> None:
+    ready(polls="ab").play(">> invoke r1\n<< deliver r1 to b\n>> undelivered r1\n<< deliver r1 to a")
+
+
+def test_an_event_whose_poll_had_gone_waits_when_there_is_no_other() -> None:
+    ready(polls="a").play(
+        ">> invoke r1\n<< deliver r1 to a\n>> undelivered r1\n>> poll b\n<< deliver r1 to b\n>> respond r1\n>> finish r1"
+    )
+
+
+def test_polls_without_number_are_refused() -> None:
+    scene = Scene(UNKNOWN)
+    for number in range(MAX_IDLE_POLLS):
+        scene.machine.poll(f"c{number}", 0.0)
+    scene.play(">> poll one-more\n<< refuse poll one-more")
+
+
+def test_the_peak_is_the_most_at_once_since_it_was_last_taken() -> None:
+    scene = ready(polls="ab")
+    scene.do(["invoke", "r1"])
+    scene.do(["invoke", "r2"])
+    scene.do(["respond", "r1"])
+    scene.do(["finish", "r1"])
+    assert scene.machine.take_peak() == 2
+    assert scene.machine.take_peak() == 1
+
+
+# Answers
+
+
+def test_the_first_answer_stays_and_later_posts_are_refused() -> None:
+    ready().play(
+        """
+        >> invoke r1
+        << deliver r1 to b
+        >> respond r1
+        >> respond r1
+        << 400 InvalidRequestID
+        >> error r1
+        << 400 InvalidRequestID
+        >> finish r1
+        >> respond r1
+        << 400 InvalidRequestID
+        >> error r1
+        << 400 InvalidRequestID
+        """
+    )
+
+
+def test_an_unknown_request_is_refused_in_both_posts() -> None:
+    ready().play(">> respond r9\n<< 400 InvalidRequestID\n>> error r9\n<< 400 InvalidRequestID")
+
+
+def test_an_event_that_waits_for_a_poll_cannot_be_answered() -> None:
+    scene = ready(polls="a")
+    scene.do(["invoke", "r1"])
+    scene.play(">> invoke r2\n<< hold\n>> respond r2\n<< 400 InvalidRequestID")
+
+
+def test_an_error_may_cut_off_a_stream() -> None:
+    ready().play(">> invoke r1\n<< deliver r1 to b\n>> stream r1\n>> error r1\n>> finish r1")
+
+
+def test_the_nonce_of_this_delivery_is_accepted_another_is_gone_and_none_is_accepted() -> None:
+    scene = ready()
+    scene.do(["invoke", "r1"])
+    nonce = scene.known["r1"].nonce
+    scene.play(f">> respond r1 nonce x\n<< 410 InvokeTimeout\n>> respond r1 nonce {nonce}\n>> finish r1")
+    scene.play(">> poll b\n>> invoke r2\n<< deliver r2 to b\n>> error r2 nonce x\n<< 410 InvokeTimeout\n>> error r2")
+    assert scene.known["r2"].nonce != nonce
+
+
+# Timeouts
+
+
+@pytest.mark.parametrize("post", ["respond", "error", "stream"])
+def test_a_timed_out_invocation_keeps_its_slot_until_its_late_post_which_gets_410_once(post: str) -> None:
+    scene = ready(slots=1, polls="a")
+    scene.play(
+        f"""
+        >> invoke r1 timeout 3
+        << deliver r1 to a
+        >> at 2.9
+        >> at 3
+        << fail r1 Sandbox.Timedout: Task timed out after 3.00 seconds
+        >> invoke r2
+        << refuse r2 Runtime.Unavailable
+        >> {post} r1
+        << 410 InvokeTimeout
+        << release r1
+        >> {post} r1
+        << 400 InvalidRequestID
+        >> poll a
+        >> invoke r2
+        << deliver r2 to a
+        """
+    )
+
+
+def test_the_other_invocations_do_not_notice_a_timeout() -> None:
+    ready().play(
+        """
+        >> invoke slow timeout 3
+        << deliver slow to b
+        >> invoke quick timeout 9
+        << deliver quick to a
+        >> at 3
+        << fail slow Sandbox.Timedout: Task timed out after 3.00 seconds
+        >> respond quick
+        >> finish quick
+        """
+    )
+
+
+@pytest.mark.parametrize("post", ["respond", "stream"])
+def test_an_answer_that_is_still_coming_in_when_time_is_up_comes_too_late(post: str) -> None:
+    ready().play(
+        f"""
+        >> invoke r1
+        << deliver r1 to b
+        >> {post} r1
+        >> at 3
+        << fail r1 Sandbox.Timedout: Task timed out after 3.00 seconds
+        >> finish r1
+        << 410 InvokeTimeout
+        << release r1
+        >> finish r1
+        << 400 InvalidRequestID
+        """
+    )
+
+
+@pytest.mark.parametrize("event", ["lost b", "poll b"])
+def test_the_slot_of_a_timed_out_handler_is_free_when_its_worker_is_gone_or_polls_again(event: str) -> None:
+    scene = ready()
+    scene.play(
+        f"""
+        >> invoke r1
+        << deliver r1 to b
+        >> at 3
+        << fail r1 Sandbox.Timedout: Task timed out after 3.00 seconds
+        >> {event}
+        << release r1
+        >> respond r1
+        << 410 InvokeTimeout
+        >> respond r1
+        << 400 InvalidRequestID
+        """
+    )
+
+
+def test_only_so_many_late_invocations_are_remembered() -> None:
+    scene = ready(slots=1, polls="a")
+    for number in range(REMEMBERED_LATE_INVOCATIONS + 1):
+        scene.do(["invoke", f"r{number}"])
+        scene.do(["poll", "a"])
+    scene.play(">> respond r0\n<< 400 InvalidRequestID\n>> respond r1\n<< 410 InvokeTimeout")
+
+
+def test_an_environment_whose_every_slot_leaks_is_replaced() -> None:
+    scene = ready()
+    scene.play(
+        f"""
+        >> invoke r1
+        << deliver r1 to b
+        >> at 1
+        >> invoke r2
+        << deliver r2 to a
+        >> at 3
+        << fail r1 Sandbox.Timedout: Task timed out after 3.00 seconds
+        >> at 4
+        << fail r2 Sandbox.Timedout: Task timed out after 3.00 seconds
+        >> at {2 + LEAKED_SLOT_SECONDS}
+        >> at {3 + LEAKED_SLOT_SECONDS}
+        << recycle
+        << release r1
+        << release r2
+        << end Sandbox.Timedout
+        """
+    )
+    assert scene.machine.failure is not None
+    assert not scene.machine.failure.init
+
+
+def test_one_leaked_slot_of_several_is_borne() -> None:
+    scene = ready()
+    scene.do(["invoke", "r1"])
+    scene.do(["at", "3"])
+    scene.play(f">> at {4 + LEAKED_SLOT_SECONDS}\n>> at {9 * LEAKED_SLOT_SECONDS}")
+    assert scene.machine.phase is EnvironmentPhase.READY
+
+
+def test_it_wakes_for_whatever_is_due_first() -> None:
+    scene = ready(slots=3, polls="abc")
+    settles_at = scene.machine.next_wake()
+    scene.do(["invoke", "slow", "timeout", "900"])
+    scene.do(["invoke", "quick", "timeout", "3"])
+    assert settles_at is None
+    assert scene.machine.next_wake() == 3
+    scene.do(["respond", "quick"])
+    scene.do(["finish", "quick"])
+    assert scene.machine.next_wake() == 900
+
+
+# Workers that die
+
+
+def test_the_caller_of_a_dead_worker_hears_at_once_and_the_slot_is_lost() -> None:
+    scene = ready()
+    scene.play(
+        """
+        >> invoke r1
+        << deliver r1 to b
+        >> lost b
+        << fail r1 Runtime.ExitError: Runtime exited without providing a reason
+        >> invoke r2
+        << deliver r2 to a
+        >> invoke r3
+        << refuse r3 Runtime.Unavailable
+        """
+    )
+    assert scene.machine.slots == 1
+
+
+def test_a_worker_that_polls_without_having_answered_has_lost_its_invocation() -> None:
+    ready().play(
+        """
+        >> invoke r1
+        << deliver r1 to b
+        >> poll b
+        << fail r1 Runtime.ExitError: Runtime exited without providing a reason
+        """
+    )
+
+
+@pytest.mark.parametrize("workers", [MULTIPLEXED, UNKNOWN])
+def test_a_closed_connection_proves_nothing_where_connections_are_pooled(workers: RuntimeWorkers) -> None:
+    scene = ready(workers)
+    scene.do(["invoke", "r1"])
+    connection = scene.known["r1"].connection
+    scene.play(f">> lost {connection}\n>> respond r1\n>> finish r1")
+    assert scene.machine.slots == 2
+
+
+def test_a_dead_multiplexing_worker_means_no_more_events_and_a_replacement() -> None:
+    """Its poll is still open, and an event given to it would abort the process."""
+    scene = ready(MULTIPLEXED, polls="a")
+    scene.play(
+        """
+        >> invoke r1
+        << deliver r1 to a
+        >> invoke waits
+        << hold
+        >> worker lost
+        << recycle
+        << refuse waits Client.ExecutionEnvironmentUnhealthy
+        >> worker lost
+        >> poll a
+        >> invoke r2
+        << refuse r2 Client.ExecutionEnvironmentShutDown
+        >> respond r1
+        >> finish r1
+        << end Runtime.ExitError
+        """
+    )
+
+
+# Ends
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        ("exit 0", "Runtime.ExitError: Runtime exited without providing a reason"),
+        ("exit 7", "Runtime.ExitError: Runtime exited with error: exit status 7"),
+        ("exit -11", "Runtime.ExitError: Runtime exited with error: signal: segmentation fault"),
+        ("oom", "Runtime.OutOfMemory: Runtime exited with error: signal: killed"),
+    ],
+)
+def test_the_end_of_the_process_ends_the_environment_and_fails_all_that_is_in_flight(event: str, error: str) -> None:
+    scene = ready(slots=3, polls="ab")
+    scene.play(
+        f"""
+        >> invoke late timeout 1
+        << deliver late to b
+        >> invoke r1
+        << deliver r1 to a
+        >> at 1
+        << fail late Sandbox.Timedout: Task timed out after 1.00 seconds
+        >> invoke waits
+        << hold
+        >> {event}
+        << release late
+        << fail r1 {error}
+        << refuse waits Client.ExecutionEnvironmentUnhealthy
+        << end {error.partition(":")[0]}
+        >> exit 1
+        >> stop
+        >> invoke r2
+        << refuse r2 Client.ExecutionEnvironmentUnhealthy
+        >> poll c
+        """
+    )
+    assert scene.machine.slots == 0
+    assert scene.machine.failure is not None
+    assert scene.machine.failure.reason_code is StateReasonCode.FUNCTION_ERROR
+
+
+def test_a_drain_waits_for_what_is_in_flight_but_not_for_handlers_that_outlived_their_timeout() -> None:
+    scene = ready(slots=3, polls="abc")
+    scene.play(
+        """
+        >> invoke late timeout 1
+        << deliver late to c
+        >> invoke r1
+        << deliver r1 to b
+        >> drain
+        >> drain
+        >> invoke r2
+        << refuse r2 Client.ExecutionEnvironmentShutDown
+        >> at 1
+        << fail late Sandbox.Timedout: Task timed out after 1.00 seconds
+        >> respond r1
+        >> finish r1
+        << release late
+        << end
+        """
+    )
+    assert scene.machine.failure is None
+
+
+@pytest.mark.parametrize(
+    ("event", "effects"),
+    [
+        ("at 3", "<< fail r1 Sandbox.Timedout: Task timed out after 3.00 seconds\n<< release r1\n<< end"),
+        ("lost b", "<< fail r1 Runtime.ExitError: Runtime exited without providing a reason\n<< end"),
+    ],
+)
+def test_a_drain_is_over_when_the_last_caller_has_been_answered_somehow(event: str, effects: str) -> None:
+    ready().play(f">> invoke r1\n<< deliver r1 to b\n>> drain\n>> {event}\n{effects}")
+
+
+def test_an_invocation_that_waits_for_a_poll_is_served_by_a_draining_environment() -> None:
+    scene = ready(polls="a")
+    scene.do(["invoke", "r1"])
+    scene.play(">> invoke r2\n<< hold\n>> drain\n>> poll b\n<< deliver r2 to b")
+    assert scene.machine.slots == 2
+
+
+def test_a_late_post_may_end_a_drain() -> None:
+    scene = ready(slots=1, polls="a")
+    scene.do(["invoke", "r1"])
+    scene.do(["respond", "r1"])
+    scene.play(
+        """
+        >> at 3
+        << fail r1 Sandbox.Timedout: Task timed out after 3.00 seconds
+        >> drain
+        << release r1
+        << end
+        >> finish r1
+        << 400 InvalidRequestID
+        """
+    )
+
+
+def test_a_stop_answers_whoever_waits_before_it_ends() -> None:
+    ready().play(
+        """
+        >> invoke r1
+        << deliver r1 to b
+        >> stop
+        << fail r1 Client.ExecutionEnvironmentShutDown: The execution environment was shut down
+        << end
+        >> stop
+        """
+    )
+
+
+def test_a_failure_after_init_is_the_environments_end_too() -> None:
+    ready().play(">> cannot start Sandbox.Failure because\n<< end Sandbox.Failure")
+
+
+# Whatever happens
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["poll", "lost", "invoke", "respond", "finish", "error", "late", "drain", "worker"]),
+        st.integers(0, 5),
+    ),
+    max_size=60,
+)
+
+
+@given(workers=st.sampled_from(ALL), events=EVENTS)
+def test_no_more_than_the_maximum_is_ever_in_flight_and_every_caller_gets_one_answer(
+    workers: RuntimeWorkers, events: list[tuple[str, int]]
+) -> None:
+    scene = Scene(workers, slots=3)
+    answered: dict[str, int] = {}
+    invoked = 0
+
+    def hear(told: list[str]) -> None:
+        for line in told:
+            kind, _, rest = line.partition(" ")
+            if kind in {"fail", "refuse"} and not rest.startswith("poll"):
+                answered[rest.split()[0]] = answered.get(rest.split()[0], 0) + 1
+
+    for kind, number in events:
+        names = list(scene.known)
+        if kind in {"poll", "lost"}:
+            hear(scene.do([kind, f"c{number}"]))
+        elif kind == "invoke":
+            invoked += 1
+            hear(scene.do(["invoke", f"r{invoked}", "timeout", "1"]))
+        elif kind in {"respond", "error"} and names:
+            hear(scene.do([kind, names[number % len(names)]]))
+        elif kind == "finish" and names:
+            name = names[number % len(names)]
+            if scene.known[name].phase.name in {"RESPONDING", "STREAMING"}:
+                answered[name] = answered.get(name, 0) + 1
+                hear(scene.do(["finish", name]))
+        elif kind == "late":
+            hear(scene.do(["at", str(scene.now + number / 3)]))
+        elif kind == "drain":
+            hear(scene.do(["drain"]))
+        elif kind == "worker":
+            hear(scene.do(["worker", "lost"]))
+        assert scene.machine.in_flight <= 3
+        assert scene.machine.slots <= 3
+    hear(scene.do(["stop"]))
+
+    assert scene.machine.in_flight == 0
+    assert {name: count for name, count in answered.items() if count != 1} == {}
+    assert set(answered) == {f"r{number}" for number in range(1, invoked + 1)}
+
+
+def test_a_machine_without_slots_is_a_mistake() -> None:
+    with pytest.raises(AssertionError):
+        EnvironmentMachine[str, str](max_concurrency=0, workers=OWN, nonce_prefix="n")
+
+
+def test_invoke_says_what_became_of_it() -> None:
+    scene = ready(polls="a")
+    assert isinstance(scene.machine.invoke("r1", "caller", math.inf, 0.0), tuple)
+    assert isinstance(scene.machine.invoke("r2", "caller", math.inf, 0.0), Hold)
+    assert scene.machine.invoke("r3", "caller", math.inf, 0.0) == Refuse("caller", "Runtime.Unavailable")
