@@ -111,6 +111,7 @@ class Harness:
             runtimes=self.runtimes,
             fleet=self.news,
             links=self.links,
+            arriving_code=asyncio.Lock(),
             offered_types=lambda: OFFERED,
         )
         self._handlers = {(each.service, each.name): each.handler for each in OPERATIONS}

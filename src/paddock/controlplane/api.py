@@ -6,6 +6,7 @@ in one transaction, tells the fleet, answers. It never waits for the fleet.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +71,8 @@ class Api:
     runtimes: RuntimeLookup
     fleet: FleetNews
     links: CodeLinks
+    arriving_code: asyncio.Lock
+    """Guards packages between their arrival and the version that names them: nothing is removed meanwhile."""
     offered_types: Callable[[], tuple[str, ...]]
     """Names of the instance types that could be launched at all."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlencode
 
@@ -39,7 +39,7 @@ class SignedCodeLinks:
         query = urlencode({"expires": expires, "signature": self._signature(digest, expires)})
         return f"{self._endpoint()}{PATH}{digest}?{query}"
 
-    def fetch(self, path: str, query: str, now: datetime) -> AsyncIterator[bytes]:
+    def fetch(self, path: str, query: str, now: datetime) -> AsyncGenerator[bytes, None]:
         """The package behind a link, in pieces. Raises `ApiError` (403) unless the link is ours and has not expired."""
         digest = path.removeprefix(PATH)
         given = {name: values[0] for name, values in parse_qs(query).items()}

@@ -43,7 +43,6 @@ async def update_function_code(api: Api, call: Call) -> Answer:
     if params.get("DryRun"):
         latest = await api.store.read(lambda tx: _latest(api, tx, name, params.get("RevisionId")))
         return await view(api, replace(latest, configuration=changed(latest)), qualified=False)
-    await api.code.put(package)
 
     def update(tx: Transaction) -> FunctionVersion:
         latest = _latest(api, tx, name, params.get("RevisionId"))
@@ -53,7 +52,9 @@ async def update_function_code(api: Api, call: Call) -> Answer:
         arn = api.place.function_arn(name)
         return publish(tx, name, Publish.of(params), arn=arn, ids=api.ids, now=call.now)
 
-    updated = await api.store.write(update)
+    async with api.arriving_code:
+        await api.code.put(package)
+        updated = await api.store.write(update)
     await tell(api, updated)
     return await view(api, updated, qualified=not updated.is_latest)
 

@@ -37,7 +37,6 @@ async def create_function(api: Api, call: Call) -> Answer:
     package, code = await package_of(api.code, params["Code"], "CreateFunction")
     configuration = new_configuration(name, params, provider, code)
     await require_runtime(api, configuration.runtime)
-    await api.code.put(package)
 
     def create(tx: Transaction) -> FunctionVersion:
         _expected_provider(api, tx, name, params)
@@ -50,7 +49,9 @@ async def create_function(api: Api, call: Call) -> Answer:
         request = replace(Publish.of(params), description=None)
         return publish(tx, name, request, arn=api.place.function_arn(name), ids=api.ids, now=call.now)
 
-    created = await api.store.write(create)
+    async with api.arriving_code:
+        await api.code.put(package)
+        created = await api.store.write(create)
     await tell(api, created)
     return await view(api, created, qualified=not created.is_latest)
 

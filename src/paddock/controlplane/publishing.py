@@ -91,6 +91,7 @@ def _publish_latest(
             last_update_status=LastUpdateStatus.IN_PROGRESS if waits else LastUpdateStatus.SUCCESSFUL,
             last_update=UPDATING if waits else NOTHING_TO_TELL,
             last_modified=now,
+            published_at=now,
         ),
     )
 
@@ -117,6 +118,7 @@ def _first(
         state_status=CREATING,
         last_update_status=LastUpdateStatus.SUCCESSFUL,
         last_modified=now,
+        published_at=now,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from paddock.controlplane.api import Answer, Api, Call, Operation
@@ -31,7 +32,7 @@ async def put_function_scaling_config(api: Api, call: Call) -> Answer:
                 f"The function is currently in the following state: {_shown_state(version)}"
             )
         changed = replace(
-            _moved(version, bounds or ScalingBounds()), revision_id=api.ids.uuid(), last_modified=call.now
+            _moved(version, bounds or ScalingBounds(), call.now), revision_id=api.ids.uuid(), last_modified=call.now
         )
         changed = replace(
             changed,
@@ -77,7 +78,7 @@ def _bounds(given: Mapping[str, Any] | None) -> ScalingBounds | None:
     return bounds
 
 
-def _moved(version: FunctionVersion, bounds: ScalingBounds) -> FunctionVersion:
+def _moved(version: FunctionVersion, bounds: ScalingBounds, now: datetime) -> FunctionVersion:
     """Min = Max = 0 deactivates; anything else brings a deactivated version back."""
     if bounds.deactivates:
         if not FUNCTION_VERSION.allows(version.state, FunctionVersionEvent.DEACTIVATION_REQUESTED):
@@ -89,7 +90,7 @@ def _moved(version: FunctionVersion, bounds: ScalingBounds) -> FunctionVersion:
         return version
     state = FUNCTION_VERSION.next(version.state, FunctionVersionEvent.REACTIVATION_REQUESTED)
     assert state is not None
-    return replace(version, state=state, state_status=CREATING, serving=None)
+    return replace(version, state=state, state_status=CREATING, serving=None, published_at=now)
 
 
 def _shown_state(version: FunctionVersion) -> str:

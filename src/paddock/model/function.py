@@ -136,6 +136,8 @@ class FunctionVersion:
     state: FunctionState
     last_update_status: LastUpdateStatus
     last_modified: datetime
+    published_at: datetime | None = None
+    """When `revision` was asked for; None for `$LATEST`, which nothing runs of."""
     state_status: Status = NOTHING_TO_TELL
     last_update: Status = NOTHING_TO_TELL
     serving: ServedRevision | None = None

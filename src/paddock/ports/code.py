@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from paddock.model.ids import CodeSha256
@@ -21,7 +21,7 @@ class CodeStore(Protocol):
         """Done when it is on disk. The same content twice is kept once."""
         ...
 
-    def chunks(self, sha256: CodeSha256) -> AsyncIterator[bytes]:
+    def chunks(self, sha256: CodeSha256) -> AsyncGenerator[bytes, None]:
         """The package in pieces of at most 1 MiB, verified. Raises `CodeMissingError`, also midway."""
         ...
 

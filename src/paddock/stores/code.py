@@ -15,7 +15,7 @@ import asyncio
 import base64
 import hashlib
 import struct
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
@@ -60,7 +60,7 @@ class EncryptedCodeStore:
     async def put(self, package: bytes) -> CodeSha256:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._put, package)
 
-    async def chunks(self, sha256: CodeSha256) -> AsyncIterator[bytes]:
+    async def chunks(self, sha256: CodeSha256) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         pieces = self._pieces(sha256)
         try:
@@ -147,7 +147,7 @@ class MemoryCodeStore:
         self._packages[sha256] = package
         return sha256
 
-    async def chunks(self, sha256: CodeSha256) -> AsyncIterator[bytes]:
+    async def chunks(self, sha256: CodeSha256) -> AsyncGenerator[bytes, None]:
         package = self._packages.get(sha256)
         if package is None:
             raise CodeMissingError(f"the package {sha256} is not here")

@@ -1,0 +1,219 @@
+"""The control plane as one thing: made from ports, opened as a context, asked for its operations, routes and status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from paddock.awsapi.messages import Request, Responder
+from paddock.awsapi.operations import Operations
+from paddock.awsapi.plain import PlainRoute
+from paddock.controlplane.agent_stream import AgentConnector, StreamConnector
+from paddock.controlplane.api import Api, RuntimeLookup
+from paddock.controlplane.async_invokes import AsyncInvocations
+from paddock.controlplane.cleanup import remove_unneeded_code
+from paddock.controlplane.code_links import PATH, SignedCodeLinks, link_secret
+from paddock.controlplane.fleet import Fleet
+from paddock.controlplane.limits import CLEANUP_SECONDS
+from paddock.controlplane.operations import OPERATIONS
+from paddock.controlplane.reconciler import FleetParts
+from paddock.controlplane.routes import RoutePublisher
+from paddock.controlplane.settings import ControlPlaneSettings
+from paddock.controlplane.status import provider_rows, provider_status, runtime_notes
+from paddock.controlplane.system_logs import SystemLog
+from paddock.core.planning import plan
+from paddock.model.fleet import FleetSnapshot, Plan
+from paddock.model.ids import EnvironmentId, InstanceId
+from paddock.ports.clock import Clock, IdSource
+from paddock.ports.code import CodeMissingError, CodeStore
+from paddock.ports.invoker import AsyncInvokeQueue, Invoker, RouteSink
+from paddock.ports.launcher import InstanceLauncher
+from paddock.ports.logs import LogStore
+from paddock.ports.store import Store, StoreError
+from paddock.ports.throttles import NoThrottles, ThrottleSource
+
+log = logging.getLogger(__name__)
+
+_INSTANCE_ID_DIGITS = 17
+_ENVIRONMENT_ID_DIGITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlanePorts:
+    """What it needs from outside. `routes` and `invoker` are the router's two sides; `connector` reaches agents."""
+
+    clock: Clock
+    ids: IdSource
+    store: Store
+    code_store: CodeStore
+    log_store: LogStore
+    launcher: InstanceLauncher
+    runtimes: RuntimeLookup
+    routes: RouteSink
+    invoker: Invoker
+    throttles: ThrottleSource = field(default_factory=NoThrottles)
+    connector: AgentConnector = field(default_factory=StreamConnector)
+
+
+class ControlPlane:
+    """An async context manager: entered, it takes up all that an earlier server left; left, instances run on."""
+
+    def __init__(self, settings: ControlPlaneSettings, ports: ControlPlanePorts) -> None:
+        self._settings = settings
+        self._clock = ports.clock
+        self._ids = ports.ids
+        self._store = ports.store
+        self._code = ports.code_store
+        self._logs = ports.log_store
+        self._launcher = ports.launcher
+        self._runtimes = ports.runtimes
+        self._system_log = SystemLog(ports.log_store, ports.clock)
+        self._arriving_code = asyncio.Lock()  # guards packages that no version names yet against the cleanup
+        self._fleet = Fleet(
+            FleetParts(
+                store=ports.store,
+                launcher=ports.launcher,
+                code=ports.code_store,
+                logs=ports.log_store,
+                clock=ports.clock,
+                ids=ports.ids,
+                settings=settings,
+                planner=partial(_plan, ids=PlanIdSource(ports.ids), settings=settings),
+                connector=ports.connector,
+                throttles=ports.throttles,
+                routes=RoutePublisher(ports.routes),
+                system_log=self._system_log,
+            )
+        )
+        self._async = AsyncInvocations(
+            ports.store,
+            ports.invoker,
+            ports.log_store,
+            ports.clock,
+            retry_delay=settings.async_retry_delay,
+            concurrency=settings.async_concurrency,
+        )
+        self._links: SignedCodeLinks | None = None
+        self._tasks = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        secret = await link_secret(self._store, self._ids)
+        self._links = SignedCodeLinks(secret, self._settings.endpoint, self._code)
+        await self._fleet.start()
+        group = await self._tasks.enter_async_context(asyncio.TaskGroup())
+        running = [
+            group.create_task(self._fleet.run()),
+            group.create_task(self._async.run()),
+            group.create_task(self._system_log.run()),
+            group.create_task(self._clean_up_regularly()),
+        ]
+        for task in running:
+            self._tasks.callback(task.cancel)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._tasks.aclose()
+
+    @property
+    def async_queue(self) -> AsyncInvokeQueue:
+        return self._async
+
+    def register(self, operations: Operations) -> None:
+        """Declare every operation that is built. Only within the context."""
+        api = self._api()
+        for each in OPERATIONS:
+            operations.register(each.service, each.name, partial(each.handler, api), level=each.level, note=each.note)
+
+    def plain_routes(self) -> tuple[PlainRoute, ...]:
+        """Paths that need no signature: download links carry their own."""
+        return (PlainRoute(PATH, self._download, prefix=True),)
+
+    async def status(self) -> dict[str, Any]:
+        rows = await self._store.read(provider_rows)
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        capabilities = self._launcher.capabilities()
+        return {
+            "at": now.isoformat(),
+            "region": self._settings.place.region,
+            "server_id": self._settings.server_id,
+            "launcher": {
+                "name": capabilities.name,
+                "cpu_enforced": capabilities.cpu_enforced,
+                "memory_enforced": capabilities.memory_enforced,
+                "network": capabilities.network,
+                "isolation": capabilities.isolation,
+            },
+            "runtime_notes": runtime_notes(list(self._fleet.reconcilers.values())),
+            "providers": [
+                provider_status(
+                    provider, decisions, self._fleet.reconcilers.get(provider.name), now=now, monotonic=monotonic
+                )
+                for provider, decisions in rows
+            ],
+        }
+
+    async def stop_instances(self, progress: Callable[[int, int], None] = lambda ended, total: None) -> int:
+        """End every instance; to be called after the context was left. How many did not end in time."""
+        return await self._fleet.stop_instances(progress)
+
+    def _api(self) -> Api:
+        assert self._links is not None, "operations are answered only within the context"
+        return Api(
+            store=self._store,
+            code=self._code,
+            logs=self._logs,
+            place=self._settings.place,
+            network=self._settings.network,
+            ids=self._ids,
+            runtimes=self._runtimes,
+            fleet=self._fleet,
+            links=self._links,
+            arriving_code=self._arriving_code,
+            offered_types=lambda: tuple(each.name for each in self._settings.offered_types),
+        )
+
+    async def _download(self, request: Request, responder: Responder) -> None:
+        assert self._links is not None
+        path = urlsplit(request.path).path
+        async with aclosing(self._links.fetch(path, request.query, self._clock.now())) as pieces:
+            try:
+                package = b"".join([piece async for piece in pieces])
+            except CodeMissingError:
+                responder.send(404, [("Content-Type", "text/plain")], b"The package is not here any more.\n")
+                return
+        responder.send(200, [("Content-Type", "application/zip")], package)
+
+    async def _clean_up_regularly(self) -> None:
+        while True:
+            try:
+                await remove_unneeded_code(self._store, self._code, self._arriving_code)
+            except StoreError as error:
+                log.error("unneeded packages cannot be removed: %s", error.message)  # noqa: TRY400
+            except Exception:
+                log.exception("unneeded packages cannot be removed")
+            await asyncio.sleep(CLEANUP_SECONDS)
+
+
+class PlanIdSource:
+    """Ids for planning, drawn from the server's own source."""
+
+    def __init__(self, ids: IdSource) -> None:
+        self._ids = ids
+
+    def instance_id(self) -> InstanceId:
+        return InstanceId(f"i-{self._ids.hex(_INSTANCE_ID_DIGITS)}")
+
+    def environment_id(self) -> EnvironmentId:
+        return EnvironmentId(f"env-{self._ids.hex(_ENVIRONMENT_ID_DIGITS)}")
+
+
+def _plan(snapshot: FleetSnapshot, now: datetime, *, ids: PlanIdSource, settings: ControlPlaneSettings) -> Plan:
+    return plan(snapshot, now=now, ids=ids, settings=settings.planning)

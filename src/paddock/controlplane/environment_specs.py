@@ -1,0 +1,51 @@
+"""What an agent is told of one environment, from the configuration of its version's revision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from paddock.model.arns import Place
+from paddock.model.fleet import EnvironmentAssignment
+from paddock.model.function import FunctionConfiguration, TracingMode
+from paddock.wire.agent import EnvironmentSpec
+
+MIN_INIT_TIMEOUT_SECONDS = 130
+MAX_INIT_TIMEOUT_SECONDS = 900
+"""Init may take as long as the function's own timeout, within these (developer guide, "Execution environment")."""
+
+
+def environment_spec(
+    assignment: EnvironmentAssignment,
+    configuration: FunctionConfiguration,
+    *,
+    place: Place,
+    credentials: Mapping[str, str],
+    now: datetime,
+) -> EnvironmentSpec:
+    version = assignment.key.version
+    timeout = configuration.timeout_seconds
+    return EnvironmentSpec(
+        environment_id=assignment.environment_id,
+        function_name=assignment.key.function_name,
+        function_arn=place.function_arn(assignment.key.function_name, version),
+        version=version,
+        revision=assignment.revision,
+        runtime=configuration.runtime,
+        handler=configuration.handler,
+        code_sha256=configuration.code.sha256,
+        memory_mb=assignment.shape.memory_mb,
+        vcpu=assignment.shape.vcpu,
+        max_concurrency=assignment.shape.max_concurrency,
+        timeout_seconds=float(timeout),
+        init_timeout_seconds=float(min(max(timeout, MIN_INIT_TIMEOUT_SECONDS), MAX_INIT_TIMEOUT_SECONDS)),
+        log_group=configuration.logging.log_group,
+        log_stream=f"{now:%Y/%m/%d}/[{version}]{assignment.environment_id.removeprefix('env-').replace('-', '')}",
+        application_log_level=configuration.logging.application_log_level,
+        system_log_level=configuration.logging.system_log_level or "INFO",
+        ephemeral_storage_mb=configuration.ephemeral_storage_mb,
+        environment_variables=dict(configuration.environment_variables),
+        credentials=dict(credentials),
+        tracing_active=configuration.tracing_mode is TracingMode.ACTIVE,
+        draining=assignment.draining,
+    )

@@ -1,0 +1,143 @@
+"""What is known of one managed instance and of one execution environment: the intent, and what was last heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from paddock.model.fleet import Environment, EnvironmentFailure, EnvironmentShape, ManagedInstance
+from paddock.model.ids import EnvironmentId, FunctionName, FunctionVersionKey, InstanceId, RevisionId, VersionName
+from paddock.model.states import EnvironmentPhase, InstancePhase, StateReasonCode
+from paddock.ports.store import InstanceIntent
+from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, EnvironmentSpec
+
+
+@dataclass(slots=True)
+class EnvironmentRecord:
+    """`spec` is what the agent was told; `report` what it said last, None before the first time."""
+
+    spec: EnvironmentSpec
+    instance_id: InstanceId
+    assigned_at: datetime
+    phase: EnvironmentPhase = EnvironmentPhase.ASSIGNED
+    report: EnvironmentReport | None = None
+    draining_since: datetime | None = None
+    ended_at: datetime | None = None
+    failure: EnvironmentFailure | None = None
+    peak_in_flight: int = 0
+    """The most in flight at once since the last load sample; whoever takes the sample resets it."""
+    most_in_flight: int = 0
+    """The same since the environment began, for people."""
+    used_cores: float | None = None
+    """Mean between the last two reports; None before there were two."""
+    cpu_utilization: float | None = None
+    _measured: tuple[float, float] | None = None
+
+    def measure(self, at: float, cpu_seconds: float) -> None:
+        """`at` is when the agent measured, by its own clock."""
+        before, self._measured = self._measured, (at, cpu_seconds)
+        if before is not None and at > before[0]:
+            self.used_cores = max(0.0, cpu_seconds - before[1]) / (at - before[0])
+
+    def take_peak(self) -> int:
+        peak = max(self.peak_in_flight, self.in_flight)
+        self.peak_in_flight = self.in_flight
+        return peak
+
+    @property
+    def environment_id(self) -> EnvironmentId:
+        return EnvironmentId(self.spec.environment_id)
+
+    @property
+    def key(self) -> FunctionVersionKey:
+        return FunctionVersionKey(FunctionName(self.spec.function_name), VersionName(self.spec.version))
+
+    @property
+    def revision(self) -> RevisionId:
+        return RevisionId(self.spec.revision)
+
+    @property
+    def in_flight(self) -> int:
+        return self.report.in_flight if self.report else 0
+
+    def described(self) -> Environment:
+        return Environment(
+            environment_id=self.environment_id,
+            instance_id=self.instance_id,
+            key=self.key,
+            revision=self.revision,
+            shape=EnvironmentShape(self.spec.memory_mb, self.spec.vcpu, self.spec.max_concurrency),
+            phase=self.phase,
+            assigned_at=self.assigned_at,
+            draining=self.spec.draining,
+            in_flight=self.in_flight,
+            cpu_utilization=self.cpu_utilization,
+            failure=self.failure,
+            draining_since=self.draining_since,
+            ended_at=self.ended_at,
+        )
+
+
+@dataclass(slots=True)
+class InstanceRecord:
+    """`heard_at` is monotonic seconds, None while no agent has spoken. `generation` is the newest that was sent."""
+
+    intent: InstanceIntent
+    phase: InstancePhase
+    address: str | None = None
+    heard_at: float | None = None
+    generation: int = 0
+    isolation: str = ""
+    draining: bool = False
+    empty_since: datetime | None = None
+    replace_reason: str | None = None
+    memory_bytes: int = 0
+    cpu_seconds: float = 0.0
+    environments: dict[EnvironmentId, EnvironmentRecord] = field(default_factory=dict)
+    sent: tuple[EnvironmentSpec, ...] = ()
+    """What the agent was last told, or said it had been."""
+
+    @property
+    def instance_id(self) -> InstanceId:
+        return self.intent.instance_id
+
+    @property
+    def cores_per_vcpu(self) -> float:
+        return self.intent.entitled_cores / self.intent.instance_type.vcpu
+
+    @property
+    def ready_environments(self) -> int:
+        return sum(record.phase is EnvironmentPhase.READY for record in self.environments.values())
+
+    def described(self) -> ManagedInstance:
+        return ManagedInstance(
+            instance_id=self.instance_id,
+            instance_type=self.intent.instance_type,
+            zone=self.intent.zone,
+            subnet_id=self.intent.subnet_id,
+            phase=self.phase,
+            launched_at=self.intent.requested_at,
+            draining=self.draining,
+            empty_since=self.empty_since,
+            replace_reason=self.replace_reason,
+        )
+
+
+def failure_of(report: EnvironmentFailureReport) -> EnvironmentFailure:
+    """A code that is none of AWS's becomes the general one; agents may be newer than we are."""
+    try:
+        code = StateReasonCode(report.reason_code)
+    except ValueError:
+        code = StateReasonCode.FUNCTION_ERROR
+    return EnvironmentFailure(code, report.text, report.init)
+
+
+def phase_of(report: EnvironmentReport) -> EnvironmentPhase | None:
+    try:
+        return EnvironmentPhase(report.phase)
+    except ValueError:
+        return None
+
+
+def utc(epoch_seconds: float) -> datetime:
+    return datetime.fromtimestamp(epoch_seconds, UTC)

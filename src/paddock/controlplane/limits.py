@@ -1,0 +1,60 @@
+"""The bounds of the control plane, each with its reason."""
+
+STALE_SECONDS = 3.0
+"""Three heartbeats missed: the instance gets no new invocations (design §10)."""
+LOST_SECONDS = 10.0
+"""The lease: an instance that was not heard of for so long is replaced; its agent fences itself later than that."""
+LEASE_CHECK_SECONDS = 1.0
+
+RECONNECT_SECONDS = 0.05
+"""Before the first new try to reach an agent; doubles up to the limit. An agent is up within a few of these."""
+RECONNECT_LIMIT_SECONDS = 1.0
+FIRST_CONNECT_SECONDS = 0.1
+"""Limit of the same while the agent was never reached: somebody waits for the instance to come up."""
+HELLO_SECONDS = 5.0
+
+QUICK_LIST_SECONDS = 0.1
+"""Between looks at the launcher while an instance comes or goes."""
+SLOW_LIST_SECONDS = 5.0
+"""While none does: an instance's end is heard of by its connection first."""
+UNKNOWN_LISTS = 2
+"""An instance that no intent knows is ended when it was seen in so many complete lists."""
+
+PLAN_INTERVAL_SECONDS = 0.05
+"""Between two plans of one provider: changes that come together are planned together."""
+SAMPLE_SECONDS = 1.0
+LOAD_SAMPLES = 400
+"""Per revision; a little more than the scaler's longest window, at one a second."""
+
+KEPT_FAILURES = 50
+"""Failed environments of one provider that planning still hears of."""
+KEPT_FAILURE_SECONDS = 900.0
+KEPT_FAILED_LAUNCHES = 50
+KEPT_PLANS = 200
+"""Of one provider, in the store."""
+REASONS_INTERVAL_SECONDS = 30.0
+"""A plan that changes nothing is kept at most so often: its reasons hold figures that move every second."""
+
+CODE_PIECE_BYTES = 256 * 1024
+"""Of a package in one message; the connection's other messages wait no longer than this takes to write."""
+SENT_BUFFER_BYTES = 1024 * 1024
+"""Unsent bytes of one connection above which a package's next piece waits."""
+WAITING_LOG_BATCHES = 64
+"""Of one agent; it holds back well before."""
+
+TERMINATION_GRACE_SECONDS = 5.0
+"""For an instance on which nothing is left that anybody waits for."""
+LAUNCHES_AT_ONCE = 8
+
+CLEANUP_SECONDS = 3600.0
+"""Between two searches for packages that no version needs."""
+
+ASYNC_LOADED = 1000
+"""Accepted invocations held in memory; the rest stays in the store until these are done."""
+MAX_EVENT_AGE_SECONDS = 6 * 3600.0
+"""AWS's default: an asynchronous event that could not be run by then is dropped."""
+MAX_ASYNC_ERRORS = 3
+"""One try and two retries, as AWS does by default."""
+THROTTLE_BACKOFF_SECONDS = 1.0
+THROTTLE_BACKOFF_LIMIT_SECONDS = 300.0
+"""AWS: "from 1 second after the first attempt to a maximum of 5 minutes"."""

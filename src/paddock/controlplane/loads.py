@@ -1,0 +1,97 @@
+"""The recent load of each revision, sampled from what its environments reported: the scaler's eyes. In memory, bounded.
+
+CPU use is measured against entitlement: an environment's vCPUs times what a vCPU is worth on its instance.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from paddock.controlplane.inventory import Inventory
+from paddock.controlplane.limits import LOAD_SAMPLES
+from paddock.model.fleet import LoadSample
+from paddock.model.ids import FunctionVersionKey, RevisionId
+from paddock.model.states import EnvironmentPhase
+
+Revision = tuple[FunctionVersionKey, RevisionId]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Sums over the ready environments of one revision."""
+
+    environments: int = 0
+    busy_slots: int = 0
+    peak_busy_slots: int = 0
+    used_cores: float = 0.0
+    entitled_cores: float = 0.0
+
+
+@dataclass(slots=True)
+class LoadHistory:
+    """`sample` is called about once a second."""
+
+    _samples: dict[Revision, deque[LoadSample]] = field(default_factory=dict)
+    _throttles: dict[FunctionVersionKey, int] = field(default_factory=dict)
+
+    def of(self, key: FunctionVersionKey, revision: RevisionId | None) -> tuple[LoadSample, ...]:
+        return tuple(self._samples.get((key, revision), ())) if revision is not None else ()
+
+    def sample(
+        self,
+        inventory: Inventory,
+        served: Mapping[FunctionVersionKey, RevisionId | None],
+        throttle_counts: Mapping[FunctionVersionKey, int],
+        *,
+        now: datetime,
+        monotonic: float,
+    ) -> None:
+        """`served` names every version and its serving revision: refusals are those of that one."""
+        tallies = self._tallies(inventory, monotonic)
+        for key, revision in served.items():
+            count = throttle_counts.get(key, 0)
+            throttled = max(0, count - self._throttles.get(key, count))
+            self._throttles[key] = count
+            if revision is not None and (tally := tallies.get((key, revision))) is not None:
+                samples = self._samples.setdefault((key, revision), deque(maxlen=LOAD_SAMPLES))
+                samples.append(_sampled(tally, throttled, now))
+        self._forget(inventory, served)
+
+    def _tallies(self, inventory: Inventory, monotonic: float) -> dict[Revision, _Tally]:
+        tallies: dict[Revision, _Tally] = {}
+        for instance in inventory.instances.values():
+            if not inventory.is_fresh(instance, monotonic):
+                continue
+            for record in instance.environments.values():
+                if record.phase is not EnvironmentPhase.READY or record.report is None:
+                    continue
+                tally = tallies.setdefault((record.key, record.revision), _Tally())
+                tally.environments += 1
+                tally.busy_slots += record.report.in_flight
+                tally.peak_busy_slots += record.take_peak()
+                entitled = record.spec.vcpu * instance.cores_per_vcpu
+                if record.used_cores is not None and entitled > 0:
+                    tally.used_cores += record.used_cores
+                    tally.entitled_cores += entitled
+                    record.cpu_utilization = record.used_cores / entitled
+        return tallies
+
+    def _forget(self, inventory: Inventory, served: Iterable[FunctionVersionKey]) -> None:
+        known = set(served)
+        self._throttles = {key: count for key, count in self._throttles.items() if key in known}
+        running = {(record.key, record.revision) for record in inventory.environments()}
+        self._samples = {each: samples for each, samples in self._samples.items() if each in running}
+
+
+def _sampled(tally: _Tally, throttled: int, now: datetime) -> LoadSample:
+    return LoadSample(
+        at=now,
+        ready_environments=tally.environments,
+        busy_slots=float(tally.busy_slots),
+        peak_busy_slots=tally.peak_busy_slots,
+        cpu_utilization=tally.used_cores / tally.entitled_cores if tally.entitled_cores > 0 else None,
+        throttles=throttled,
+    )

@@ -1,0 +1,447 @@
+"""The owner of one capacity provider: takes what happened, plans, has the plan carried out, until the provider is gone.
+
+Everything of the provider changes here, in one task: agents' messages and the launcher's lists are put down as they
+come and looked at in the next round. A round that fails is logged and tried again; it leaves nothing half done that the
+next would not see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from paddock.controlplane.agent_stream import AgentConnector
+from paddock.controlplane.agents import AgentSession
+from paddock.controlplane.executor import Executor, ExecutorHooks, FunctionRoutes
+from paddock.controlplane.fleet_records import InstanceRecord
+from paddock.controlplane.inventory import Inventory
+from paddock.controlplane.limits import LEASE_CHECK_SECONDS, LOST_SECONDS, PLAN_INTERVAL_SECONDS, SAMPLE_SECONDS
+from paddock.controlplane.loads import LoadHistory
+from paddock.controlplane.outcomes import settled_scaling
+from paddock.controlplane.plan_history import PlanHistory, keep
+from paddock.controlplane.routes import RoutePublisher
+from paddock.controlplane.settings import ControlPlaneSettings
+from paddock.controlplane.snapshots import StoredFleet, snapshot, stored_fleet
+from paddock.controlplane.system_logs import Operation, SystemLog
+from paddock.core.lifecycle import CAPACITY_PROVIDER, CapacityProviderEvent
+from paddock.model.fleet import FleetSnapshot, Plan
+from paddock.model.function import FunctionVersion
+from paddock.model.ids import CapacityProviderName, InstanceId
+from paddock.model.states import CapacityProviderState, EnvironmentPhase, InstancePhase, StateReasonCode
+from paddock.ports.clock import Clock, IdSource
+from paddock.ports.code import CodeStore
+from paddock.ports.launcher import InstanceLauncher, ObservedInstance
+from paddock.ports.logs import LogStore
+from paddock.ports.store import InstanceIntent, Store, StoreError, Transaction
+from paddock.ports.throttles import ThrottleSource
+from paddock.wire.agent import (
+    AgentConfiguration,
+    AgentHello,
+    AgentMessage,
+    ConfigurationRefused,
+    Configure,
+    EnvironmentChanged,
+    Report,
+    ServerHello,
+)
+
+log = logging.getLogger(__name__)
+
+Planner = Callable[[FleetSnapshot, datetime], Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetParts:
+    """What every provider's reconciler works with."""
+
+    store: Store
+    launcher: InstanceLauncher
+    code: CodeStore
+    logs: LogStore
+    clock: Clock
+    ids: IdSource
+    settings: ControlPlaneSettings
+    planner: Planner
+    connector: AgentConnector
+    throttles: ThrottleSource
+    routes: RoutePublisher
+    system_log: SystemLog
+
+
+class FleetEvents(Protocol):
+    def route(self, routes: FunctionRoutes) -> None:
+        """Tell the routers."""
+        ...
+
+    def look(self) -> None:
+        """Ask the launcher soon: something comes or goes."""
+        ...
+
+
+class ProviderReconciler:
+    """`intents` are the instances an earlier server left in the store."""
+
+    def __init__(
+        self, name: CapacityProviderName, parts: FleetParts, events: FleetEvents, intents: list[InstanceIntent]
+    ) -> None:
+        self.name = name
+        self.inventory = Inventory()
+        self.history = PlanHistory()
+        self.stored: StoredFleet | None = None
+        self._parts = parts
+        self._events = events
+        self._loads = LoadHistory()
+        self._sessions: dict[InstanceId, tuple[AgentSession, asyncio.Task[None]]] = {}
+        self._changes = asyncio.Event()
+        self._listed: tuple[dict[InstanceId, ObservedInstance], float] | None = None
+        self._running_unsaved: list[InstanceRecord] = []
+        self._ended = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self._awaited = {intent.instance_id for intent in intents}
+        self._awaited_until = parts.clock.monotonic() + LOST_SECONDS
+        self._executor = Executor(
+            parts.store,
+            parts.launcher,
+            parts.settings,
+            parts.clock,
+            parts.ids,
+            parts.system_log,
+            ExecutorHooks(
+                configure=self._configure,
+                changed=self._bring_up_to_date,
+                route=events.route,
+                start=self._start,
+                again=self.wake,
+            ),
+        )
+        for intent in intents:
+            record = self.inventory.add(intent)
+            if record.phase is InstancePhase.RUNNING:
+                record.heard_at = parts.clock.monotonic()
+
+    # What others tell
+
+    def wake(self) -> None:
+        self._changes.set()
+
+    def observed(self, listed: Mapping[InstanceId, ObservedInstance], asked_at: float) -> None:
+        """A complete list of the launcher, asked for at that monotonic moment."""
+        self._listed = (dict(listed), asked_at)
+        if self.inventory.instances:
+            self.wake()
+
+    @property
+    def is_moving(self) -> bool:
+        """Something comes or goes that only the launcher can tell of."""
+        return any(
+            record.phase is not InstancePhase.RUNNING or not self._is_connected(record.instance_id)
+            for record in self.inventory.instances.values()
+        )
+
+    def _is_connected(self, instance_id: InstanceId) -> bool:
+        found = self._sessions.get(instance_id)
+        return found is not None and found[0].connected
+
+    def heard(self, instance_id: InstanceId, message: AgentMessage) -> None:
+        record = self.inventory.instances.get(instance_id)
+        if record is None:
+            return
+        now, monotonic = self._parts.clock.now(), self._parts.clock.monotonic()
+        changed = False
+        match message:
+            case AgentHello():
+                self._greeted(record, message, now, monotonic)
+                changed = True
+            case Report():
+                was_fresh = self.inventory.is_fresh(record, monotonic)
+                changed = self.inventory.reported(record, message, now=now, monotonic=monotonic) or not was_fresh
+            case EnvironmentChanged(environment):
+                changed = self.inventory.changed(record, environment, now)
+            case ConfigurationRefused(_, held_generation, reason):
+                log.warning("%s refused a configuration: %s", instance_id, reason)
+                record.generation = max(record.generation, held_generation) + 1
+                self._configure(record)
+            case _:
+                pass
+        if changed:
+            self._bring_up_to_date(record)
+            self.wake()
+
+    def _greeted(self, record: InstanceRecord, hello: AgentHello, now: datetime, monotonic: float) -> None:
+        was_running = record.phase is InstancePhase.RUNNING
+        self.inventory.greeted(record, hello, now=now, monotonic=monotonic)
+        self._awaited.discard(record.instance_id)
+        if record.phase is not InstancePhase.RUNNING:
+            return
+        if not was_running:
+            self._running_unsaved.append(record)
+        if hello.environments != record.sent or hello.generation != record.generation:
+            record.generation = max(record.generation, hello.generation + 1)
+            self._configure(record)
+
+    def disconnected(self, instance_id: InstanceId) -> None:
+        """Perhaps the agent is gone: the launcher knows. If it is not, the lease decides."""
+        self._events.look()
+
+    # The task
+
+    async def run(self) -> None:
+        """Until the provider is deleted and nothing is left of it, or cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            chores = [
+                group.create_task(self._every(SAMPLE_SECONDS, self._sample)),
+                group.create_task(self._every(LEASE_CHECK_SECONDS, self._check_leases)),
+            ]
+            await self._reconcile_until_deleted()
+            for chore in chores:
+                chore.cancel()
+            self._group = None
+
+    async def _reconcile_until_deleted(self) -> None:
+        wait_seconds: float | None = 0.0
+        while not self._ended.is_set():
+            await self._wait_for_changes(wait_seconds)
+            self._changes.clear()
+            try:
+                wait_seconds = await self._round()
+            except StoreError as error:
+                log.error("%s cannot be reconciled: %s", self.name, error.message)  # noqa: TRY400  # one line is enough
+                wait_seconds = LEASE_CHECK_SECONDS
+            except Exception:
+                log.exception("a round of %s failed", self.name)
+                wait_seconds = LEASE_CHECK_SECONDS
+            await asyncio.sleep(PLAN_INTERVAL_SECONDS)
+
+    async def _wait_for_changes(self, wait_seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(wait_seconds):
+                await self._changes.wait()
+        except TimeoutError:
+            return
+
+    async def _round(self) -> float | None:
+        """One look at everything. Seconds after which to look again although nothing happened; None for never."""
+        parts = self._parts
+        await self._save_running()
+        await self._take_list()
+        stored = await parts.store.read(self._read)
+        if stored is None:
+            self._ended.set()
+            return None
+        self.stored = stored = await self._advanced(stored)
+        if self._must_wait_for_agents():
+            return LEASE_CHECK_SECONDS
+        now = parts.clock.now()
+        plan = parts.planner(snapshot(stored, self.inventory, self._loads, parts.settings, now), now)
+        record = self.history.record(plan, now)
+        if record is not None:
+            await parts.store.write(lambda tx: keep(tx, record))
+        await self._executor.execute(plan, stored.provider, stored.versions, self.inventory)
+        if plan.launches or plan.terminations:
+            self._events.look()
+        if stored.provider.state is CapacityProviderState.DELETING and not self.inventory.instances:
+            await self._delete_provider()
+        return None if plan.wake_after is None else plan.wake_after.total_seconds()
+
+    def _read(self, tx: Transaction) -> StoredFleet | None:
+        provider = tx.capacity_providers.get(self.name)
+        return None if provider is None else stored_fleet(tx, provider)
+
+    async def _advanced(self, stored: StoredFleet) -> StoredFleet:
+        """States that follow from the inventory alone: a provider becomes Active, a requested scaling is applied."""
+        provider = stored.provider
+        if provider.state is CapacityProviderState.PENDING:
+            state = CAPACITY_PROVIDER.next(provider.state, CapacityProviderEvent.VALIDATED)
+            await self._parts.store.write(lambda tx: _set_state(tx, self.name, provider.state, state))
+            return await self._parts.store.read(self._read) or stored
+        settled = [changed for version in stored.versions if (changed := self._settled(version)) is not None]
+        if settled:
+            await self._parts.store.write(lambda tx: _settle(tx, settled))
+            return await self._parts.store.read(self._read) or stored
+        return stored
+
+    def _settled(self, version: FunctionVersion) -> FunctionVersion | None:
+        if version.serving is None or version.requested_scaling is None:
+            return None
+        serving = version.serving.revision
+        ready = sum(
+            record.key == version.key
+            and record.revision == serving
+            and record.phase is EnvironmentPhase.READY
+            and not record.spec.draining
+            for record in self.inventory.environments()
+        )
+        return settled_scaling(version, ready)
+
+    def _must_wait_for_agents(self) -> bool:
+        """After a start: what agents have must be known before anything is planned beside it."""
+        if self._awaited and self._parts.clock.monotonic() >= self._awaited_until:
+            self._awaited.clear()
+        return bool(self._awaited)
+
+    async def _delete_provider(self) -> None:
+        def delete(tx: Transaction) -> None:
+            tx.capacity_providers.delete(self.name)
+            tx.plans.delete_many([(plan.provider, plan.number) for plan in tx.plans.select(provider=self.name)])
+            failed = tx.failed_launches.select(provider=self.name)
+            tx.failed_launches.delete_many([each.instance_id for each in failed])
+
+        await self._parts.store.write(delete)
+        self._ended.set()
+
+    # Instances
+
+    async def _save_running(self) -> None:
+        records, self._running_unsaved = self._running_unsaved, []
+        records = [record for record in records if record.instance_id in self.inventory.instances]
+        if not records:
+            return
+        for record in records:
+            if record.intent.phase is InstancePhase.PENDING:
+                record.intent = replace(record.intent, phase=InstancePhase.RUNNING)
+        intents = [record.intent for record in records]
+        await self._parts.store.write(lambda tx: tx.instances.put_many(intents))
+        if self.stored is not None:
+            for intent in intents:
+                self._parts.system_log.record(self.stored.provider, Operation.LAUNCHED, intent)
+
+    async def _take_list(self) -> None:
+        """Connect to agents that are there, forget instances that are gone, and see to those that should be."""
+        taken, self._listed = self._listed, None
+        if taken is None:
+            return
+        listed, asked_at = taken
+        for record in list(self.inventory.instances.values()):
+            seen = listed.get(record.instance_id)
+            if self._executor.was_launched_after(record.instance_id, asked_at):
+                continue
+            if seen is None or seen.phase is InstancePhase.TERMINATED:
+                await self._take_gone(record, seen)
+            elif record.phase is InstancePhase.STOPPING:
+                if seen.phase is not InstancePhase.STOPPING and self.stored is not None:
+                    self._executor.end_again(record, self.stored.provider)
+            elif seen.address is not None and record.phase is not InstancePhase.LOST:
+                self._connect(record, seen.address)
+
+    async def _take_gone(self, record: InstanceRecord, seen: ObservedInstance | None) -> None:
+        never_came = record.phase is InstancePhase.PENDING
+        was_asked = record.phase is InstancePhase.STOPPING
+        reason = (seen.reason if seen is not None else None) or "its process is gone"
+        self._end_session(record.instance_id)
+        self._awaited.discard(record.instance_id)
+        # An intent whose launch an earlier server never asked for is no failure of anybody.
+        was_launched = seen is not None or self._executor.has_launched(record.instance_id)
+        failed = (StateReasonCode.INTERNAL_ERROR, reason) if never_came and was_launched else None
+        await self._executor.forget(record.intent, self.inventory, failed=failed)
+        if self.stored is not None:
+            if failed is not None:
+                operation = Operation.LAUNCH_FAILED
+            else:
+                operation = Operation.TERMINATED if was_asked else Operation.HEALTH_CHECK_FAILED
+            detail = "" if was_asked else reason
+            self._parts.system_log.record(self.stored.provider, operation, record.intent, detail)
+
+    def _connect(self, record: InstanceRecord, address: str) -> None:
+        record.address = address
+        known = self._sessions.get(record.instance_id)
+        if known is not None:
+            if known[0].address == address:
+                return
+            self._end_session(record.instance_id)
+        if self._group is None:
+            return
+        session = AgentSession(
+            record.instance_id,
+            address,
+            ServerHello("control", record.intent.token, self._parts.settings.server_id),
+            owner=self,
+            connector=self._parts.connector,
+            code=self._parts.code,
+            logs=self._parts.logs,
+        )
+        self._sessions[record.instance_id] = (session, self._group.create_task(session.run()))
+
+    def _end_session(self, instance_id: InstanceId) -> None:
+        known = self._sessions.pop(instance_id, None)
+        if known is not None:
+            known[1].cancel()
+
+    def _configure(self, record: InstanceRecord) -> None:
+        session = self._sessions.get(record.instance_id)
+        if session is not None:
+            session[0].send(Configure(AgentConfiguration(record.generation, record.sent)))
+
+    def _bring_up_to_date(self, record: InstanceRecord) -> None:
+        fresh = self.inventory.is_fresh(record, self._parts.clock.monotonic())
+        self._parts.routes.set_instance(record, fresh=fresh)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._group is None:
+            work.close()
+            return
+        self._group.create_task(self._apart(work))
+
+    async def _apart(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except StoreError as error:
+            log.error("%s: %s", self.name, error.message)  # noqa: TRY400  # one line is enough
+        except Exception:
+            log.exception("something done for %s failed", self.name)
+
+    # Chores
+
+    async def _every(self, seconds: float, do: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                do()
+            except Exception:
+                log.exception("a chore of %s failed", self.name)
+
+    def _check_leases(self) -> None:
+        now, monotonic = self._parts.clock.now(), self._parts.clock.monotonic()
+        lost = self.inventory.expire(now, monotonic)
+        for record in lost:
+            log.warning("%s was not heard of for %.0f s and is replaced", record.instance_id, LOST_SECONDS)
+            self._end_session(record.instance_id)
+        for record in self.inventory.instances.values():
+            self._bring_up_to_date(record)
+        if lost:
+            self.wake()
+
+    def _sample(self) -> None:
+        if self.stored is None or not self.inventory.instances:
+            return
+        served = {
+            version.key: version.serving.revision if version.serving else None for version in self.stored.versions
+        }
+        self._loads.sample(
+            self.inventory,
+            served,
+            self._parts.throttles.throttle_counts(),
+            now=self._parts.clock.now(),
+            monotonic=self._parts.clock.monotonic(),
+        )
+        self.wake()
+
+
+def _set_state(
+    tx: Transaction, name: CapacityProviderName, before: CapacityProviderState, state: CapacityProviderState | None
+) -> None:
+    """Only from the state it was decided in: a handler may have been there since."""
+    provider = tx.capacity_providers.get(name)
+    if provider is not None and state is not None and provider.state is before:
+        tx.capacity_providers.put(replace(provider, state=state))
+
+
+def _settle(tx: Transaction, settled: list[FunctionVersion]) -> None:
+    for version in settled:
+        stored = tx.versions.get(version.key)
+        if stored is not None and stored.requested_scaling == version.applied_scaling:
+            tx.versions.put(replace(stored, requested_scaling=None, applied_scaling=version.applied_scaling))

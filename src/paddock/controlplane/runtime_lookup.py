@@ -1,0 +1,20 @@
+"""The runtimes of this machine for an event loop: a first look for an interpreter starts processes, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+
+from paddock.runtimes import RuntimeStore
+from paddock.runtimes.resolution import Resolution
+
+
+class ThreadedRuntimes:
+    def __init__(self, runtimes: RuntimeStore) -> None:
+        self._runtimes = runtimes
+        self._resolved: dict[str, Resolution] = {}
+
+    async def resolve(self, runtime: str) -> Resolution:
+        known = self._resolved.get(runtime)
+        if known is None:
+            known = self._resolved[runtime] = await asyncio.to_thread(self._runtimes.resolve, runtime)
+        return known

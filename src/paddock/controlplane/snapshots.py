@@ -1,0 +1,80 @@
+"""The one value that planning sees of a provider, made from the store's records and the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from paddock.controlplane.inventory import Inventory
+from paddock.controlplane.loads import LoadHistory
+from paddock.controlplane.settings import ControlPlaneSettings
+from paddock.model.capacity_provider import CapacityProvider
+from paddock.model.fleet import FleetSnapshot, LaunchFailure, ManagedInstance, VersionTarget
+from paddock.model.function import FunctionVersion
+from paddock.model.states import CapacityProviderState, FunctionState
+from paddock.ports.store import Transaction
+
+_WITHOUT_CAPACITY = frozenset({FunctionState.DEACTIVATED, FunctionState.ACTIVE_NON_INVOCABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFleet:
+    """What the store has of one provider at one moment."""
+
+    provider: CapacityProvider
+    versions: tuple[FunctionVersion, ...]
+    launch_failures: tuple[LaunchFailure, ...]
+
+
+def stored_fleet(tx: Transaction, provider: CapacityProvider) -> StoredFleet:
+    failed = tx.failed_launches.select(provider=provider.name, order_by="at")
+    return StoredFleet(
+        provider,
+        tuple(version for version in tx.versions.select(provider=provider.name) if not version.is_latest),
+        tuple(each.failure for each in failed),
+    )
+
+
+def snapshot(
+    stored: StoredFleet, inventory: Inventory, loads: LoadHistory, settings: ControlPlaneSettings, now: datetime
+) -> FleetSnapshot:
+    provider = stored.provider
+    return FleetSnapshot(
+        provider=provider.name,
+        requirements=provider.instance_requirements,
+        scaling=provider.scaling_config,
+        zones=settings.network.zones(provider.subnet_ids),
+        offered_types=settings.offered_types,
+        versions=tuple(_targets(stored.versions, loads)),
+        instances=tuple(
+            _aged(record.described(), settings.instance_lifetime, now) for record in inventory.instances.values()
+        ),
+        environments=(*(record.described() for record in inventory.environments()), *inventory.failed(now)),
+        launch_failures=stored.launch_failures,
+        deleting=provider.state is CapacityProviderState.DELETING,
+    )
+
+
+def _targets(versions: Iterable[FunctionVersion], loads: LoadHistory) -> Iterable[VersionTarget]:
+    for version in versions:
+        if version.state in _WITHOUT_CAPACITY:
+            continue
+        serving = version.serving.revision if version.serving else None
+        yield VersionTarget(
+            key=version.key,
+            revision=version.revision,
+            serving=serving,
+            shape=version.configuration.shape,
+            bounds=version.bounds,
+            published_at=version.published_at or version.last_modified,
+            loads=loads.of(version.key, serving),
+            deleting=version.state is FunctionState.DELETING,
+            failed=version.publish_failed and version.revision != serving,
+        )
+
+
+def _aged(instance: ManagedInstance, lifetime: timedelta, now: datetime) -> ManagedInstance:
+    if instance.replace_reason is not None or now - instance.launched_at < lifetime:
+        return instance
+    return replace(instance, replace_reason=f"it has reached its lifetime of {lifetime}")
