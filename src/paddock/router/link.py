@@ -1,6 +1,7 @@
 """The router's end of one connection to an agent: calls out, answers in, many at a time.
 
-Small frames are written as they come. A payload longer than a chunk waits in line with the other long ones and is
+Small frames are written together, once per turn of the event loop: a write costs more than all the work of the router
+on an invocation. One that is alone on the connection is written at once. A payload longer than a chunk waits in line with the other long ones and is
 written a chunk at a time while the agent reads, so that it never holds up the small ones.
 """
 
@@ -64,9 +65,11 @@ class AgentLink(asyncio.Protocol):
         self._number = 0
         self._long: deque[deque[bytes]] = deque()
         self._control_pieces: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+        self._frames: list[bytes] = []
         self._paused = False
         self.greeted = False
-        self.closed = asyncio.get_running_loop().create_future()
+        self.closed = self._loop.create_future()
 
     # --- calls out ---
 
@@ -79,7 +82,11 @@ class AgentLink(asyncio.Protocol):
         payload = call.payload
         if len(payload) <= MAX_CHUNK_BYTES:
             head = pack_head(FrameKind.INVOKE, number, len(header) + len(payload), header_bytes=len(header))
-            self._transport.write(b"".join((head, header, payload)))
+            frame = b"".join((head, header, payload))
+            if len(self._calls) == 1:
+                self._transport.write(frame)
+            else:
+                self._write_soon(frame)
         else:
             self._long.append(deque(frames_of(FrameKind.INVOKE, number, header, payload)))
             self._write_long()
@@ -192,7 +199,17 @@ class AgentLink(asyncio.Protocol):
 
     def _tell(self, kind: FrameKind, number: int) -> None:
         if number in self._calls:
-            self._transport.write(pack_head(kind, number, 0))
+            self._write_soon(pack_head(kind, number, 0))
+
+    def _write_soon(self, frame: bytes) -> None:
+        if not self._frames:
+            self._loop.call_soon(self._flush)
+        self._frames.append(frame)
+
+    def _flush(self) -> None:
+        frames = self._frames
+        self._frames = []
+        self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
 
     def _write_long(self) -> None:
         """One chunk of each long payload in turn, until the agent falls behind or all is written."""
