@@ -1,0 +1,277 @@
+"""The fleet of a replay: instances and environments that take their time, and the planner that moves them.
+
+It keeps what a control plane would (intents and reports) as values and hands the planner whole snapshots; it decides
+nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from paddock.core.planning import PlanningSettings, plan
+from paddock.model.capacity_provider import CapacityProviderScalingConfig, InstanceRequirements
+from paddock.model.fleet import (
+    Environment,
+    EnvironmentShape,
+    FleetSnapshot,
+    LoadSample,
+    ManagedInstance,
+    Plan,
+    RevisionFailed,
+    RevisionServed,
+    ScalingBounds,
+    VersionTarget,
+    Zone,
+)
+from paddock.model.ids import (
+    LATEST_PUBLISHED,
+    AvailabilityZone,
+    CapacityProviderName,
+    EnvironmentId,
+    FunctionName,
+    FunctionVersionKey,
+    InstanceId,
+    RevisionId,
+    SubnetId,
+)
+from paddock.model.instance_types import InstanceType
+from paddock.model.states import EnvironmentPhase, InstancePhase
+
+REVISION = RevisionId("replayed")
+KEY = FunctionVersionKey(FunctionName("replayed"), LATEST_PUBLISHED)
+PROVIDER = CapacityProviderName("replayed")
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """An environment starts on a running instance in seconds; an instance is launched in minutes. Never one delay.
+
+    Instances: one to four minutes were seen on AWS. Environments: some seconds, and the function's own init.
+    """
+
+    launch_seconds: float = 90.0
+    start_seconds: float = 5.0
+    init_seconds: float = 2.0
+    drain_seconds: float = 30.0
+
+
+class CountedIds:
+    """The planner's ids, one after the other."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def _next(self) -> str:
+        self._count += 1
+        return f"{self._count:017x}"
+
+    def instance_id(self) -> InstanceId:
+        return InstanceId(f"i-{self._next()}")
+
+    def environment_id(self) -> EnvironmentId:
+        return EnvironmentId(self._next())
+
+
+class Fleet:
+    """One version's fleet. Owned by one replay, which moves its clock by `advance` and asks for plans."""
+
+    def __init__(
+        self,
+        *,
+        shape: EnvironmentShape,
+        instance_type: InstanceType,
+        bounds: ScalingBounds,
+        scaling: CapacityProviderScalingConfig,
+        planning: PlanningSettings,
+        delays: Delays,
+        zones: int,
+        now: datetime,
+    ) -> None:
+        self._shape = shape
+        # A replay is about load, not about where a region offers the type: every zone has it.
+        self._instance_type = replace(instance_type, zones=())
+        self._bounds = bounds
+        self._scaling = scaling
+        self._planning = planning
+        self._delays = delays
+        self._zones = tuple(
+            Zone(SubnetId(f"subnet-{number}"), AvailabilityZone(f"zone-{number}")) for number in range(zones)
+        )
+        self._published_at = now
+        self._ids = CountedIds()
+        self._instances: dict[InstanceId, ManagedInstance] = {}
+        self._environments: dict[EnvironmentId, Environment] = {}
+        self._ready_at: dict[EnvironmentId, datetime] = {}
+        self.serves = False
+        self.failed: str | None = None
+        self.plans = 0
+
+    # --- what there is ----------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> int:
+        return sum(
+            1 for each in self._environments.values() if each.phase is EnvironmentPhase.READY and not each.draining
+        )
+
+    @property
+    def starting(self) -> int:
+        return sum(1 for each in self._environments.values() if each.phase is not EnvironmentPhase.READY)
+
+    @property
+    def staying(self) -> int:
+        return sum(1 for each in self._environments.values() if not each.draining)
+
+    @property
+    def running(self) -> int:
+        return sum(1 for each in self._instances.values() if each.phase is InstancePhase.RUNNING)
+
+    @property
+    def launching(self) -> int:
+        return len(self._instances) - self.running
+
+    @property
+    def instances(self) -> int:
+        return len(self._instances)
+
+    @property
+    def at_cap(self) -> bool:
+        """Would one more instance exceed the guardrail?"""
+        vcpu = sum(each.instance_type.vcpu for each in self._instances.values())
+        return vcpu + self._instance_type.vcpu > self._scaling.max_vcpu_count
+
+    @property
+    def moving(self) -> bool:
+        """Is anything starting, launching or draining, so that the planner may have more to say?"""
+        return bool(self.launching or self.starting or any(each.draining for each in self._environments.values()))
+
+    def version(self, loads: tuple[LoadSample, ...]) -> VersionTarget:
+        return VersionTarget(
+            key=KEY,
+            revision=REVISION,
+            serving=REVISION if self.serves else None,
+            shape=self._shape,
+            bounds=self._bounds,
+            published_at=self._published_at,
+            loads=loads,
+        )
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def advance(self, now: datetime) -> None:
+        """What was on its way arrives; what drained ends."""
+        launched_by = now - timedelta(seconds=self._delays.launch_seconds)
+        for instance in list(self._instances.values()):
+            if instance.phase is InstancePhase.PENDING and instance.launched_at <= launched_by:
+                self._instances[instance.instance_id] = replace(instance, phase=InstancePhase.RUNNING)
+                self._start_environments(instance.instance_id, now)
+        for environment in list(self._environments.values()):
+            self._advance_environment(environment, now)
+        self._note_empty(now)
+
+    def _start_environments(self, instance_id: InstanceId, now: datetime) -> None:
+        for environment in list(self._environments.values()):
+            if environment.instance_id == instance_id and environment.phase is EnvironmentPhase.ASSIGNED:
+                self._start(environment, now)
+
+    def _start(self, environment: Environment, now: datetime) -> None:
+        delay = self._delays.start_seconds + self._delays.init_seconds
+        self._environments[environment.environment_id] = replace(environment, phase=EnvironmentPhase.STARTING)
+        self._ready_at[environment.environment_id] = now + timedelta(seconds=delay)
+
+    def _advance_environment(self, environment: Environment, now: datetime) -> None:
+        key = environment.environment_id
+        if environment.phase is EnvironmentPhase.STARTING and self._ready_at[key] <= now:
+            self._environments[key] = replace(environment, phase=EnvironmentPhase.READY)
+        elif environment.draining_since is not None:
+            drained = environment.draining_since + timedelta(seconds=self._delays.drain_seconds)
+            if drained <= now:
+                self._end(key)
+
+    def _end(self, key: EnvironmentId) -> None:
+        self._environments.pop(key, None)
+        self._ready_at.pop(key, None)
+
+    def _note_empty(self, now: datetime) -> None:
+        used = {environment.instance_id for environment in self._environments.values()}
+        for instance in list(self._instances.values()):
+            empty = None if instance.instance_id in used else (instance.empty_since or now)
+            if empty != instance.empty_since:
+                self._instances[instance.instance_id] = replace(instance, empty_since=empty)
+
+    # --- plans ------------------------------------------------------------------------------------------------------
+
+    def plan(self, now: datetime, loads: tuple[LoadSample, ...]) -> list[str]:
+        """Ask the planner and carry out what it says; its reasons."""
+        snapshot = FleetSnapshot(
+            provider=PROVIDER,
+            requirements=InstanceRequirements(architecture=self._instance_type.architecture),
+            scaling=self._scaling,
+            zones=self._zones,
+            offered_types=(self._instance_type,),
+            versions=(self.version(loads),),
+            instances=tuple(self._instances.values()),
+            environments=tuple(self._environments.values()),
+        )
+        made = plan(snapshot, now=now, ids=self._ids, settings=self._planning)
+        self.plans += 1
+        self._carry_out(made, now)
+        return [reason.text for reason in made.reasons]
+
+    def _carry_out(self, made: Plan, now: datetime) -> None:
+        for launch in made.launches:
+            self._instances[launch.instance_id] = ManagedInstance(
+                instance_id=launch.instance_id,
+                instance_type=launch.instance_type,
+                zone=launch.zone,
+                subnet_id=launch.subnet_id,
+                phase=InstancePhase.PENDING,
+                launched_at=now,
+            )
+        for gone in made.terminations:
+            self._terminate(gone.instance_id)
+        for environment in self._assigned(made, now):
+            self._environments[environment.environment_id] = environment
+            instance = self._instances[environment.instance_id]
+            if environment.phase is EnvironmentPhase.ASSIGNED and instance.phase is InstancePhase.RUNNING:
+                self._start(environment, now)
+        for outcome in made.outcomes:
+            if isinstance(outcome, RevisionServed):
+                self.serves = True
+            elif isinstance(outcome, RevisionFailed):
+                self.failed = f"{outcome.reason_code.value}: {outcome.text}"
+
+    def _terminate(self, instance_id: InstanceId) -> None:
+        self._instances.pop(instance_id, None)
+        for key in [each.environment_id for each in self._environments.values() if each.instance_id == instance_id]:
+            self._end(key)
+
+    def _assigned(self, made: Plan, now: datetime) -> Iterator[Environment]:
+        """What each instance is to run from now on: new ones, and old ones that begin or cease to drain."""
+        for assignment in made.assignments:
+            instance = self._instances.get(assignment.instance_id)
+            if instance is None:
+                continue
+            self._instances[assignment.instance_id] = replace(instance, draining=assignment.draining)
+            named = {each.environment_id for each in assignment.environments}
+            here = [each for each in self._environments.values() if each.instance_id == assignment.instance_id]
+            for environment in here:
+                if environment.environment_id not in named:
+                    self._end(environment.environment_id)
+            for wanted in assignment.environments:
+                known = self._environments.get(wanted.environment_id)
+                if known is None:
+                    yield Environment(
+                        environment_id=wanted.environment_id,
+                        instance_id=assignment.instance_id,
+                        key=wanted.key,
+                        revision=wanted.revision,
+                        shape=wanted.shape,
+                        phase=EnvironmentPhase.ASSIGNED,
+                        assigned_at=now,
+                    )
+                elif known.draining != wanted.draining:
+                    since = now if wanted.draining else None
+                    yield replace(known, draining=wanted.draining, draining_since=since)

@@ -1,0 +1,339 @@
+"""A trace through the real planner: how many environments and instances there were, what was refused, what it cost.
+
+Traffic is a fluid within a tick: in flight by Little's law, the share refused by Erlang's loss formula over the
+slots that are ready, durations stretched by processor sharing. What the fleet does about it is decided by
+`core.planning`, on a virtual clock, with the two delays of environments and instances. Nothing is random, so a replay
+is the same every time. Single invocations, faults and several versions are for the event simulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paddock.core import scaling
+from paddock.core.planning import PlanningSettings
+from paddock.core.queueing import erlang_b, peak_in_flight, peak_z, shared_duration
+from paddock.model.capacity_provider import CapacityProviderScalingConfig
+from paddock.model.fleet import EnvironmentShape, LoadSample, ScalingBounds
+from paddock.model.instance_types import InstanceType
+from paddock.simulator.trace_fleet import Delays, Fleet
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+"""Any will do: decisions depend on differences only."""
+
+REPLAN = timedelta(minutes=5)
+"""The planner is asked at least so often although nothing happened: it consolidates and ends what is idle."""
+
+MAX_WARM_UP = timedelta(hours=1)
+SETTLING = timedelta(minutes=15)
+"""Launches and the scaler's long window, with room."""
+
+SAMPLES_KEPT = timedelta(minutes=6)
+
+
+class ReplayError(Exception):
+    """The fleet never became ready: the text says why, in the planner's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedWorkload:
+    """Means over invocations."""
+
+    duration_seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySettings:
+    """`tick_seconds` None: ten seconds, or a minute where that would be more than a day's worth of ticks."""
+
+    bounds: ScalingBounds = field(default_factory=ScalingBounds)
+    scaling: CapacityProviderScalingConfig = field(default_factory=CapacityProviderScalingConfig)
+    planning: PlanningSettings = field(default_factory=PlanningSettings)
+    delays: Delays = field(default_factory=Delays)
+    zones: int = 3
+    tick_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedDecision:
+    """A change of the fleet, and why. `second` counts from the trace's beginning."""
+
+    second: float
+    environments: int
+    instances: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """Arrays have one value for each tick. Throttles are invocations, split by what was short."""
+
+    tick_seconds: int
+    arrivals: NDArray[np.float64]
+    in_flight: NDArray[np.float64]
+    ready: NDArray[np.int64]
+    starting: NDArray[np.int64]
+    instances: NDArray[np.int64]
+    launching: NDArray[np.int64]
+    cpu_utilization: NDArray[np.float64]
+    slot_throttles: NDArray[np.float64]
+    cpu_throttles: NDArray[np.float64]
+    cap_throttles: NDArray[np.float64]
+    duration_seconds: NDArray[np.float64]
+    instance_hours: float
+    decisions: tuple[ReplayedDecision, ...]
+    plans: int
+
+    @property
+    def throttles(self) -> float:
+        return float((self.slot_throttles + self.cpu_throttles + self.cap_throttles).sum())
+
+    @property
+    def throttled_share(self) -> float:
+        total = float(self.arrivals.sum())
+        return self.throttles / total if total else 0.0
+
+    @property
+    def mean_instances(self) -> float:
+        return float(self.instances.mean())
+
+
+Progress = Callable[[int, int], None]
+
+
+def replay(
+    per_minute: NDArray[np.float64],
+    workload: ReplayedWorkload,
+    shape: EnvironmentShape,
+    instance_type: InstanceType,
+    settings: ReplaySettings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Replay:
+    """Raises ReplayError when the minimum of environments never gets ready."""
+    return _Replayer(per_minute, workload, shape, instance_type, settings or ReplaySettings()).run(progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What became of a tick's traffic."""
+
+    in_flight: float
+    utilization: float
+    duration_seconds: float
+    refused_share: float
+    refused_for_cpu: float
+    """The part of it that would have found a slot had nobody shared the CPU."""
+
+
+class _Replayer:
+    """One replay. The fleet is its own; the clock is a number."""
+
+    def __init__(
+        self,
+        per_minute: NDArray[np.float64],
+        workload: ReplayedWorkload,
+        shape: EnvironmentShape,
+        instance_type: InstanceType,
+        settings: ReplaySettings,
+    ) -> None:
+        self._settings = settings
+        self._workload = workload
+        self._shape = shape
+        self._tick = settings.tick_seconds or (10 if len(per_minute) <= 1440 else 60)
+        assert 60 % self._tick == 0
+        per_tick = 60 // self._tick
+        self._rates = np.repeat(per_minute / 60, per_tick)
+        self._fleet = Fleet(
+            shape=shape,
+            instance_type=instance_type,
+            bounds=settings.bounds,
+            scaling=settings.scaling,
+            planning=settings.planning,
+            delays=settings.delays,
+            zones=settings.zones,
+            now=START,
+        )
+        self._samples: list[LoadSample] = []
+        self._decisions: list[ReplayedDecision] = []
+        self._planned_at = START
+        self._z = peak_z(workload.duration_seconds, float(self._tick))
+
+    def run(self, progress: Progress | None) -> Replay:
+        now = self._warm_up()
+        begin = now
+        count = len(self._rates)
+        columns = np.zeros((count, 11))
+        step = timedelta(seconds=self._tick)
+        for index, rate in enumerate(self._rates):
+            now = begin + index * step
+            self._fleet.advance(now)
+            columns[index] = self._serve(float(rate), now + step)
+            self._decide(now + step, begin)
+            if progress is not None and index % 5000 == 0:
+                progress(index, count)
+        return self._result(columns)
+
+    def _warm_up(self) -> datetime:
+        """Publish, wait until the version serves, and let the fleet settle on the first minute's traffic.
+
+        What is replayed is a service that runs, not its first day.
+        """
+        now = START
+        while not self._fleet.serves:
+            reasons = self._fleet.plan(now, ())
+            if self._fleet.failed is not None or now - START > MAX_WARM_UP:
+                raise ReplayError(self._fleet.failed or "; ".join(reasons[-3:]))
+            now += timedelta(seconds=5)
+            self._fleet.advance(now)
+        self._planned_at = now
+        return self._settle(now)
+
+    def _settle(self, now: datetime) -> datetime:
+        step = timedelta(seconds=self._tick)
+        until = now + SETTLING
+        while now < until:
+            self._fleet.advance(now)
+            self._serve(float(self._rates[0]), now + step)
+            self._decide(now + step, now)
+            now += step
+        self._decisions.clear()
+        return now
+
+    def _serve(self, rate: float, at: datetime) -> tuple[float, ...]:
+        fleet = self._fleet
+        ready = fleet.ready
+        served = serve(rate, ready, self._shape, self._workload)
+        refused = served.refused_share * rate * self._tick
+        self._sample(served, ready, refused, at)
+        slots, cpu, cap = self._blamed(refused, served)
+        return (
+            rate * self._tick,
+            served.in_flight,
+            ready,
+            fleet.starting,
+            fleet.running,
+            fleet.launching,
+            served.utilization,
+            slots,
+            cpu,
+            cap,
+            served.duration_seconds,
+        )
+
+    def _blamed(self, refused: float, served: _Served) -> tuple[float, float, float]:
+        """What was short: slots, the CPU (slots are full because everything is slow), or the guardrail's vCPU."""
+        share = served.refused_for_cpu / served.refused_share if served.refused_share else 0.0
+        cpu = refused * share
+        if self._fleet.at_cap:
+            return 0.0, cpu, refused - cpu
+        return refused - cpu, cpu, 0.0
+
+    def _sample(self, served: _Served, ready: int, refused: float, at: datetime) -> None:
+        slots = ready * self._shape.max_concurrency
+        peak = min(slots, ceil(peak_in_flight(served.in_flight, self._z)))
+        throttles = round(refused)
+        self._samples.append(LoadSample(at, ready, served.in_flight, peak, served.utilization, throttles))
+        while at - self._samples[0].at > SAMPLES_KEPT:
+            self._samples.pop(0)
+
+    def _decide(self, now: datetime, begin: datetime) -> None:
+        """The planner is asked when the scaler wants another number, when something is under way, or now and then."""
+        settled = not self._fleet.moving and now - self._planned_at < REPLAN
+        loads = tuple(self._samples)
+        if settled:
+            wanted = scaling.decide(
+                self._fleet.version(loads),
+                self._fleet.staying,
+                scaling=self._settings.scaling,
+                now=now,
+                settings=self._settings.planning.scaling,
+            )
+            if wanted.environments == self._fleet.staying:
+                return
+        before = (self._fleet.staying, self._fleet.instances)
+        reasons = self._fleet.plan(now, loads)
+        self._planned_at = now
+        after = (self._fleet.staying, self._fleet.instances)
+        if after != before:
+            self._decisions.append(ReplayedDecision((now - begin).total_seconds(), *after, tuple(reasons)))
+
+    def _result(self, columns: NDArray[np.float64]) -> Replay:
+        whole = columns.T
+        existing = whole[4] + whole[5]
+        return Replay(
+            tick_seconds=self._tick,
+            arrivals=whole[0],
+            in_flight=whole[1],
+            ready=whole[2].astype(np.int64),
+            starting=whole[3].astype(np.int64),
+            instances=existing.astype(np.int64),
+            launching=whole[5].astype(np.int64),
+            cpu_utilization=whole[6],
+            slot_throttles=whole[7],
+            cpu_throttles=whole[8],
+            cap_throttles=whole[9],
+            duration_seconds=whole[10],
+            instance_hours=float(existing.sum()) * self._tick / 3600,
+            decisions=tuple(self._decisions),
+            plans=self._fleet.plans,
+        )
+
+
+def serve(rate: float, ready: int, shape: EnvironmentShape, workload: ReplayedWorkload) -> _Served:
+    """One tick: what is accepted keeps the CPU busy, which stretches durations, which fills slots, which refuses more.
+
+    The more is refused, the fewer are refused: there is one fixed point, and halving finds it.
+    """
+    if ready == 0:
+        return _Served(0.0, 0.0, workload.duration_seconds, 1.0 if rate else 0.0, 0.0)
+    slots = ready * shape.max_concurrency
+    vcpu = ready * shape.vcpu
+
+    def answered(refused: float) -> tuple[float, float, float]:
+        utilization = min(1.0, rate * (1 - refused) * workload.cpu_seconds / vcpu)
+        duration = shared_duration(workload.duration_seconds, workload.cpu_seconds, utilization)
+        return utilization, duration, _refused(slots, _three_digits(rate * duration))
+
+    utilization, duration, refused = answered(0.0)
+    if refused > _NOTICEABLE:
+        low, high = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            refused = (low + high) / 2
+            utilization, duration, found = answered(refused)
+            low, high = (refused, high) if found > refused else (low, refused)
+    else:
+        refused = 0.0
+    for_slots = min(refused, _refused(slots, _three_digits(rate * workload.duration_seconds)))
+    return _Served(rate * (1 - refused) * duration, utilization, duration, refused, refused - for_slots)
+
+
+_HALVINGS = 20
+_NOTICEABLE = 1e-9
+
+
+def _three_digits(offered: float) -> float:
+    """So that the formula is asked the same thing often; a part in a thousand of the load changes nothing."""
+    return float(f"{offered:.3g}")
+
+
+@lru_cache(maxsize=65_536)
+def _refused(slots: int, offered: float) -> float:
+    return erlang_b(slots, offered)
+
+
+def reasons_of(decisions: Sequence[ReplayedDecision], most: int = 20) -> list[str]:
+    """The last changes as lines."""
+    return [
+        f"{decision.second / 60:,.0f} min: {decision.environments} environments on {decision.instances} instances: "
+        + "; ".join(decision.reasons[:3])
+        for decision in decisions[-most:]
+    ]
