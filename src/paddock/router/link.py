@@ -1,8 +1,8 @@
 """The router's end of one connection to an agent: calls out, answers in, many at a time.
 
-Small frames are written together, once per turn of the event loop: a write costs more than all the work of the router
-on an invocation. One that is alone on the connection is written at once. A payload longer than a chunk waits in line with the other long ones and is
-written a chunk at a time while the agent reads, so that it never holds up the small ones.
+Small frames are written together, once per turn of the event loop, because a write costs more than all the router does
+for an invocation; one that is alone on the connection is written at once. A payload longer than a chunk waits in line
+with the other long ones and is written a chunk at a time while the agent reads, so that it never holds up small ones.
 """
 
 from __future__ import annotations

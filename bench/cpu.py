@@ -1,0 +1,69 @@
+"""How much CPU process groups, and the whole machine, have used. Read from /proc."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def group_seconds(groups: Iterable[int]) -> dict[int, float]:
+    """User and system time of all living processes of each group."""
+    seconds = dict.fromkeys(groups, 0.0)
+    for _, fields in _processes():
+        group = int(fields[2])
+        if group in seconds:
+            seconds[group] += (int(fields[11]) + int(fields[12])) / _TICKS
+    return seconds
+
+
+def group_memory_mb(group: int) -> float:
+    """Proportional set size of all processes of a group, in MB."""
+    total = 0
+    for pid, fields in _processes():
+        if int(fields[2]) == group:
+            try:
+                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except OSError:
+                continue
+            total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return total / 1024
+
+
+class Process(NamedTuple):
+    parent: int
+    group: int
+    command: str
+
+
+def command_lines() -> dict[int, Process]:
+    """Every process of the machine that can be seen."""
+    found = {}
+    for pid, fields in _processes():
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        found[pid] = Process(int(fields[1]), int(fields[2]), command)
+    return found
+
+
+def busy_seconds() -> float:
+    """CPU time of everything on the machine, idle and waiting left out."""
+    user, nice, system, _idle, _iowait, irq, softirq = map(int, Path("/proc/stat").read_text().split(None, 8)[1:8])
+    return (user + nice + system + irq + softirq) / _TICKS
+
+
+def _processes() -> Iterable[tuple[int, list[str]]]:
+    """Pid, and the fields of `stat` from the state on."""
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                stat = Path(f"/proc/{entry.name}/stat").read_text()
+            except OSError:
+                continue
+            yield int(entry.name), stat[stat.rindex(")") + 2 :].split()

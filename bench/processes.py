@@ -1,0 +1,78 @@
+"""Starts what is measured, each in a process group of its own, and ends it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+END_SECONDS = 5.0
+
+
+class Started:
+    """A process whose first line says, in JSON, how to reach it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.group = process.pid
+
+    def line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args!r} ended with {self._process.wait()}")
+        return line.strip()
+
+    def document(self) -> dict[str, object]:
+        return cast("dict[str, object]", json.loads(self.line()))
+
+    def end(self) -> None:
+        for step in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.group, step)
+                self._process.wait(END_SECONDS)
+            except ProcessLookupError:
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self._process.wait()
+
+
+@contextmanager
+def started(
+    arguments: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Iterator[Started]:
+    process = subprocess.Popen(
+        [str(argument) for argument in arguments],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        env=None if environment is None else dict(environment),
+        cwd=cwd,
+        text=True,
+        start_new_session=True,
+    )
+    one = Started(process)
+    try:
+        yield one
+    finally:
+        one.end()
+
+
+@contextmanager
+def started_module(name: str, *arguments: object) -> Iterator[Started]:
+    with started([sys.executable, "-m", name, *map(str, arguments)]) as one:
+        yield one
+
+
+def load(order: Mapping[str, object]) -> dict[str, object]:
+    """One measurement by a load process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.load"], input=json.dumps(order), capture_output=True, text=True, check=True
+    )
+    return cast("dict[str, object]", json.loads(done.stdout))

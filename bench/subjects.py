@@ -1,0 +1,87 @@
+"""What is measured: each subject is a way to reach the same function, and the processes that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import requests
+from bench.processes import started_module
+from bench.runtime_client import runtime_client
+from paddock.runtimes.installed import InstalledRuntime
+
+KEY = (requests.ACCESS_KEY_ID, requests.SECRET_ACCESS_KEY)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A subject that is up. `platform` and `runtime` are the process groups whose CPU is counted for each."""
+
+    port: int
+    platform: tuple[int, ...]
+    runtime: tuple[int, ...]
+    key: tuple[str, str] | None
+    function: str = "f"
+
+    def request(self, payload: bytes) -> bytes:
+        return requests.invoke(self.port, self.function, payload, key=self.key)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The same for all subjects of a sitting."""
+
+    runtime: InstalledRuntime
+    slots: int
+    execution_env: bool
+    directory: Path
+
+
+Subject = Callable[[Surroundings], AbstractContextManager[Reached]]
+
+
+@contextmanager
+def echo(_surroundings: Surroundings) -> Iterator[Reached]:
+    with started_module("bench.echo") as server:
+        yield Reached(int(str(server.document()["port"])), (server.group,), (), None)
+
+
+@contextmanager
+def limit(surroundings: Surroundings) -> Iterator[Reached]:
+    with started_module("bench.limit", surroundings.slots) as server:
+        ports = server.document()
+        api = f"127.0.0.1:{ports['runtime_api_port']}"
+        with _client(surroundings, api) as group:
+            server.line()
+            yield Reached(int(str(ports["port"])), (server.group,), (group,), None)
+
+
+@contextmanager
+def bare_agent(surroundings: Surroundings, *, check: bool = True) -> Iterator[Reached]:
+    """Front, signature and router as they are, the least possible agent behind them."""
+    socket = surroundings.directory / f"bare-agent-{surroundings.slots}-{int(check)}.sock"
+    socket.unlink(missing_ok=True)
+    with started_module("bench.bare_agent", socket, surroundings.slots) as agent:
+        api = f"127.0.0.1:{agent.document()['runtime_api_port']}"
+        with _client(surroundings, api) as group:
+            agent.line()
+            with started_module("bench.front", socket, surroundings.slots, int(check)) as front:
+                port = int(str(front.document()["port"]))
+                yield Reached(port, (front.group, agent.group), (group,), KEY)
+
+
+@contextmanager
+def _client(surroundings: Surroundings, runtime_api: str) -> Iterator[int]:
+    with runtime_client(
+        surroundings.runtime, runtime_api, surroundings.slots, execution_env=surroundings.execution_env
+    ) as client:
+        yield client.group
+
+
+SUBJECTS: dict[str, Subject] = {
+    "echo": echo,
+    "limit": limit,
+    "bare agent": bare_agent,
+}
