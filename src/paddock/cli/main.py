@@ -7,7 +7,7 @@ import sys
 import typer
 
 from paddock import __version__
-from paddock.cli import env, logs, runtimes, status, up
+from paddock.cli import advise, bill, check, env, export, logs, prices, runtimes, status, up
 from paddock.cli.demo import command as demo
 from paddock.model.errors import SettingsError, StartError
 
@@ -24,6 +24,11 @@ app.command("status")(status.status)
 app.command("logs")(logs.logs)
 app.command("demo")(demo.demo)
 app.command("runtimes")(runtimes.runtimes)
+app.command("advise")(advise.advise)
+app.command("export")(export.export)
+app.command("check")(check.check)
+app.command("bill")(bill.bill)
+app.add_typer(prices.app, name="prices")
 
 
 @app.command("version")

@@ -48,7 +48,10 @@ _is_instance_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 
 
 class LocalLauncher:
-    """`data_dir` holds `instances/` and the installed runtimes. `fence_after_seconds`: see `AgentBootstrap`."""
+    """`data_dir` holds `instances/`; the installed runtimes are there too unless `runtimes_dir` names another place.
+
+    `fence_after_seconds`: see `AgentBootstrap`.
+    """
 
     def __init__(
         self,
@@ -59,8 +62,10 @@ class LocalLauncher:
         account_id: str,
         strict_runtimes: bool = False,
         fence_after_seconds: float | None = None,
+        runtimes_dir: Path | None = None,
     ) -> None:
         self._data_dir = data_dir.absolute()
+        self._runtimes_dir = (runtimes_dir or data_dir).absolute()
         self._instances = self._data_dir / "instances"
         self._clock = clock
         self._region = region
@@ -121,7 +126,7 @@ class LocalLauncher:
             address=f"{UNIX_PREFIX}{sockets}/agent.sock",
             token=request.token,
             directory=str(directory.path),
-            data_dir=str(self._data_dir),
+            data_dir=str(self._runtimes_dir),
             entitled_cores=request.entitled_cores,
             strict_cpu=request.strict_cpu,
             vcpu=request.instance_type.vcpu,

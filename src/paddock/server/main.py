@@ -1,4 +1,5 @@
-"""One server: the AWS front, the control plane and the router on one event loop, put together and run until told to stop.
+"""One server: the AWS front, the control plane and the router on one event loop, put together and run until told to
+stop.
 
 Nothing is decided here. What a signal ends, and in which order, is on this page.
 """
@@ -63,13 +64,14 @@ async def _serve(settings: Settings) -> None:
     clock, ids = SystemClock(), RandomIds()
     keys = data_directory.key_pair(settings.data_dir, ids)
     stop = _stop_on_signals()
-    async with composed(settings, keys, clock, ids) as parts, _listening(settings, parts, clock) as url:
-        running = data_directory.RunningServer(url, settings.region, os.getpid(), settings.auth)
-        data_directory.announce(settings.data_dir, running)
-        _say(f"ready {url}")
-        await stop.wait()
+    async with composed(settings, keys, clock, ids, _say) as parts:
+        async with _listening(settings, parts, clock) as url:
+            running = data_directory.RunningServer(url, settings.region, os.getpid(), settings.auth)
+            data_directory.announce(settings.data_dir, running)
+            _say(f"ready {url}")
+            await stop.wait()
         data_directory.retract(settings.data_dir)
-        await _wind_down(settings, parts)
+    _say(f"kept functions, code, logs and settings in {settings.data_dir}; `paddock up` goes on from there")
 
 
 @asynccontextmanager
@@ -87,7 +89,7 @@ async def _listening(settings: Settings, parts: Composition, clock: SystemClock)
             grace_seconds=CLOSE_SECONDS,
         ) as server,
     ):
-        parts.links.base_url = server.url
+        parts.late.url = server.url
         yield server.url
 
 
@@ -105,16 +107,6 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, received, number)
     return stop
-
-
-async def _wind_down(settings: Settings, parts: Composition) -> None:
-    if settings.keep_instances:
-        _say("stopping; instances go on running")
-    else:
-        _say("stopping: ending instances")
-        ended = await parts.control_plane.stop_instances()
-        _say(f"ended {ended} instances")
-    _say(f"kept functions, code, logs and settings in {settings.data_dir}; `paddock up` goes on from there")
 
 
 def _raise_descriptor_limit() -> None:

@@ -1,9 +1,9 @@
 """Reads the operator's network: which subnets lie in which zones, and which security groups there are.
 
-    vpc_id: vpc-mine
-    subnets:
-      - {subnet_id: subnet-1, zone: us-east-1a, cidr_block: 10.0.0.0/20}
-    security_groups: [sg-web]        # the first is the default
+vpc_id: vpc-mine
+subnets:
+  - {subnet_id: subnet-1, zone: us-east-1a, cidr_block: 10.0.0.0/20}
+security_groups: [sg-web]        # the first is the default
 """
 
 from __future__ import annotations

@@ -1,0 +1,210 @@
+"""Puts the parts of a server together: adapters are chosen and shells get their ports here, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from paddock import catalogue
+from paddock.awsapi.access import Access
+from paddock.awsapi.front import SHORT_WAY, Front, InvokeHandlers
+from paddock.awsapi.messages import Request, Responder
+from paddock.awsapi.operations import Operations
+from paddock.awsapi.pipeline import Pipeline
+from paddock.awsapi.plain import PlainRoute
+from paddock.awsapi.replies import Reply
+from paddock.awsapi.services import Services
+from paddock.awsapi.sigv4 import Credential
+from paddock.controlplane.control_plane import ControlPlane, ControlPlanePorts
+from paddock.controlplane.runtime_lookup import ThreadedRuntimes
+from paddock.controlplane.settings import ControlPlaneSettings
+from paddock.launchers.local import LocalLauncher
+from paddock.model.arns import Place
+from paddock.model.capacity_provider import Architecture
+from paddock.model.errors import ApiError
+from paddock.model.ids import AccountId, FunctionVersionKey, Region
+from paddock.ports.clock import Clock, IdSource
+from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest
+from paddock.router.router import Router
+from paddock.runtimes import RuntimeStore
+from paddock.server.caller_identity import caller_identity
+from paddock.server.data_dir import KeyPair
+from paddock.server.network_file import load_network
+from paddock.server.settings import Settings
+from paddock.stores.code import EncryptedCodeStore
+from paddock.stores.keyring import Keyring
+from paddock.stores.logs import DiskLogStore
+from paddock.stores.sql import SqlStore
+
+ARCHITECTURES = {"x86_64": Architecture.X86_64, "aarch64": Architecture.ARM64, "arm64": Architecture.ARM64}
+_SERVER_ID_DIGITS = 12
+
+
+@dataclass(slots=True)
+class Late:
+    """What one part needs of another that is made after it; set once, before anything flows."""
+
+    url: str = ""
+    pipeline: Pipeline | None = None
+    queue: AsyncInvokeQueue | None = None
+
+    def endpoint(self) -> str:
+        return self.url
+
+    def error_reply(self, error: ApiError, request_id: str) -> Reply:
+        assert self.pipeline is not None
+        return self.pipeline.invoke_error(error, request_id)
+
+    async def put(self, request: InvokeRequest) -> None:
+        assert self.queue is not None
+        await self.queue.put(request)
+
+
+@dataclass(frozen=True, slots=True)
+class RouterThrottles:
+    """The router's refusals as the control plane's scaler sees them."""
+
+    router: Router = field(repr=False)
+
+    def throttle_counts(self) -> Mapping[FunctionVersionKey, int]:
+        counted = {each.key: each.counts.throttles for each in self.router.statistics()}
+        return {key: sum(number for _, number in throttles) for key, throttles in counted.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    front: Front
+    control_plane: ControlPlane
+    late: Late
+
+
+@asynccontextmanager
+async def composed(
+    settings: Settings, keys: KeyPair, clock: Clock, ids: IdSource, say: Callable[[str], None]
+) -> AsyncIterator[Composition]:
+    """A running server without its listener. Left in order, it ends the instances it started, unless told to keep them.
+
+    Left by an exception, it leaves instances running: the next server takes them back.
+    """
+    place = Place(Region(settings.region), AccountId(settings.account_id))
+    late = Late()
+    server_id = ids.hex(_SERVER_ID_DIGITS)
+    router = Router(place, clock=clock, ids=ids, queue=late, error_reply=late.error_reply, server_id=server_id)
+    async with AsyncExitStack() as stack:
+        ports = await _ports(settings, router, clock, ids, stack)
+        running = await stack.enter_async_context(asyncio.TaskGroup())
+        routing = running.create_task(router.run())
+        stack.callback(routing.cancel)
+        control_plane = ControlPlane(_control_plane_settings(settings, place, keys, late, server_id), ports)
+        async with control_plane:
+            late.queue = control_plane.async_queue
+            yield _fronted(settings, keys, clock, ids, router, control_plane, late)
+        await _end_instances(settings, control_plane, say)
+
+
+async def _ports(
+    settings: Settings, router: Router, clock: Clock, ids: IdSource, stack: AsyncExitStack
+) -> ControlPlanePorts:
+    data_dir = settings.data_dir
+    store = await stack.enter_async_context(SqlStore(data_dir / "paddock.db"))
+    code_store = EncryptedCodeStore(data_dir / "code", Keyring.open(data_dir / "keyring.json"))
+    stack.callback(code_store.close)
+    log_store = DiskLogStore(data_dir / "logs", clock)
+    stack.callback(log_store.close)
+    runtimes_dir = settings.runtimes_dir or data_dir
+    launcher = LocalLauncher(
+        data_dir,
+        clock,
+        region=settings.region,
+        account_id=settings.account_id,
+        strict_runtimes=settings.strict_runtimes,
+        runtimes_dir=runtimes_dir,
+    )
+    return ControlPlanePorts(
+        clock=clock,
+        ids=ids,
+        store=store,
+        code_store=code_store,
+        log_store=log_store,
+        launcher=launcher,
+        runtimes=ThreadedRuntimes(RuntimeStore(runtimes_dir, strict=settings.strict_runtimes)),
+        routes=router,
+        invoker=router,
+        throttles=RouterThrottles(router),
+    )
+
+
+def _control_plane_settings(
+    settings: Settings, place: Place, keys: KeyPair, late: Late, server_id: str
+) -> ControlPlaneSettings:
+    prices = catalogue.load()
+    return ControlPlaneSettings(
+        place=place,
+        network=load_network(settings.network_file, place.region),
+        offered_types=prices.instance_types(place.region, architecture=ARCHITECTURES.get(os.uname().machine)),
+        machine_cores=float(len(os.sched_getaffinity(0))),
+        endpoint=late.endpoint,
+        server_id=server_id,
+        cores_per_vcpu=settings.cores_per_vcpu,
+        strict_cpu=settings.strict_cpu,
+        instance_lifetime=timedelta(hours=settings.instance_lifetime_hours),
+        function_credentials={
+            "AWS_ACCESS_KEY_ID": keys.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+        },
+        async_retry_delay=timedelta(seconds=settings.async_retry_seconds),
+    )
+
+
+def _fronted(
+    settings: Settings,
+    keys: KeyPair,
+    clock: Clock,
+    ids: IdSource,
+    router: Router,
+    control_plane: ControlPlane,
+    late: Late,
+) -> Composition:
+    credential = Credential(keys.secret_access_key, AccountId(settings.account_id))
+    place = Place(Region(settings.region), AccountId(settings.account_id))
+    access = Access(settings.auth, {keys.access_key_id: credential}, place, clock)
+    operations = Operations()
+    control_plane.register(operations)
+    operations.register("sts", "GetCallerIdentity", caller_identity)
+    for declaration in SHORT_WAY:
+        operations.declare(declaration)
+    late.pipeline = Pipeline(Services(), operations, access, clock)
+    invokes = InvokeHandlers(router.front.invoke, router.front.invoke_with_response_stream)
+    routes = (*_own_routes(access, control_plane), *control_plane.plain_routes())
+    return Composition(Front(late.pipeline, access, invokes, ids, routes), control_plane, late)
+
+
+def _own_routes(access: Access, control_plane: ControlPlane) -> tuple[PlainRoute, ...]:
+    def health(_request: Request, responder: Responder) -> None:
+        responder.send(200, [("Content-Type", "text/plain")], b"ready\n")
+
+    async def status(request: Request, responder: Responder) -> None:
+        access.identify(request)
+        document = json.dumps(await control_plane.status()).encode()
+        responder.send(200, [("Content-Type", "application/json")], document)
+
+    return (PlainRoute("/health", health), PlainRoute("/_paddock/status", status))
+
+
+async def _end_instances(settings: Settings, control_plane: ControlPlane, say: Callable[[str], None]) -> None:
+    if settings.keep_instances:
+        say("stopped; instances go on running and are taken back at the next start")
+        return
+
+    def progress(ended: int, total: int) -> None:
+        say(f"ended {ended} of {total} instances")
+
+    say("stopping: ending instances")
+    left = await control_plane.stop_instances(progress)
+    if left:
+        say(f"{left} instances did not end in time; the next start looks after them")
