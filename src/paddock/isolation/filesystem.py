@@ -51,7 +51,10 @@ _ETC = (
 configuration. Java's own directories come with `java-*`.
 """
 
-_DEVICES = ("null", "zero", "full", "random", "urandom")
+_KERNEL = ("acpi", "bus", "fs", "irq", "scsi", "sys", "sysrq-trigger")
+"""What configures the kernel under `/proc`: its files belong to root, who may be behind an agent in a container."""
+
+DEVICES = ("null", "zero", "full", "random", "urandom")
 _DEVICE_LINKS = (
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -66,6 +69,7 @@ def mount_steps(view: EnvironmentView) -> list[MountStep]:
     return [
         *_system(),
         ("proc", "/proc", ""),
+        *(("read-only", f"/proc/{name}", f"/proc/{name}") for name in _KERNEL if Path(f"/proc/{name}").exists()),
         *_devices(),
         ("tmpfs", "/tmp", f"mode=1777,size={view.tmp_size_mb}m,nr_inodes={view.tmp_size_mb * _INODES_PER_MB}"),  # noqa: S108
         *_processors(view),
@@ -107,7 +111,7 @@ def _etc(etc: Path) -> list[MountStep]:
 
 def _devices() -> list[MountStep]:
     return [
-        *(("as-it-is", f"/dev/{name}", f"/dev/{name}") for name in _DEVICES),
+        *(("as-it-is", f"/dev/{name}", f"/dev/{name}") for name in DEVICES),
         *(("link", f"/dev/{name}", target) for name, target in _DEVICE_LINKS),
         ("terminals", "/dev/pts", ""),
         ("tmpfs", "/dev/shm", f"mode=1777,size={SHARED_MEMORY_MB}m"),  # noqa: S108

@@ -6,7 +6,6 @@ calls or by bubblewrap, seccomp, Landlock) it need not know.
 
 from __future__ import annotations
 
-import itertools
 import math
 import shutil
 from collections.abc import Sequence
@@ -87,9 +86,10 @@ def ways_of_this_machine(scratch: Path) -> list[Way]:
     if system.LINUX and system.ARCHITECTURE in ARCHITECTURES:
         new_root = scratch / "root"
         new_root.mkdir(exist_ok=True)
-        users = "own user" if is_privileged() else "the agent's user"
-        namespaces = ("own namespaces", users, *locks)
-        ways.append(Way(Rung.NAMESPACES, namespaces, in_namespaces(new_root, landlock=landlock), _ALL))
+        privileged = is_privileged()
+        namespaces = ("own namespaces", "own user" if privileged else "the agent's user", *locks)
+        wrap = in_namespaces(new_root, landlock=landlock, privileged=privileged)
+        ways.append(Way(Rung.NAMESPACES, namespaces, wrap, _ALL))
         bubblewrap = shutil.which("bwrap")
         if bubblewrap is not None:
             ways.append(Way(Rung.NAMESPACES, ("bubblewrap", "seccomp"), by_bubblewrap(bubblewrap), _ALL))
@@ -102,16 +102,14 @@ def _locks(landlock: int) -> tuple[str, ...]:
     return ("seccomp", f"Landlock {landlock}") if landlock else ("seccomp",)
 
 
-_starts = itertools.count()
-
-
-def pinned_processors(vcpu: float, entitled_cores: float, available: Sequence[int]) -> tuple[int, ...]:
-    """To which processors an environment is tied, so that it counts as many as its vCPU; none where it need not be.
+def pinned_processors(number: int, vcpu: float, entitled_cores: float, available: Sequence[int]) -> tuple[int, ...]:
+    """To which processors environment `number` is tied, so that it counts as many as its vCPU; none where it need not
+    be.
 
     Only where each vCPU is a real core: elsewhere environments share cores, and a tie would keep them off idle ones.
     """
     count = max(1, math.ceil(vcpu))
     if count >= len(available) or entitled_cores < vcpu:
         return ()
-    first = next(_starts) * count
+    first = number * count
     return tuple(available[(first + place) % len(available)] for place in range(count))

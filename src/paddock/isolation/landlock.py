@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from paddock.isolation.filesystem import PACKAGE_STORES, SYSTEM_DIRECTORIES
+from paddock.isolation.filesystem import DEVICES, PACKAGE_STORES, SYSTEM_DIRECTORIES
 from paddock.isolation.view import EnvironmentView
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
@@ -63,14 +63,14 @@ def rules_for_process(version: int, view: EnvironmentView) -> LandlockRules:
     if view.opt_root is not None:
         own.append(view.opt_root)
     resolver = Path("/etc/resolv.conf").resolve().parent
-    read = [*SYSTEM_DIRECTORIES, *PACKAGE_STORES, "/etc", "/sys", *map(str, own), str(resolver)]
-    written = ["/tmp", "/var/tmp", "/dev"]  # noqa: S108
+    read = [*SYSTEM_DIRECTORIES, *PACKAGE_STORES, "/etc", "/proc", "/sys", *map(str, own), str(resolver)]
+    devices = [*DEVICES, "tty", "ptmx"]
     return LandlockRules(
         _handled(version),
         (
             *((path, _READ & _allowed(path)) for path in dict.fromkeys(read)),
-            *((path, everything) for path in written),
-            ("/proc", everything & (_READ | _WRITE_FILE | _TRUNCATE)),
+            *((path, everything) for path in ("/tmp", "/var/tmp", "/dev/pts", "/dev/shm")),  # noqa: S108
+            *((f"/dev/{name}", everything & _ON_FILES) for name in devices),
         ),
     )
 

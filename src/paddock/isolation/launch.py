@@ -40,9 +40,8 @@ def is_privileged() -> bool:
     return os.geteuid() == 0 and permitted_capabilities() & _NEEDED_OF_ROOT == _NEEDED_OF_ROOT
 
 
-def in_namespaces(new_root: Path, *, landlock: int) -> Wrap:
+def in_namespaces(new_root: Path, *, landlock: int, privileged: bool) -> Wrap:
     """`new_root` is an empty directory; each environment sees its own file system there and no other."""
-    privileged = is_privileged()
 
     def wrap(view: EnvironmentView, program: Program) -> LaunchCommand:
         order = _order(view, program)
@@ -101,7 +100,7 @@ def _order(view: EnvironmentView, program: Program) -> Order:
         parent=os.getpid(),
         join_files=[str(path) for path in view.join_files],
         limits=[(resource.RLIMIT_NOFILE, view.open_files), (resource.RLIMIT_CORE, 0)],
-        cpus=[],
+        cpus=list(view.cpus),
         namespaces=False,
         privileged=False,
         identity=agents_identity(os.geteuid(), os.getegid()),

@@ -88,7 +88,6 @@ def _view(trial: Trial, interpreter: Path) -> EnvironmentView:
         readable_paths=(Path(sys.base_prefix).resolve(), interpreter.parent),
         memory_mb=128,
         vcpu=1.0,
-        entitled_cores=1.0,
         tmp_size_mb=1,
     )
 

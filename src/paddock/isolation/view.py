@@ -47,9 +47,9 @@ class EnvironmentView:
     readable_paths: tuple[Path, ...]
     memory_mb: int
     vcpu: float
-    entitled_cores: float
     socket: Path | None = None
     tmp_size_mb: int = 512
+    cpus: tuple[int, ...] = ()
     join_files: tuple[Path, ...] = ()
     open_files: int = OPEN_FILES
     max_processes: int = MAX_PROCESSES

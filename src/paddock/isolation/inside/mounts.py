@@ -60,7 +60,11 @@ def _mount_point(target: str, source: str) -> None:
 
 
 def _read_only(target: str, source: str) -> None:
-    _mount_point(target, source)
+    """What lies under the new `/proc` is taken from there: the machine's shows other processes."""
+    if source.startswith("/proc/"):
+        source = target
+    else:
+        _mount_point(target, source)
     system.mount(source, target, "", system.MS_BIND | system.MS_REC)
     system.make_read_only(target, recursive=True)
 

@@ -30,7 +30,6 @@ def become(identity: Identity) -> None:
     except OSError:
         return
     write_maps(identity)
-    forbid_user_namespaces()
 
 
 def write_maps(identity: Identity) -> None:
@@ -41,7 +40,7 @@ def write_maps(identity: Identity) -> None:
 
 
 def forbid_user_namespaces() -> None:
-    """Within this one. The filter refuses them too; this holds where there is no filter."""
+    """Within this one, which must not be the machine's own. The filter refuses them too."""
     try:
         _write("/proc/sys/user/max_user_namespaces", "0")
     except OSError:

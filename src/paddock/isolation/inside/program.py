@@ -108,6 +108,7 @@ def _start_inside(order: Order, outcome: int) -> int:
     if not order["privileged"]:
         system.unshare(system.CLONE_NEWUSER)
         privileges.write_maps(order["identity"])
+        privileges.forbid_user_namespaces()
     system.unshare(system.CLONE_NEWNS | system.CLONE_NEWPID | system.CLONE_NEWIPC | system.CLONE_NEWUTS)
     outside_lives, outside_holds = os.pipe()
     result, said = os.pipe()
@@ -146,10 +147,9 @@ def _be_first(order: Order, outcome: int, signals: system.SignalWait, outside_li
     if order["privileged"]:
         privileges.become(order["identity"])
         system.end_with_parent()
-    else:
-        privileges.forbid_user_namespaces()
     if _has_ended(outside_lives):
         return FAILED
+    os.close(outside_lives)
     runtime = os.fork()
     if runtime == 0:
         os.setsid()
