@@ -28,6 +28,16 @@ from tests.agent.server_side import PATIENCE_SECONDS, ServerSide, environment_sp
 Prepare = Callable[[RuntimeInvitation], tuple[str, ...]]
 
 
+async def eventually(is_so: Callable[[], bool]) -> None:
+    """For what nobody tells."""
+    pause_seconds = 0.005
+    for _ in range(int(PATIENCE_SECONDS / pause_seconds)):
+        if is_so():
+            return
+        await asyncio.sleep(pause_seconds)
+    raise AssertionError("it never became so")
+
+
 def sleeps(_: RuntimeInvitation) -> tuple[str, ...]:
     """The process of a runtime that the test plays itself."""
     return ("/bin/sh", "-c", "exec sleep 600")
@@ -69,9 +79,7 @@ class PlayedInstance:
 
     async def runtime(self, spec: EnvironmentSpec) -> RuntimeClient:
         """A new connection of the environment's runtime."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while spec.environment_id not in self.runtimes.invitations:
-                await asyncio.sleep(0.005)
+        await eventually(lambda: spec.environment_id in self.runtimes.invitations)
         client = await RuntimeClient.connect(self.runtimes.invitations[spec.environment_id].runtime_api)
         self.clients.append(client)
         return client

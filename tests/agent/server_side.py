@@ -72,6 +72,7 @@ class ServerSide:
     def __init__(self) -> None:
         self.packages: dict[str, bytes] = {}
         self.acknowledges_logs = True
+        self.sends_code = True
         self.messages: deque[AgentMessage] = deque()
         self.log_lines: list[tuple[str, bytes, str]] = []
         self.phases: dict[str, list[str]] = {}
@@ -216,6 +217,8 @@ class ServerSide:
         self.reports[environment.environment_id] = environment
 
     def _send_code(self, code_sha256: str) -> None:
+        if not self.sends_code:
+            return
         package = self.packages.get(code_sha256)
         if package is None:
             self.send(CodeChunk(code_sha256, 0, b"", last=True, error="there is no such package"))

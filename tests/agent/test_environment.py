@@ -13,7 +13,7 @@ from paddock.agent.runtime_commands import RuntimeInvitation
 from paddock.launchers.processes import all_stats, environ_holds
 from paddock.testing.scripted_runtime import BOOTSTRAP
 from paddock.wire.agent import EnvironmentReport, EnvironmentSpec
-from tests.agent.instances import PlayedInstance, Prepare, played_instance
+from tests.agent.instances import PlayedInstance, Prepare, eventually, played_instance
 from tests.agent.server_side import environment_spec
 
 TEN_YEARS = 10 * 365 * 86400
@@ -40,6 +40,10 @@ async def failure(instance: PlayedInstance, spec: EnvironmentSpec) -> Environmen
     report = await instance.server.phase(spec, "ended")
     assert report.failure is not None
     return report
+
+
+def stat_of(path: Path) -> os.stat_result:
+    return path.stat()
 
 
 def living(instance: PlayedInstance) -> list[int]:
@@ -191,9 +195,7 @@ async def test_what_runs_in_a_session_and_group_of_its_own_ends_too() -> None:
     async with played_instance(runs("/bin/sh", "-c", command)) as instance:
         spec = environment_spec(instance.server.package({"a": ""}))
         instance.server.configure(spec)
-        async with asyncio.timeout(10):
-            while len(living(instance)) < 5:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: len(living(instance)) >= 5)
         instance.server.configure()
         await instance.server.phase(spec, "ended")
         assert living(instance) == []
@@ -226,7 +228,7 @@ async def test_an_environment_can_be_ended_while_its_code_is_still_on_its_way() 
     async with played_instance() as instance:
         code = instance.server.package({"a": ""})
         package = instance.server.packages.pop(code)
-        instance.server._send_code = lambda _: None  # type: ignore[method-assign]
+        instance.server.sends_code = False
         spec = environment_spec(code)
         instance.server.configure(spec)
         await asyncio.sleep(0.05)
@@ -304,15 +306,13 @@ async def test_code_is_unpacked_once_for_all_environments_and_removed_with_the_l
         assert len(roots) == 1
         root = roots.pop()
         assert (root / "a").read_text() == "1"
-        assert os.stat(root / "a").st_mode & 0o222 == 0
+        assert stat_of(root / "a").st_mode & 0o222 == 0
         instance.server.configure(one)
         await instance.server.phase(two, "ended")
         assert root.is_dir()
         instance.server.configure()
         await instance.server.phase(one, "ended")
-        async with asyncio.timeout(5):
-            while root.exists():
-                await asyncio.sleep(0.01)
+        await eventually(lambda: not root.exists())
 
 
 async def test_lines_of_a_python_worker_are_attributed_to_its_invocation(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ async def test_an_invocation_goes_on_when_its_caller_is_gone() -> None:
 async def test_code_that_was_on_its_way_is_asked_for_again_by_the_next_server() -> None:
     async with played_instance() as instance:
         spec = environment_spec(instance.server.package({"a": "1"}))
-        instance.server._send_code = lambda _: None  # type: ignore[method-assign]
+        instance.server.sends_code = False
         instance.server.configure(spec)
         await instance.server.phase(spec, "starting")
         await instance.server.close()

@@ -69,7 +69,7 @@ def _raise_open_files() -> None:
 
 
 async def _serve(bootstrap: AgentBootstrap) -> None:
-    path = Path(bootstrap.address.removeprefix(UNIX_PREFIX))
+    path = _socket_path(bootstrap)
     agent = InstanceAgent(
         bootstrap,
         InstalledRuntimes(Path(bootstrap.data_dir), bootstrap.region, strict=bootstrap.strict_runtimes),
@@ -88,6 +88,10 @@ async def _serve(bootstrap: AgentBootstrap) -> None:
     finally:
         server.close()
     _LOG.info("instance %s has ended", bootstrap.instance_id)
+
+
+def _socket_path(bootstrap: AgentBootstrap) -> Path:
+    return Path(bootstrap.address.removeprefix(UNIX_PREFIX))
 
 
 def _bound(path: Path) -> socket.socket:
@@ -109,7 +113,8 @@ def _open_cgroup(bootstrap: AgentBootstrap) -> Cgroup | None:
         mounts, own = MOUNTS.read_text(encoding="utf-8"), OWN_GROUPS.read_text(encoding="utf-8")
     except OSError:
         return None
-    cgroup = open_cgroups(mounts, own, f"paddock-{bootstrap.instance_id}", cpu)
+    # Named like the socket directory: unlike the instance's id, that is unique on this machine.
+    cgroup = open_cgroups(mounts, own, f"paddock-{_socket_path(bootstrap).parent.name}", cpu)
     if cgroup is not None:
         made = "".join(f"{directory}\n" for directory in cgroup.directories)
         InstanceDirectory(Path(bootstrap.directory)).cgroups.write_text(made, encoding="utf-8")

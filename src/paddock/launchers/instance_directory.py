@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,10 @@ LOG_SOCKET_VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"
 """In the environment of every process of a runtime; its value lies in the instance's socket directory."""
 _MAX_SOCKET_DIRECTORY = 80
 """A unix socket's whole path must stay under 108 bytes, and shorter still on other systems."""
+
+
+_LOCK_TRIES = 50
+_LOCK_PAUSE_SECONDS = 0.01
 
 
 class NotPrivate(Exception):
@@ -82,12 +87,7 @@ class InstanceDirectory:
     def claim(self) -> bool:
         """Make the calling process this instance, for as long as it lives. False when it runs or has run already."""
         lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            return False
-        if self._process.exists():
+        if not _locked(lock) or self._process.exists():
             os.close(lock)
             return False
         own = read_stat(os.getpid())
@@ -101,7 +101,7 @@ class InstanceDirectory:
         except OSError:
             return False
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return True
         finally:
@@ -156,6 +156,16 @@ class InstanceDirectory:
                 for directory in [*sorted(top.glob("*/"), reverse=True), top]:
                     with contextlib.suppress(OSError):
                         directory.rmdir()
+
+
+def _locked(lock: int) -> bool:
+    """Tries for a while: a launcher that looks whether the lock is held holds it for a moment."""
+    for _ in range(_LOCK_TRIES):
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_LOCK_PAUSE_SECONDS)
+    return False
 
 
 def reap_children_of_ours(recorded: RecordedProcess | None) -> None:

@@ -1,7 +1,8 @@
 """A custom runtime for tests: a bootstrap that needs nothing but a Python interpreter and does what its events say.
 
-`BOOTSTRAP` is a whole program, to be put into a deployment package as `bootstrap` for `provided.al2023`. It keeps as many
-polls open as `AWS_LAMBDA_MAX_CONCURRENCY` says. An event is a JSON object; its keys, all optional, are done in this order:
+`BOOTSTRAP` is a whole program, to be put into a deployment package as `bootstrap` for `provided.al2023`. It keeps as
+many polls open as `AWS_LAMBDA_MAX_CONCURRENCY` says. An event is a JSON object; its keys, all optional, are done in
+this order:
 
     print      text written to stdout
     sleep      seconds
@@ -12,7 +13,8 @@ polls open as `AWS_LAMBDA_MAX_CONCURRENCY` says. An event is a JSON object; its 
     size       bytes of the answer
     answer     any value, answered as JSON
 
-Without any of the last three the event itself is answered. `INIT` in the environment: `exit:N`, `sleep:N`, `error:TYPE`.
+Without any of the last three the event itself is answered. `INIT` in the environment: `exit:N`, `sleep:N`,
+`error:TYPE`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Plays a written scene with an environment's machine: `>>` is an event, `<<` each of its effects, in order.
 
-Events: `poll A`, `lost A`, `invoke R [timeout SECONDS]`, `respond R [nonce N]`, `stream R`, `error R [nonce N]`, `finish R`,
-`undelivered R`, `at SECONDS` (the clock moves and what is due expires), `exit STATUS`, `oom`, `init error TYPE TEXT`,
-`worker lost`, `drain`, `stop`, `cannot start TYPE TEXT`.
+Events: `poll A`, `lost A`, `invoke R [timeout SECONDS]`, `respond R [nonce N]`, `stream R`, `error R [nonce N]`,
+`finish R`, `undelivered R`, `at SECONDS` (the clock moves and what is due expires), `exit STATUS`, `oom`, `init error
+TYPE TEXT`, `worker lost`, `drain`, `stop`, `cannot start TYPE TEXT`.
 """
 
 from __future__ import annotations
