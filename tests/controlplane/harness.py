@@ -67,13 +67,11 @@ class Call:
 
 @dataclass
 class FakeRuntimes:
-    """Has every runtime that Paddock can run, Python 3.14 only by a stand-in; `missing` are not to be had."""
-
-    missing: set[str] = field(default_factory=set)
+    """Has Python, of 3.14 only a stand-in, Node.js and OS-only runtimes."""
 
     async def resolve(self, runtime: str) -> Resolution:
         found = find_runtime(runtime)
-        if found is None or not found.runnable or runtime in self.missing:
+        if found is None or not runtime.startswith(("python", "nodejs", "provided")):
             raise InterpreterMissing(runtime, f"{runtime} is not here.", "Run: install it")
         exact = runtime != "python3.14"
         note = "" if exact else "No Python 3.14 was found: Python 3.13.1 stands in."

@@ -93,6 +93,9 @@ class Fleet:
 
     def _begin(self, name: CapacityProviderName) -> None:
         if self._group is None:
+            # Not running yet: `run` begins with it.
+            if name not in self._providers:
+                self._providers.append(name)
             return
         reconciler = ProviderReconciler(name, self._parts, self, self._left.pop(name, []))
         self.reconcilers[name] = reconciler
