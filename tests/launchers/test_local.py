@@ -170,19 +170,23 @@ async def test_two_launches_at_once_are_one_instance(tmp_path: Path) -> None:
             for _ in range(3):
                 group.create_task(under_test.launcher.launch(request))
         await reach(under_test, request.instance_id, InstancePhase.RUNNING)
-        await asyncio.sleep(0.3)
-        watchdogs = [
-            stat
-            for stat in all_stats()
-            if b"\0--bootstrap\0" in command_line(stat.pid) and str(tmp_path).encode() in command_line(stat.pid)
-        ]
-        assert len(watchdogs) == 2, "a watchdog and its agent"
+
+        async def is_alone() -> bool:
+            """A watchdog and its agent."""
+            ours = [stat for stat in all_stats() if str(tmp_path).encode() in command_line(stat.pid)]
+            return len(ours) == 2
+
+        await under_test.until(is_alone)
 
 
 def copy_with_another_address(source: InstanceDirectory, target: InstanceDirectory) -> None:
     target.path.mkdir()
     text = source.bootstrap.read_text().replace(source.path.name, target.path.name)
     target.bootstrap.write_text(text.replace("unix:", "udp:"))
+
+
+def text_of(path: Path) -> str:
+    return path.read_text()
 
 
 def mode_of(path: Path) -> int:
@@ -230,7 +234,7 @@ async def test_the_bootstrap_is_readable_by_its_owner_only(tmp_path: Path) -> No
         assert one.address is not None
         assert mode_of(Path(one.address.removeprefix("unix:"))) & 0o177 == 0
         assert len(one.address) < 100
-        assert "token-1" not in directory.log.read_text()
+        assert "token-1" not in text_of(directory.log)
 
 
 @pytest.fixture

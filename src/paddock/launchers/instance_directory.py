@@ -87,12 +87,23 @@ class InstanceDirectory:
     def claim(self) -> bool:
         """Make the calling process this instance, for as long as it lives. False when it runs or has run already."""
         lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not _locked(lock) or self._process.exists():
+        if not self._locked(lock) or self._process.exists():
             os.close(lock)
             return False
         own = read_stat(os.getpid())
         self._process.write_text(f"{os.getpid()} {own.start_ticks if own else 0}\n", encoding="ascii")
         return True
+
+    def _locked(self, lock: int) -> bool:
+        """Tries for a while: a launcher that looks whether the lock is held holds it for a moment."""
+        for _ in range(_LOCK_TRIES):
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            if self._process.exists():
+                break
+            time.sleep(_LOCK_PAUSE_SECONDS)
+        return False
 
     def is_held(self) -> bool:
         """Whether the instance's watchdog, or the agent it left behind, is there."""
@@ -156,16 +167,6 @@ class InstanceDirectory:
                 for directory in [*sorted(top.glob("*/"), reverse=True), top]:
                     with contextlib.suppress(OSError):
                         directory.rmdir()
-
-
-def _locked(lock: int) -> bool:
-    """Tries for a while: a launcher that looks whether the lock is held holds it for a moment."""
-    for _ in range(_LOCK_TRIES):
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        time.sleep(_LOCK_PAUSE_SECONDS)
-    return False
 
 
 def reap_children_of_ours(recorded: RecordedProcess | None) -> None:
