@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
 RUNTIMES_DIR = REPOSITORY / ".cache"
 READY_SECONDS = 60
+DEBIAN_AWS = "/usr/bin/aws"
 ROLE = "arn:aws:iam::000000000000:role/any"
 
 
@@ -67,10 +69,23 @@ class Server:
             [sys.executable, aws, *arguments], capture_output=True, text=True, timeout=timeout, env=environ, check=False
         )
 
+    @contextmanager
+    def aws_started(self, program: str, *arguments: str, seconds: float = 60) -> Iterator[subprocess.Popen[str]]:
+        """An `aws` command that goes on until the block ends, or for `seconds` at the most."""
+        exports = self.paddock("env", "--output", "json")
+        environ = self.environ | json.loads(exports.stdout) | {"AWS_PAGER": "", "AWS_CONFIG_FILE": "/dev/null"}
+        # The CLI 2 of Debian 12 is older than AWS_ENDPOINT_URL.
+        command = ["timeout", str(seconds), program, "--endpoint-url", self.url, *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
+            yield process
+            process.terminate()
+
     def kill(self) -> None:
         """What a power cut does to the server process; its agents go on."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def stop(self) -> str:
         """SIGTERM and what it printed since."""
@@ -83,8 +98,9 @@ def start_server(data_dir: Path, *flags: str) -> Server:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PADDOCK_"))}
     environ["PADDOCK_RUNTIMES_DIR"] = str(RUNTIMES_DIR)
     command = [sys.executable, "-m", "paddock.cli.main", "up", "--port", "0", "--data-dir", str(data_dir), *flags]
-    log = (data_dir.parent / f"{data_dir.name}.server.log").open("a")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environ)
+    log = data_dir.parent / f"{data_dir.name}.server.log"
+    with log.open("a") as stderr:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environ)
     assert process.stdout is not None
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
@@ -94,7 +110,7 @@ def start_server(data_dir: Path, *flags: str) -> Server:
         if not line and process.poll() is not None:
             break
     process.kill()
-    raise AssertionError(f"no ready line; see {log.name}: {Path(log.name).read_text()[-2000:]}")
+    raise AssertionError(f"no ready line; see {log}: {log.read_text()[-2000:]}")
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
@@ -127,6 +143,25 @@ def own_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     if started:
         last = started[-1] if started[-1].process.poll() is None else start_server(tmp_path / "data")
         last.stop()
+
+
+@pytest.fixture(scope="session")
+def aws_v2() -> str:
+    """Version 2 of the AWS CLI, which alone has `logs tail`. It is no Python package: Debian's is taken."""
+    if os.environ.get("CI") and os.geteuid() == 0 and not _is_aws_v2():
+        subprocess.run(["apt-get", "update", "-qq"], check=False, timeout=300)
+        subprocess.run(["apt-get", "install", "-y", "-qq", "awscli"], check=False, timeout=600)
+    if not _is_aws_v2():
+        pytest.skip("needs version 2 of the AWS CLI: apt-get install awscli")
+    return DEBIAN_AWS
+
+
+def _is_aws_v2() -> bool:
+    try:
+        version = subprocess.run([DEBIAN_AWS, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    except FileNotFoundError:
+        return False
+    return version.stdout.startswith("aws-cli/2")
 
 
 @pytest.fixture(scope="session")

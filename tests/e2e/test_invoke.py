@@ -117,7 +117,7 @@ def test_a_payload_beyond_six_megabytes_is_refused(api: Any, function: str) -> N
         api.invoke(FunctionName=function, Payload=b'"' + b"x" * 6_291_600 + b'"')
 
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
-    assert caught.value.response["Error"]["Code"] == "RequestTooLargeException"
+    assert caught.value.response["Error"]["Code"] == "RequestEntityTooLargeException"
 
 
 def test_an_answer_of_six_megabytes_passes_and_one_of_seven_is_a_function_error(api: Any, function: str) -> None:

@@ -103,7 +103,7 @@ def test_a_killed_agent_is_replaced_and_capacity_comes_back(own_server: Callable
         for instance in provider["instances"]
         if instance["phase"] == "running"
     )
-    os.kill(victim["agent_pid"], signal.SIGKILL)
+    os.kill(_agent_pid(server, victim["instance_id"]), signal.SIGKILL)
 
     def is_replaced() -> bool:
         now = _instance_ids(server)
@@ -118,13 +118,20 @@ def test_ctrl_c_ends_all_it_started_and_says_what_it_kept(own_server: Callable[.
     server = own_server()
     api = server.client("lambda")
     create_function(api, create_provider(api, "p"), "f")
-    pids = [instance["agent_pid"] for provider in _status(server)["providers"] for instance in provider["instances"]]
+    pids = [_agent_pid(server, instance_id) for instance_id in _instance_ids(server)]
+    assert len(pids) == 3
 
     output = server.stop()
 
     assert "kept" in output
     assert str(server.data_dir) in output
     assert not [pid for pid in pids if _runs(pid)]
+
+
+def _agent_pid(server: Server, instance_id: str) -> int:
+    """The agent is the child of the watchdog that the instance's directory names."""
+    watchdog = (server.data_dir / "instances" / instance_id / "process").read_text().split()[0]
+    return int(Path(f"/proc/{watchdog}/task/{watchdog}/children").read_text().split()[0])
 
 
 def _runs(pid: int) -> bool:

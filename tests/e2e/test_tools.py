@@ -24,22 +24,20 @@ def test_the_aws_command_lists_and_invokes(server: Server, function: str, tmp_pa
 
     answer = tmp_path / "answer.json"
     invoked = server.aws(
-        "lambda", "invoke", "--function-name", function, "--cli-binary-format", "raw-in-base64-out",
+        "lambda", "invoke", "--function-name", function,
         "--payload", '{"from": "cli"}', str(answer),
     )  # fmt: skip
     assert invoked.returncode == 0, invoked.stderr
     assert json.loads(answer.read_text())["event"] == {"from": "cli"}
 
 
-def test_aws_logs_tail_shows_what_a_function_said(server: Server, api: Any, function: str) -> None:
-    invoke(api, function, {"do": "log", "text": "for-the-tail"})
+def test_aws_logs_tail_follows_what_a_function_says(server: Server, api: Any, function: str, aws_v2: str) -> None:
+    with server.aws_started(aws_v2, "logs", "tail", f"/aws/lambda/{function}", "--since", "10m", "--follow") as tail:
+        invoke(api, function, {"do": "log", "text": "for-the-tail"})
+        assert tail.stdout is not None
+        shown = next((line for line in tail.stdout if "for-the-tail" in line), "")
 
-    def tail() -> str:
-        shown = server.aws("logs", "tail", f"/aws/lambda/{function}", "--since", "10m")
-        assert shown.returncode == 0, shown.stderr
-        return shown.stdout
-
-    assert eventually(lambda: "for-the-tail" in tail())
+    assert "for-the-tail" in shown
 
 
 def test_log_lines_carry_the_request_id_and_platform_events(server: Server, api: Any, function: str) -> None:

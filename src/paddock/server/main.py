@@ -34,6 +34,7 @@ CLOSE_SECONDS = 5.0
 def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises `StartError` with one line that says what to do."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     _raise_descriptor_limit()
     data_directory.prepare(settings.data_dir)
     with data_directory.locked(settings.data_dir):
