@@ -112,7 +112,7 @@ class Enclosure:
 
 def descriptors() -> set[str]:
     """Open in this process, with what they refer to."""
-    return {f"{path.name} {os.readlink(path)}" for path in Path("/proc/self/fd").iterdir() if path.is_symlink()}
+    return {f"{path.name} {path.readlink()}" for path in Path("/proc/self/fd").iterdir() if path.is_symlink()}
 
 
 def processes_with(marker: str) -> list[int]:

@@ -23,7 +23,7 @@ _INODES_PER_MB = 256
 """One for each 4 KiB of `/tmp`: empty files cost memory that its size does not count."""
 
 SYSTEM_DIRECTORIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-PACKAGE_STORES = ("/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew")
+PACKAGE_STORES = ("/nix/store", "/gnu/store")
 """Where an interpreter keeps its libraries on machines that have these."""
 
 _ETC = (
