@@ -204,6 +204,16 @@ async def test_a_shutdown_whose_grace_runs_out_answers_with_an_error() -> None:
         assert (await answer.result())[0].error_type == "Client.ExecutionEnvironmentShutDown"
 
 
+async def test_a_router_hears_at_once_what_becomes_of_environments() -> None:
+    async with played_instance() as instance:
+        router = await instance.another_server()
+        await router.connect(instance.socket, role="router")
+        spec, _ = await instance.start(max_concurrency=1)
+        await router.phase(spec, "ready")
+        assert not any(isinstance(message, Report) for message in router.messages)
+        await router.close()
+
+
 async def test_a_router_cannot_configure() -> None:
     async with played_instance() as instance:
         router = await instance.another_server()

@@ -189,6 +189,10 @@ def text_of(path: Path) -> str:
     return path.read_text()
 
 
+def names_in(path: Path) -> list[str]:
+    return [found.name for found in path.iterdir()]
+
+
 def mode_of(path: Path) -> int:
     return path.stat().st_mode
 
@@ -222,7 +226,7 @@ async def test_what_is_no_instance_id_makes_no_directory(tmp_path: Path, instanc
         await under_test.launcher.launch(request)
     assert not raised.value.transient
     await under_test.launcher.terminate(InstanceId(instance_id), 0)
-    assert list(tmp_path.iterdir()) == []
+    assert names_in(tmp_path) == []
 
 
 async def test_the_bootstrap_is_readable_by_its_owner_only(tmp_path: Path) -> None:

@@ -40,7 +40,6 @@ from paddock.wire import PROTOCOL_VERSION
 from paddock.wire.agent import (
     AcknowledgeLogs,
     AgentHello,
-    AgentMessage,
     CodeChunk,
     ConfigurationAccepted,
     Configure,
@@ -94,7 +93,7 @@ class InstanceAgent:
             socket_dir=socket_dir,
             cores_per_vcpu=bootstrap.entitled_cores / bootstrap.vcpu,
             strict_cpu=bootstrap.strict_cpu,
-            changed=lambda environment: self._tell(EnvironmentChanged(environment)),
+            changed=self._environment_changed,
         )
 
     # Life
@@ -196,9 +195,12 @@ class InstanceAgent:
     def _newest_control(self) -> Link | None:
         return next(reversed(self._controls), None)
 
-    def _tell(self, message: AgentMessage) -> None:
-        for link in self._controls:
-            link.send(message)
+    def _environment_changed(self, environment: EnvironmentReport) -> None:
+        """Routers hear it too: they need not wait for the control plane's word."""
+        message = EnvironmentChanged(environment)
+        for link in self._links:
+            if link.role is not None:
+                link.send(message)
 
     def _fetch_code(self, code_sha256: str) -> None:
         newest = self._newest_control()
@@ -287,7 +289,8 @@ class InstanceAgent:
         for environment in self.environments.values():
             environment.measure()
         report = self._make_report()
-        self._tell(report)
+        for link in self._controls:
+            link.send(report)
         fence = self._bootstrap.fence_after_seconds
         if fence is not None and not self._controls and now - self._alone_since > fence:
             _LOG.warning("no server for %.0f s: this instance ends itself", fence)

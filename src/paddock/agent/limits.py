@@ -54,6 +54,7 @@ LOG_FLUSH_SECONDS = 0.1
 LOG_BATCH_BYTES = 512 * 1024
 LOG_BATCH_RECORDS = 2_000
 """Of one batch: well under a frame, and quickly stored."""
+UNACKNOWLEDGED_LOG_BATCHES = 32
 UNACKNOWLEDGED_LOG_BYTES = 4 * 1024 * 1024
 """Sent and not yet safe with the server; more waits in the streams."""
 STREAM_PAUSE_BYTES = 1024 * 1024

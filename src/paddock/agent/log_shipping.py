@@ -17,6 +17,7 @@ from paddock.agent.limits import (
     LOG_STALL_SECONDS,
     STREAM_KEEP_BYTES,
     STREAM_PAUSE_BYTES,
+    UNACKNOWLEDGED_LOG_BATCHES,
     UNACKNOWLEDGED_LOG_BYTES,
 )
 from paddock.agent.platform_events import logs_dropped
@@ -163,11 +164,19 @@ class LogShipper:
         while moving:
             moving = False
             for stream in self._streams:
-                if self._send is None or self._unacknowledged_bytes >= UNACKNOWLEDGED_LOG_BYTES:
+                if not self._may_send:
                     return
                 if stream.waiting_bytes:
                     self._ship_batch(stream, now)
                     moving = True
+
+    @property
+    def _may_send(self) -> bool:
+        return (
+            self._send is not None
+            and len(self._unacknowledged) < UNACKNOWLEDGED_LOG_BATCHES
+            and self._unacknowledged_bytes < UNACKNOWLEDGED_LOG_BYTES
+        )
 
     def _ship_batch(self, stream: LogStream, now: float) -> None:
         assert self._send is not None
