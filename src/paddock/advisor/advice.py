@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -23,7 +23,7 @@ from paddock.advisor.daily import DailyShape, daily_shape
 from paddock.advisor.default_lambda import DefaultForecast, forecast, monthly_requests
 from paddock.advisor.documents import InputError
 from paddock.advisor.reasons import Evidence, rules_of_thumb, three_reasons
-from paddock.advisor.sensitivity import Flip, Question, break_even_factor, flips
+from paddock.advisor.sensitivity import CurvePoint, Flip, Question, break_even_factor, cost_curve, flips
 from paddock.advisor.sizing import Minutes
 from paddock.advisor.traces.trace import Trace
 from paddock.advisor.workload import Workload
@@ -82,6 +82,7 @@ class Advice:
     sources: tuple[Source, ...]
     throttled_share: float
     instances: NDArray[np.int64] = field(repr=False)
+    curve: tuple[CurvePoint, ...] = ()
     allowed_instance_types: tuple[str, ...] = ()
     daily: DailyShape | None = None
     minimum_environments: int = 3
@@ -155,11 +156,28 @@ def advise(
         sources=_sources(catalogue, region, best, prices.source),
         throttled_share=evidence.throttled_share,
         instances=instances,
+        curve=cost_curve(question),
         allowed_instance_types=_pinned(found, best),
         daily=daily_shape(trace, best.sizing.environments, requirements.minimum_environments),
         minimum_environments=requirements.minimum_environments,
         warnings=_warnings(requirements, trace),
     )
+
+
+def with_simulated_throttles(advice: Advice, share: float, minimum_instances: int) -> Advice:
+    """The replay's answer in place of the quick estimate, also among the reasons."""
+    evidence = Evidence(
+        trace=advice.trace,
+        workload=advice.workload,
+        best=advice.best,
+        managed_usd=advice.managed_instances.middle,
+        default_usd=advice.default.middle,
+        default_forecast=advice.default_forecast,
+        break_even_per_second=advice.break_even_per_second,
+        throttled_share=share,
+        least_instances=minimum_instances,
+    )
+    return replace(advice, throttled_share=share, reasons=three_reasons(evidence))
 
 
 def _verdict(managed: MonthlyCost, default: MonthlyCost) -> Verdict:

@@ -9,9 +9,10 @@ from paddock.advisor.advice import Advice, MonthlyCost
 from paddock.advisor.candidates import Candidate
 from paddock.advisor.commitment import CommitmentAdvice
 from paddock.advisor.daily import DailyShape
+from paddock.advisor.report.timeline import Timeline
 
 
-def advice_as_json(advice: Advice) -> dict[str, Any]:
+def advice_as_json(advice: Advice, timeline: Timeline | None = None) -> dict[str, Any]:
     workload, trace = advice.workload, advice.trace
     return {
         "decision": advice.verdict.value,
@@ -31,6 +32,7 @@ def advice_as_json(advice: Advice) -> dict[str, Any]:
             "max_vcpu_count_derivation": str(advice.cap),
             "estimated_throttled_share": _rounded(advice.throttled_share),
         },
+        "simulated": None if timeline is None else _simulated(advice, timeline),
         "candidates": [_candidate(candidate) for candidate in advice.candidates],
         "candidates_considered": advice.considered,
         "default_lambda": {
@@ -76,6 +78,23 @@ def advice_as_json(advice: Advice) -> dict[str, Any]:
             for source in advice.sources
         ],
     }
+
+
+def _simulated(advice: Advice, timeline: Timeline) -> dict[str, Any]:
+    return {
+        "mean_instances": _rounded(timeline.mean_instances),
+        "peak_instances": int(timeline.instances.max()),
+        "peak_environments": int(timeline.ready.max()),
+        "peak_cpu_utilization": _rounded(float(timeline.cpu_utilization.max())),
+        "throttles": {cause: _rounded(float(values.sum())) for cause, values in timeline.throttles.items()},
+        "throttled_share": _rounded(timeline.throttled_share),
+        "monthly_usd_without_requests": round(simulated_usd(advice, timeline), 2),
+    }
+
+
+def simulated_usd(advice: Advice, timeline: Timeline) -> float:
+    """The quick estimate's month, with the instances that the planner really had."""
+    return advice.best.usd * timeline.mean_instances / advice.best.mean_instances
 
 
 def _schedule(daily: DailyShape | None) -> list[dict[str, int]]:

@@ -13,7 +13,7 @@ from paddock.advisor.candidates import FEE, Candidate, Levels, Requirements, sca
 from paddock.advisor.sizing import Minutes, size, slots_for
 from paddock.advisor.traces.trace import Trace
 from paddock.advisor.workload import Workload
-from paddock.core.pricing.rates import HOURS_PER_MONTH, LambdaRates
+from paddock.core.pricing.rates import HOURS_PER_MONTH, REQUESTS_USD_PER_MILLION, LambdaRates
 from paddock.core.scaling import ScalingSettings
 from paddock.model.capacity_provider import Architecture
 from paddock.model.fleet import EnvironmentShape
@@ -24,6 +24,7 @@ SEARCHED = 32.0
 """An input that must be this many times larger or smaller to change the answer does not change it."""
 
 STEPS = 14
+CURVE_DOUBLINGS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,28 @@ Margin = Callable[[float], float]
 def break_even_factor(question: Question) -> float | None:
     """Times today's traffic; None when one side is cheaper at every traffic searched."""
     return _crossing(_Margins(question).of_traffic)
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """What both would cost, in USD a month, at another traffic of the same shape."""
+
+    requests_per_second: float
+    managed_usd: float
+    default_usd: float
+
+
+def cost_curve(question: Question) -> tuple[CurvePoint, ...]:
+    """From an eighth to eight times today's traffic."""
+    margins = _Margins(question)
+    mean = question.trace.mean_per_second
+    points = []
+    for power in range(-CURVE_DOUBLINGS * 2, CURVE_DOUBLINGS * 2 + 1):
+        factor = 2.0 ** (power / 2)
+        requests = mean * factor * 3600 * float(HOURS_PER_MONTH) / 1e6 * float(REQUESTS_USD_PER_MILLION)
+        default = margins.default_duration_usd(factor)
+        points.append(CurvePoint(mean * factor, default + margins.of_traffic(factor) + requests, default + requests))
+    return tuple(points)
 
 
 def flips(question: Question) -> tuple[Flip, ...]:
@@ -160,9 +183,9 @@ class _Margins:
                 hourly = float(each.instance_type.on_demand_usd_per_hour or 0) * (price + FEE)
                 mean = levels.mean_instances(each.environments_per_instance, self._least)
                 cheapest = min(cheapest, mean * hourly * float(HOURS_PER_MONTH))
-        return cheapest - self._default_duration_usd(gb_seconds)
+        return cheapest - self.default_duration_usd(gb_seconds)
 
-    def _default_duration_usd(self, factor: float) -> float:
+    def default_duration_usd(self, factor: float) -> float:
         """Requests cost the same on both sides. The first tier stands for all: later ones are 10 and 20 % off."""
         workload, trace = self._question.workload, self._question.trace
         seconds = trace.mean_per_second * 3600 * float(HOURS_PER_MONTH) * workload.duration_ms.mean / 1000

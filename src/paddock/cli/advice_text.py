@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+from rich import box
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -12,17 +13,24 @@ from rich.table import Table
 from paddock.advisor.advice import Advice, MonthlyCost, Verdict, oldest_source
 from paddock.advisor.aws_calculator import CalculatorAnswer
 from paddock.advisor.candidates import Candidate
+from paddock.advisor.report.timeline import Timeline
 from paddock.catalogue.tables import STALE_AFTER_DAYS
+from paddock.core.pricing.commitments import CommitmentPlan
 
 _VERDICTS = {
     Verdict.MANAGED_INSTANCES: ("Lambda Managed Instances", "green"),
     Verdict.DEFAULT: ("default Lambda", "blue"),
     Verdict.TOO_CLOSE: ("too close to call", "yellow"),
 }
-SHOWN_COMMITMENTS = 5
+SHOWN_COMMITMENTS = 6
+_PLANS = {
+    CommitmentPlan.COMPUTE_SAVINGS_PLAN: "Compute SP",
+    CommitmentPlan.EC2_INSTANCE_SAVINGS_PLAN: "EC2 Instance SP",
+    CommitmentPlan.RESERVED_INSTANCES: "Reserved Instances",
+}
 
 
-def print_advice(advice: Advice, today: date, console: Console | None = None) -> None:
+def print_advice(advice: Advice, timeline: Timeline | None, today: date, console: Console | None = None) -> None:
     console = console or Console()
     title, colour = _VERDICTS[advice.verdict]
     reasons = "\n".join(f"{number}. {reason}" for number, reason in enumerate(advice.reasons, start=1))
@@ -30,7 +38,11 @@ def print_advice(advice: Advice, today: date, console: Console | None = None) ->
     console.print(_costs(advice))
     console.print(_candidates(advice))
     console.print(_settings(advice), highlight=False)
+    if timeline is not None:
+        console.print(_simulated(advice, timeline), highlight=False)
     console.print(_commitments(advice))
+    held = dict.fromkeys(f"{_PLANS[each.offer.plan]} {each.condition}" for each in advice.commitments)
+    _list(console, "Plans", list(held))
     console.print(_sensitivity(advice))
     _list(console, "Assumed", advice.assumptions)
     _list(console, "Of the trace", advice.trace.notes)
@@ -42,11 +54,16 @@ def print_advice(advice: Advice, today: date, console: Console | None = None) ->
         console.print(f"[yellow]The oldest price is {age} days old: run `paddock prices refresh`.")
 
 
+def _table(title: str, *headings: str) -> Table:
+    """The first column are words, the others figures; narrow enough for a terminal of 80 columns."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
+    return table
+
+
 def _costs(advice: Advice) -> Table:
-    table = Table(title="USD a month", title_justify="left")
-    table.add_column("")
-    for heading in ("low", "middle", "high"):
-        table.add_column(heading, justify="right")
+    table = _table("USD a month", "", "low", "middle", "high")
     for name, cost in (("managed instances", advice.managed_instances), ("default Lambda", advice.default)):
         table.add_row(name, *_three(cost))
     return table
@@ -57,10 +74,8 @@ def _three(cost: MonthlyCost) -> tuple[str, str, str]:
 
 
 def _candidates(advice: Advice) -> Table:
-    table = Table(title=f"The best of {advice.considered:,} candidates, one of each family", title_justify="left")
-    headings = ("type", "GB", "GiB/vCPU", "slots", "envs", "inst. mean", "peak", "room", "p99 ms", "USD low-high")
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
+    title = f"The best of {advice.considered:,} candidates, one of each family"
+    table = _table(title, "type", "GB/vCPU", "slots", "envs", "inst.", "peak", "room", "p99 ms", "USD low-high")
     for candidate in advice.candidates:
         table.add_row(*_candidate_row(candidate))
     return table
@@ -69,8 +84,7 @@ def _candidates(advice: Advice) -> Table:
 def _candidate_row(candidate: Candidate) -> tuple[str, ...]:
     return (
         candidate.instance_type.name,
-        f"{candidate.shape.memory_mb // 1024}",
-        f"{candidate.memory_gib_per_vcpu}",
+        f"{candidate.shape.memory_mb // 1024}/{candidate.shape.vcpu:g}",
         f"{candidate.shape.max_concurrency}",
         f"{candidate.sizing.peak}",
         f"{candidate.mean_instances:.1f}",
@@ -97,38 +111,41 @@ def _settings(advice: Advice) -> str:
         f"MaxVCpuCount {advice.cap.max_vcpu_count} ({advice.cap})\n"
         f"          function: MemorySize {best.shape.memory_mb}, GiB per vCPU {best.memory_gib_per_vcpu}, "
         f"concurrency {best.shape.max_concurrency}, MinExecutionEnvironments {advice.minimum_environments}{schedule}\n"
-        f"          throttled before capacity follows: {advice.throttled_share:.3%} of requests (estimate); "
+        f"          throttled before capacity follows: {advice.throttled_share:.3%} of requests; "
         f"default Lambda would have {advice.default_forecast.cold_starts:,.0f} cold starts a month"
     )
 
 
+def _simulated(advice: Advice, timeline: Timeline) -> str:
+    causes = ", ".join(f"{values.sum():,.0f} for want of {cause}" for cause, values in timeline.throttles.items())
+    return (
+        f"[bold]Simulated[/] through the real planner: {timeline.mean_instances:.2f} instances on average "
+        f"({advice.best.mean_instances:.2f} estimated), {timeline.instances.max()} at most; CPU at most "
+        f"{timeline.cpu_utilization.max():.0%}\n          throttled {timeline.throttled_share:.4%} of "
+        f"{timeline.arrivals.sum():,.0f}: {causes}"
+    )
+
+
 def _commitments(advice: Advice) -> Table:
-    table = Table(title="What a commitment would save, USD a month", title_justify="left")
-    table.add_column("plan")
-    for heading in ("promise/h", "covers/h", "saves low", "high", "of the whole"):
-        table.add_column(heading, justify="right")
-    table.add_column("holds")
+    title = "What a commitment would save, USD a month"
+    table = _table(title, "plan", "promise/h", "covers/h", "saves low", "high", "of all")
     flexible = [each for each in advice.commitments if each.offer.follows_any_instance_type]
     bound = [each for each in advice.commitments if not each.offer.follows_any_instance_type]
     for each in [*flexible[:SHOWN_COMMITMENTS], *bound[:2]]:
         offer = each.offer
         table.add_row(
-            f"{offer.plan.value.replace('_', ' ')}, {offer.years} y, {offer.payment.value.replace('_', ' ')}",
+            f"{_PLANS[offer.plan]}, {offer.years} y, {offer.payment.value.replace('_', ' ')}",
             f"{each.promised_usd_per_hour:.3f}",
             f"{each.covered_usd_per_hour:.3f}",
             f"{each.saving_low_usd:,.0f}",
             f"{each.saving_high_usd:,.0f}",
             f"{each.effective_discount:.0%}",
-            each.condition,
         )
     return table
 
 
 def _sensitivity(advice: Advice) -> Table:
-    table = Table(title="What would change the answer", title_justify="left")
-    table.add_column("input")
-    table.add_column("now", justify="right")
-    table.add_column("flips at", justify="right")
+    table = _table("What would change the answer", "input", "now", "flips at")
     for flip in advice.flips:
         at = "never, within 32 times" if flip.flips_at is None else f"{flip.flips_at:,.4g} {flip.unit}"
         table.add_row(flip.input_name, f"{flip.value:,.4g} {flip.unit}", at)

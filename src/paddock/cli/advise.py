@@ -14,6 +14,7 @@ from paddock.cli.options import DataDir, Output, OutputOption, resolved
 if TYPE_CHECKING:
     from paddock.advisor.advice import Advice
     from paddock.advisor.aws_calculator import CalculatorAnswer
+    from paddock.advisor.report.timeline import Timeline
     from paddock.advisor.traces.trace import Trace
 
 REFRESHED_PRICES = "prices.json"
@@ -59,13 +60,20 @@ def advise(
     ] = None,
     event: Annotated[Path | None, typer.Option(help="JSON file handed to the measured function.")] = None,
     method: Annotated[Method, typer.Option(help="Paddock's method, or AWS's public calculator's.")] = Method.PADDOCK,
+    html: Annotated[Path | None, typer.Option(help="Also write a self-contained HTML report with plots.")] = None,
+    simulate: Annotated[bool, typer.Option(help="Replay the traffic through the real planner.")] = True,
+    launch_seconds: Annotated[float, typer.Option(min=0, max=3600, help="Until an instance is there.")] = 90,
+    start_seconds: Annotated[
+        float, typer.Option(min=0, max=900, help="Until an environment serves, with its init.")
+    ] = 7,
     data_dir: DataDir = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Advise whether managed instances are right for this traffic, on which machines and at what price."""
+    from paddock.advisor.advice import with_simulated_throttles
     from paddock.advisor.documents import InputError
     from paddock.advisor.workload import Stated
-    from paddock.cli.advising import advice_for, calculator_answer, listed, measured
+    from paddock.cli.advising import advice_for, calculator_answer, listed, measured, simulated
 
     stated = Stated(
         duration_ms=duration_ms,
@@ -99,7 +107,15 @@ def advise(
     except InputError as error:
         typer.echo(f"paddock: {error}", err=True)
         raise typer.Exit(2) from None
-    _show(advice, output)
+    quiet = output is Output.JSON
+    timeline = None
+    if simulate:
+        timeline = simulated(advice, launch_seconds, start_seconds, quiet=quiet)
+        least = int(timeline.instances.min())
+        advice = with_simulated_throttles(advice, timeline.throttled_share, least)
+    _show(advice, timeline, output)
+    if html is not None:
+        _write_page(advice, timeline, html)
 
 
 def _traffic(
@@ -125,15 +141,27 @@ def _traffic(
     return traffic_from_shape(shape, rps, peak_rps, days)
 
 
-def _show(advice: Advice, output: Output) -> None:
+def _show(advice: Advice, timeline: Timeline | None, output: Output) -> None:
     from paddock.advisor.as_json import advice_as_json
     from paddock.cli.advice_text import print_advice
     from paddock.ports.clock import SystemClock
 
     if output is Output.JSON:
-        typer.echo(json.dumps(advice_as_json(advice), indent=1))
+        typer.echo(json.dumps(advice_as_json(advice, timeline), indent=1))
     else:
-        print_advice(advice, SystemClock().now().date())
+        print_advice(advice, timeline, SystemClock().now().date())
+
+
+def _write_page(advice: Advice, timeline: Timeline | None, target: Path) -> None:
+    from paddock.advisor.report.page import render
+    from paddock.ports.clock import SystemClock
+
+    try:
+        target.write_text(render(advice, timeline, SystemClock().now().date()), encoding="utf-8")
+    except OSError as error:
+        typer.echo(f"paddock: {target} cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"report: {target}", err=True)
 
 
 def _show_calculator(answer: CalculatorAnswer, output: Output) -> None:
