@@ -133,11 +133,7 @@ def test_a_package_that_is_not_there_is_said() -> None:
         (b"plain", "", {"timestamp": "1970-01-01T00:00:01.234Z", "level": "INFO", "message": "plain"}),
         (b"{not json", "", {"timestamp": "1970-01-01T00:00:01.234Z", "level": "INFO", "message": "{not json"}),
         (b"\xff\xfe", "", {"timestamp": "1970-01-01T00:00:01.234Z", "level": "INFO", "message": "\ufffd\ufffd"}),
-        (
-            b'{"a": "\xff"}',
-            "",
-            {"timestamp": "1970-01-01T00:00:01.234Z", "level": "INFO", "message": '{"a": "\ufffd"}'},
-        ),
+        (b'{"a": "\xff"}', "", {"a": "\ufffd"}),
     ],
 )
 def test_every_kept_line_is_json(message: bytes, request_id: str, expected: object) -> None:

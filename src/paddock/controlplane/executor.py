@@ -143,6 +143,8 @@ class Executor:
                 entitled_cores=worth * launch.instance_type.vcpu,
                 requested_at=self._clock.now(),
                 token=self._ids.hex(TOKEN_DIGITS),
+                security_group_ids=provider.security_group_ids or (self._settings.network.default_security_group_id,),
+                tags=(("aws:lambda:capacity-provider", provider.arn), *_propagated(provider)),
             )
             for launch in launches
         ]
@@ -151,7 +153,7 @@ class Executor:
         self._system_log.record(provider, Operation.LAUNCHING, intent)
         try:
             async with self._launches:
-                await self._launcher.launch(self._request(intent, provider))
+                await self._launcher.launch(self._request(intent))
         except LaunchError as error:
             await self._launch_failed(intent, provider, inventory, error)
         except Exception as error:
@@ -165,20 +167,18 @@ class Executor:
             self._launching.discard(intent.instance_id)
             self._hooks.again()
 
-    def _request(self, intent: InstanceIntent, provider: CapacityProvider) -> LaunchRequest:
-        groups = provider.security_group_ids or (self._settings.network.default_security_group_id,)
-        tags = provider.propagate_tags.explicit_tags if provider.propagate_tags else ()
+    def _request(self, intent: InstanceIntent) -> LaunchRequest:
         return LaunchRequest(
             instance_id=intent.instance_id,
             provider=intent.provider,
             instance_type=intent.instance_type,
             zone=intent.zone,
             subnet_id=intent.subnet_id,
-            security_group_ids=groups,
+            security_group_ids=intent.security_group_ids,
             entitled_cores=intent.entitled_cores,
             strict_cpu=self._settings.strict_cpu,
             token=intent.token,
-            tags=(("aws:lambda:capacity-provider", provider.arn), *tags),
+            tags=intent.tags,
         )
 
     async def _launch_failed(
@@ -291,6 +291,10 @@ class Executor:
             return {name: function_route(tx, name, self._settings.place) for name in changed if name is not None}
 
         self._hooks.route(await self._store.write(take))
+
+
+def _propagated(provider: CapacityProvider) -> tuple[tuple[str, str], ...]:
+    return provider.propagate_tags.explicit_tags if provider.propagate_tags else ()
 
 
 def _store_within_cap(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from paddock.controlplane.limits import WARM_UP_SECONDS
 from paddock.model.fleet import Environment, EnvironmentFailure, EnvironmentShape, ManagedInstance
 from paddock.model.ids import EnvironmentId, FunctionName, FunctionVersionKey, InstanceId, RevisionId, VersionName
 from paddock.model.states import EnvironmentPhase, InstancePhase, StateReasonCode
@@ -29,12 +30,19 @@ class EnvironmentRecord:
     most_in_flight: int = 0
     """The same since the environment began, for people."""
     used_cores: float | None = None
-    """Mean between the last two reports; None before there were two."""
+    """Mean between the last two reports; None before there were two after its warm-up."""
     cpu_utilization: float | None = None
     _measured: tuple[float, float] | None = None
+    _ready_seen_at: float | None = None
 
     def measure(self, at: float, cpu_seconds: float) -> None:
-        """`at` is when the agent measured, by its own clock."""
+        """`at` is when the agent measured, by its own clock. What was used while it warmed up does not count."""
+        if self.phase is not EnvironmentPhase.READY:
+            return
+        if self._ready_seen_at is None:
+            self._ready_seen_at = at
+        if at - self._ready_seen_at < WARM_UP_SECONDS:
+            return
         before, self._measured = self._measured, (at, cpu_seconds)
         if before is not None and at > before[0]:
             self.used_cores = max(0.0, cpu_seconds - before[1]) / (at - before[0])

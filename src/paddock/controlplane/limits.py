@@ -23,6 +23,8 @@ UNKNOWN_LISTS = 2
 PLAN_INTERVAL_SECONDS = 0.05
 """Between two plans of one provider: changes that come together are planned together."""
 SAMPLE_SECONDS = 1.0
+WARM_UP_SECONDS = 10.0
+"""An environment is ready when its first worker asks for work; the CPU the others start with is no load."""
 LOAD_SAMPLES = 400
 """Per revision; a little more than the scaler's longest window, at one a second."""
 

@@ -16,6 +16,7 @@ from paddock.model.fleet import (
     VersionOutcome,
     VersionRemoved,
 )
+from paddock.model.ids import EnvironmentId
 from paddock.ports.store import PlanRecord, Transaction
 
 
@@ -26,7 +27,7 @@ class PlanHistory:
         self.last: PlanRecord | None = None
         self._kept_reasons: tuple[Reason, ...] = ()
         self._kept_at: datetime | None = None
-        self._assigned: dict[str, frozenset[str]] = {}
+        self._assigned: dict[EnvironmentId, tuple[str, bool]] = {}
 
     def record(self, plan: Plan, now: datetime) -> PlanRecord | None:
         """What is to be kept of this plan, if anything; its number is given when it is."""
@@ -47,20 +48,23 @@ class PlanHistory:
             yield _outcome(outcome)
 
     def _changed_assignments(self, plan: Plan) -> Iterator[str]:
-        assigned: dict[str, frozenset[str]] = {
-            assignment.instance_id: frozenset(
-                f"{each.key} {each.environment_id}{' (drain)' if each.draining else ''}"
+        before, self._assigned = (
+            self._assigned,
+            {
+                each.environment_id: (f"{each.key} {each.environment_id} on {assignment.instance_id}", each.draining)
+                for assignment in plan.assignments
                 for each in assignment.environments
-            )
-            for assignment in plan.assignments
-        }
-        for instance_id, wanted in assigned.items():
-            before = self._assigned.get(instance_id, frozenset())
-            for environment in sorted(wanted - before):
-                yield f"assign {environment} to {instance_id}"
-            for environment in sorted(before - wanted):
-                yield f"withdraw {environment} from {instance_id}"
-        self._assigned = assigned
+            },
+        )
+        for environment_id, (text, draining) in self._assigned.items():
+            known = before.get(environment_id)
+            if known is None:
+                yield f"start {text}"
+            elif draining and not known[1]:
+                yield f"drain {text}"
+        for environment_id, (text, _) in before.items():
+            if environment_id not in self._assigned:
+                yield f"end {text}"
 
 
 def keep(tx: Transaction, record: PlanRecord) -> None:

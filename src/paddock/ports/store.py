@@ -22,6 +22,7 @@ from paddock.model.ids import (
     FunctionVersionKey,
     InstanceId,
     InvocationId,
+    SecurityGroupId,
     SubnetId,
 )
 from paddock.model.instance_types import InstanceType
@@ -52,6 +53,9 @@ class InstanceIntent:
     entitled_cores: float
     requested_at: datetime
     token: str = field(repr=False)
+    security_group_ids: tuple[SecurityGroupId, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    """Those of the launch; what anybody adds later is a `TagSet`."""
     stop_reason: str | None = None
 
 

@@ -8,6 +8,7 @@ throughput does not hang on the disk's sync time.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -180,6 +181,7 @@ def _migrate(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", "paddock.stores:migrations")
     config.attributes["connection"] = connection

@@ -8,5 +8,5 @@ from paddock.stores.schema import METADATA
 
 connection = context.config.attributes["connection"]
 # SQLite can change a table only by copying it: batch mode does that, and nothing elsewhere.
-context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True)
+context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True, transactional_ddl=True)
 context.run_migrations()
