@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -108,6 +110,14 @@ def test_plain_names_come_before_extras_and_new_generations_before_old() -> None
     assert [each.name for each in ranked] == [
         "c7a.xlarge", "c7i.xlarge", "c6i.xlarge", "c5.xlarge", "c7id.xlarge", "c7i-flex.xlarge",
     ]  # fmt: skip
+
+
+def test_a_type_whose_price_nobody_knows_comes_after_older_ones_with_a_price() -> None:
+    priced = replace(a_type("c7i.xlarge"), on_demand_usd_per_hour=Decimal("0.1785"))
+
+    ranked = rank_types([a_type("c8i.xlarge"), priced], SMALL, at_least=2)
+
+    assert [each.name for each in ranked] == ["c7i.xlarge", "c8i.xlarge"]
 
 
 def test_a_name_of_another_shape_is_ranked_too() -> None:

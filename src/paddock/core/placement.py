@@ -9,8 +9,8 @@ Rules of this module:
 Which type (AWS publishes no rule; this one gives what was seen there, xlarge for 1 vCPU, 8xlarge for 8 vCPU): the
 smallest that holds two environments, so that a republish finds room beside what it replaces; of those the one with the
 least memory, which makes the function's GiB per vCPU choose the family; then the plainest name, since letters other
-than the processor's (a, g, i) are extras that cost; then the newest generation. Large versions take larger instances,
-about six for the whole.
+than the processor's (a, g, i) are extras that cost; then those whose price is known, since nobody should get a bill
+that nobody can foretell; then the newest generation. Large versions take larger instances, about six for the whole.
 """
 
 from __future__ import annotations
@@ -158,11 +158,13 @@ _ARCHITECTURE_NAMES = {Architecture.X86_64: "x86_64", Architecture.ARM64: "arm64
 def rank_types(types: Iterable[InstanceType], shape: EnvironmentShape, *, at_least: int) -> tuple[InstanceType, ...]:
     """The types in the order they should be tried for `at_least` environments; those that hold fewer come last."""
 
-    def rank(instance_type: InstanceType) -> tuple[int, int, float, int, int, str]:
+    def rank(instance_type: InstanceType) -> tuple[int, int, float, int, bool, int, str]:
         lacking = max(0, at_least - holds(instance_type, shape))
         parsed = parse_instance_type_name(instance_type.name)
         generation, extras = (parsed.generation, len(parsed.attributes.lstrip("agi"))) if parsed else (0, 0)
-        return (lacking, instance_type.vcpu, instance_type.memory_gib, extras, -generation, instance_type.name)
+        unpriced = instance_type.on_demand_usd_per_hour is None
+        plainness = (extras, unpriced, -generation, instance_type.name)
+        return (lacking, instance_type.vcpu, instance_type.memory_gib, *plainness)
 
     return tuple(sorted((each for each in types if holds(each, shape)), key=rank))
 

@@ -12,12 +12,12 @@ FUNCTIONS = (THUMBNAILER, PRICING)
 
 DEFAULT_SECONDS = 60
 MAX_SECONDS = 3600
-THUMBNAILS_PER_SECOND = 20.0
-ORDERS_PER_SECOND = 20.0
-"""Together a third to a half of two cores here: the point is concurrency, not heat."""
+THUMBNAILS_PER_SECOND = 10.0
+ORDERS_PER_SECOND = 10.0
+"""Well within two cores, client and server together: the point is concurrency, not heat."""
 
-DOWNSTREAM_WAIT_MS = 400
-"""Long enough that about eight invocations of each function wait at any moment: Little's law, 20 per second × 0.4 s."""
+DOWNSTREAM_WAIT_MS = 1200
+"""Long enough that twelve invocations of each function wait at any moment: Little's law, 10 a second × 1.2 s."""
 
 MAX_CONCURRENCY = 16
 _PHOTOS = ("chelsea", "coffee", "hubble_deep_field", "rocket")
