@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
 from bench import requests, table
+from bench.cpu import busy_seconds
 from bench.processes import load
 from bench.subjects import SUBJECTS, Reached, Surroundings
 from bench.table import Key, Measured
@@ -19,6 +21,10 @@ from paddock.runtimes.progress import Progress
 from paddock.runtimes.store import RuntimeStore
 
 REFERENCE = "limit"
+QUIET_SECONDS = 10.0
+QUIET_PROBE_SECONDS = 0.3
+QUIET_SHARE = 0.2
+"""Of one core."""
 RUNTIMES_DIR = Path(".cache")
 """Where tests and demos of this repository install runtimes too."""
 
@@ -43,7 +49,18 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def wait_for_quiet() -> None:
+    """Others use the machine too: wait for a moment in which they do not, but not for ever."""
+    deadline = time.monotonic() + QUIET_SECONDS
+    while time.monotonic() < deadline:
+        before = busy_seconds()
+        time.sleep(QUIET_PROBE_SECONDS)
+        if busy_seconds() - before < QUIET_SHARE * QUIET_PROBE_SECONDS:
+            return
+
+
 def measure(reached: Reached, in_flight: int, options: argparse.Namespace) -> Measured:
+    wait_for_quiet()
     payload = requests.payload(options.payload)
     result = load(
         {
@@ -84,7 +101,9 @@ def main() -> None:
         reached: dict[tuple[str, int], Reached] = {}
         for name in chosen:
             for slots in {max(count, options.slots) for count in in_flight}:
-                surroundings = Surroundings(runtime, slots, not options.without_execution_env, directory)
+                surroundings = Surroundings(
+                    runtime, slots, not options.without_execution_env, directory, options.runtimes_dir
+                )
                 reached[name, slots] = stack.enter_context(SUBJECTS[name](surroundings))
         for number in range(options.rounds):
             one: dict[Key, Measured] = {}
@@ -102,6 +121,11 @@ def main() -> None:
         f"others used {100 * sum(noise) / len(noise):.0f} % (at most {100 * max(noise):.0f} %)"
     )
     print(table.text(table.rows(rounds, REFERENCE)))
+    for (name, slots), subject in reached.items():
+        if subject.figures:
+            print(f"\n{name}, {slots} slots:")
+            for what, figure in subject.figures.items():
+                print(f"  {what.ljust(48)} {figure:8.2f}")
 
 
 def say(progress: Progress) -> None:

@@ -71,6 +71,8 @@ class Router(asyncio.Protocol):
         self._polls = polls
         self._instance_id = instance_id
         self._reader = FrameReader()
+        self._loop = asyncio.get_running_loop()
+        self._frames: list[bytes] = []
         self._transport = cast("asyncio.Transport", None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -86,7 +88,13 @@ class Router(asyncio.Protocol):
 
     def answer(self, call: int, header: bytes, body: bytes) -> None:
         head = HEAD.pack(len(header) + len(body), FrameKind.RESULT, 0, len(header), call)
-        self._transport.write(b"".join((head, header, body)))
+        if not self._frames:
+            self._loop.call_soon(self._flush)
+        self._frames.append(b"".join((head, header, body)))
+
+    def _flush(self) -> None:
+        self._transport.write(b"".join(self._frames))
+        self._frames.clear()
 
     def _invoke(self, call: int, header: bytes, payload: bytes) -> None:
         known = invoke_header_decoder.decode(header)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -46,17 +46,24 @@ class Started:
 
 @contextmanager
 def started(
-    arguments: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    arguments: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    log: Path | None = None,
 ) -> Iterator[Started]:
-    process = subprocess.Popen(
-        [str(argument) for argument in arguments],
-        stdout=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        env=None if environment is None else dict(environment),
-        cwd=cwd,
-        text=True,
-        start_new_session=True,
-    )
+    """`log` takes what it says on standard error."""
+    with ExitStack() as stack:
+        process = subprocess.Popen(
+            [str(argument) for argument in arguments],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stderr=None if log is None else stack.enter_context(log.open("ab")),
+            env=None if environment is None else dict(environment),
+            cwd=cwd,
+            text=True,
+            start_new_session=True,
+        )
     one = Started(process)
     try:
         yield one

@@ -79,11 +79,12 @@ class Product:
 @contextmanager
 def product(directory: Path, runtimes: Path, *, auth: str = "sigv4") -> Iterator[Product]:
     """`runtimes` is where runtimes are installed: shared with what it is compared to."""
-    data_dir = directory / f"data-{auth}"
-    data_dir.mkdir(exist_ok=True)
+    data_dir = directory / "data"
+    data_dir.mkdir(parents=True)
     environment = {**os.environ, "PADDOCK_RUNTIMES_DIR": str(runtimes.absolute())}
     command = [sys.executable, "-m", "paddock.cli.main", "up", "--port", "0", "--auth", auth]
-    with started([*command, "--data-dir", data_dir], environment=environment) as server:
+    log = directory / "server.log"
+    with started([*command, "--data-dir", data_dir], environment=environment, log=log) as server:
         line = server.line()
         while not line.startswith("ready"):
             line = server.line()

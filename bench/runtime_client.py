@@ -11,6 +11,7 @@ from paddock.runtimes.environment import EnvironmentFacts, ProcessKind, managed_
 from paddock.runtimes.installed import InstalledRuntime
 
 FUNCTIONS = Path(__file__).parent / "functions"
+WITHOUT_EXECUTION_ENV = FUNCTIONS / "without_execution_env"
 HANDLER = "index.handler"
 MEMORY_MB = 2048
 VCPU = 1.0
@@ -24,7 +25,7 @@ def runtime_client(
     task_root = FUNCTIONS / "noop"
     customer: dict[str, str] = {}
     if not execution_env:
-        customer["AWS_LAMBDA_EXEC_WRAPPER"] = str(FUNCTIONS / "without_execution_env")
+        customer["AWS_LAMBDA_EXEC_WRAPPER"] = str(WITHOUT_EXECUTION_ENV)
     command = runtime.command(HANDLER, MEMORY_MB, VCPU, task_root, slots, customer)
     facts = EnvironmentFacts(
         function_name="f",

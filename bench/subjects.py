@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench import requests
 from bench.processes import started_module
-from bench.runtime_client import runtime_client
+from bench.product import FUNCTION, deploy, product
+from bench.runtime_client import WITHOUT_EXECUTION_ENV, runtime_client
 from paddock.runtimes.installed import InstalledRuntime
 
 KEY = (requests.ACCESS_KEY_ID, requests.SECRET_ACCESS_KEY)
@@ -24,6 +26,7 @@ class Reached:
     runtime: tuple[int, ...]
     key: tuple[str, str] | None
     function: str = "f"
+    figures: dict[str, float] = field(default_factory=dict)
 
     def request(self, payload: bytes) -> bytes:
         return requests.invoke(self.port, self.function, payload, key=self.key)
@@ -37,6 +40,7 @@ class Surroundings:
     slots: int
     execution_env: bool
     directory: Path
+    runtimes_dir: Path
 
 
 Subject = Callable[[Surroundings], AbstractContextManager[Reached]]
@@ -73,6 +77,17 @@ def bare_agent(surroundings: Surroundings, *, check: bool = True) -> Iterator[Re
 
 
 @contextmanager
+def paddock(surroundings: Surroundings, *, auth: str = "sigv4") -> Iterator[Reached]:
+    """The whole product, as one command starts it: one environment on one of its instances."""
+    variables = {} if surroundings.execution_env else {"AWS_LAMBDA_EXEC_WRAPPER": str(WITHOUT_EXECUTION_ENV)}
+    with product(surroundings.directory / f"{auth}-{surroundings.slots}", surroundings.runtimes_dir, auth=auth) as it:
+        deploy(it, surroundings.runtime.runtime.identifier, surroundings.slots, 1, variables)
+        platform, runtimes = it.groups()
+        key = it.key if auth == "sigv4" else None
+        yield Reached(it.port, platform, runtimes, key, FUNCTION, it.figures)
+
+
+@contextmanager
 def _client(surroundings: Surroundings, runtime_api: str) -> Iterator[int]:
     with runtime_client(
         surroundings.runtime, runtime_api, surroundings.slots, execution_env=surroundings.execution_env
@@ -84,4 +99,6 @@ SUBJECTS: dict[str, Subject] = {
     "echo": echo,
     "limit": limit,
     "bare agent": bare_agent,
+    "paddock": paddock,
+    "unsigned": partial(paddock, auth="none"),
 }

@@ -79,7 +79,7 @@ class Connections:
                 log.debug("the agent of %s cannot be reached: %s", route.instance_id, error)
             else:
                 await _until_closed(link)
-                log.warning("the connection to the agent of %s broke", route.instance_id)
+                log.info("the connection to the agent of %s ended", route.instance_id)
                 if link.greeted:
                     delay = FIRST_RETRY_SECONDS
             await asyncio.sleep(delay)

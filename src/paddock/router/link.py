@@ -88,6 +88,7 @@ class AgentLink(asyncio.Protocol):
             else:
                 self._write_soon(frame)
         else:
+            # Head and body in turn, so always an even number of pieces.
             self._long.append(deque(frames_of(FrameKind.INVOKE, number, header, payload)))
             self._write_long()
 
@@ -216,8 +217,6 @@ class AgentLink(asyncio.Protocol):
         waiting = self._long
         while waiting and not self._paused:
             pieces = waiting.popleft()
-            self._transport.write(pieces.popleft())
-            if pieces:
-                self._transport.write(pieces.popleft())
+            self._transport.writelines((pieces.popleft(), pieces.popleft()))
             if pieces:
                 waiting.append(pieces)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from paddock.core.routing.counters import VersionCounts
 from paddock.core.routing.names import named
 from paddock.core.routing.table import RoutingTable
 from paddock.model.arns import Place
@@ -32,6 +30,7 @@ from paddock.router.dispatch import Dispatcher
 from paddock.router.front import InvokeFront, dice_of
 from paddock.router.limits import PENDING_EVENTS
 from paddock.router.routes import function_rules, placement
+from paddock.router.statistics import VersionStatistics
 from paddock.router.traces import TraceHeaders
 from paddock.wire.routes import (
     EnvironmentRoute,
@@ -46,17 +45,11 @@ from paddock.wire.routes import (
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class VersionStatistics:
-    """One version as this router has seen it since it started; `in_flight` is of the moment."""
-
-    key: FunctionVersionKey
-    in_flight: int
-    counts: VersionCounts
-
-
 class Router:
-    """Implements `RouteSink` and `Invoker`; `front` has the HTTP handlers. Nothing flows while `run` does not."""
+    """Implements `RouteSink`, `Invoker` and `ThrottleSource`; `front` has the HTTP handlers.
+
+    Nothing flows while `run` does not.
+    """
 
     def __init__(
         self,
@@ -160,6 +153,10 @@ class Router:
             VersionStatistics(key, in_flight, counters.counts())
             for key, counters, in_flight in self._table.destinations()
         )
+
+    def throttle_counts(self) -> Mapping[FunctionVersionKey, int]:
+        """Refusals for want of capacity, of every version, since the start (`ThrottleSource`)."""
+        return {key: sum(counters.throttles.values()) for key, counters, _ in self._table.destinations()}
 
     # --- inside ---
 

@@ -1,0 +1,17 @@
+"""What a router can say of one version: counts since it started, and what is in flight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paddock.core.routing.counters import VersionCounts
+from paddock.model.ids import FunctionVersionKey
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatistics:
+    """`in_flight` is of the moment, slots held by handlers that outlived their timeout included."""
+
+    key: FunctionVersionKey
+    in_flight: int
+    counts: VersionCounts
