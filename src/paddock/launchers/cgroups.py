@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from paddock.launchers.cgroup_delegation import shared_parent
+
 MOUNTS = Path("/proc/self/mountinfo")
 OWN_GROUPS = Path("/proc/self/cgroup")
 
 _V1_CONTROLLERS = ("cpu", "cpuacct", "memory")
 _V2_CONTROLLERS = ("cpu", "memory")
+_PROCESSES = "pids"
+"""Taken where it is there: without it nothing counts processes."""
 _PERIOD_US = 50_000
 """Of a CPU quota: half the kernel's default, so that a throttled request waits at most that long."""
 _SHARES_PER_CORE = 1024
@@ -33,6 +37,20 @@ class CpuShare:
     strict: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryShare:
+    """What an environment may hold. `tmp_bytes` is the size of a `/tmp` in memory, which comes on top: on AWS it is a
+    disk.
+    """
+
+    memory_bytes: int
+    tmp_bytes: int = 0
+
+    @property
+    def limit_bytes(self) -> int:
+        return self.memory_bytes + self.tmp_bytes
+
+
 class Cgroup(Protocol):
     """One group; it may be made of several directories."""
 
@@ -44,17 +62,23 @@ class Cgroup(Protocol):
         """A process joins by writing `0` to each."""
         ...
 
-    def child(self, name: str, cpu: CpuShare, memory_bytes: int | None) -> Cgroup: ...
+    def child(
+        self, name: str, cpu: CpuShare, memory: MemoryShare | int | None, max_processes: int | None = None
+    ) -> Cgroup: ...
 
     def cpu_seconds(self) -> float: ...
 
     def memory_bytes(self) -> int:
-        """In use and not to be had back at once."""
+        """In use and not to be had back at once; what lies in a `/tmp` in memory is not counted."""
         ...
 
     def out_of_memory_kills(self) -> int: ...
 
     def pids(self) -> list[int]: ...
+
+    def kill(self) -> None:
+        """No new process from now on; all are told to die where the kernel does that at one word. Does not wait."""
+        ...
 
     def remove(self) -> None: ...
 
@@ -68,7 +92,7 @@ def open_cgroups(mounts: str, own_groups: str, name: str, cpu: CpuShare) -> Cgro
             return CgroupV1(v1).child(name, cpu, None)
         v2 = _v2_directory(mounts, own)
         if v2 is not None:
-            return CgroupV2(v2).child(name, cpu, None)
+            return CgroupV2(shared_parent(*v2)).child(name, cpu, None)
     except OSError:
         return None
     return None
@@ -105,25 +129,27 @@ def _inside(mount: Path, root: str, own: str) -> Path:
 def _v1_directories(mounts: str, own: Mapping[str, str]) -> dict[str, Path] | None:
     directories = {}
     for mount, root, options in _mounted(mounts, "cgroup"):
-        for controller in _V1_CONTROLLERS:
+        for controller in (*_V1_CONTROLLERS, _PROCESSES):
             if controller in options:
                 directories[controller] = _inside(mount, root, own.get(controller, "/"))
-    return directories if len(directories) == len(_V1_CONTROLLERS) else None
+    return directories if directories.keys() >= set(_V1_CONTROLLERS) else None
 
 
-def _v2_directory(mounts: str, own: Mapping[str, str]) -> Path | None:
+def _v2_directory(mounts: str, own: Mapping[str, str]) -> tuple[Path, Path] | None:
+    """The hierarchy's own directory, and this process's."""
     for mount, root, _ in _mounted(mounts, "cgroup2"):
         directory = _inside(mount, root, own.get("", "/"))
         if set(_V2_CONTROLLERS) <= set(_read(directory / "cgroup.controllers").split()):
-            return directory
+            return mount, directory
     return None
 
 
 class CgroupV1:
     """One directory for each of the controllers; `cpu` and `cpuacct` may be the same one."""
 
-    def __init__(self, by_controller: Mapping[str, Path]) -> None:
+    def __init__(self, by_controller: Mapping[str, Path], tmp_bytes: int = 0) -> None:
         self._by_controller = dict(by_controller)
+        self._tmp_bytes = tmp_bytes
 
     @property
     def directories(self) -> tuple[Path, ...]:
@@ -133,33 +159,47 @@ class CgroupV1:
     def join_files(self) -> tuple[Path, ...]:
         return tuple(directory / "cgroup.procs" for directory in self.directories)
 
-    def child(self, name: str, cpu: CpuShare, memory_bytes: int | None) -> CgroupV1:
-        made = CgroupV1({controller: directory / name for controller, directory in self._by_controller.items()})
+    def child(
+        self, name: str, cpu: CpuShare, memory: MemoryShare | int | None, max_processes: int | None = None
+    ) -> CgroupV1:
+        share = _share(memory)
+        below = {controller: directory / name for controller, directory in self._by_controller.items()}
+        made = CgroupV1(below, 0 if share is None else share.tmp_bytes)
         try:
             for directory in made.directories:
                 directory.mkdir(exist_ok=True)
-            made._limit(cpu, memory_bytes)
+            made._limit(cpu, share)
+            if max_processes is not None:
+                made._limit_processes(max_processes)
         except OSError:
             made.remove()
             raise
         return made
 
-    def _limit(self, cpu: CpuShare, memory_bytes: int | None) -> None:
+    def _limit(self, cpu: CpuShare, share: MemoryShare | None) -> None:
         cpu_directory, memory_directory = self._by_controller["cpu"], self._by_controller["memory"]
         (cpu_directory / "cpu.shares").write_text(str(max(2, round(cpu.cores * _SHARES_PER_CORE))))
         if cpu.strict:
             (cpu_directory / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
             (cpu_directory / "cpu.cfs_quota_us").write_text(str(max(1000, round(cpu.cores * _PERIOD_US))))
-        if memory_bytes is not None:
-            (memory_directory / "memory.limit_in_bytes").write_text(str(memory_bytes))
+        if share is not None:
+            (memory_directory / "memory.limit_in_bytes").write_text(str(share.limit_bytes))
+            # Swap does not stretch the limit, where swap is counted at all.
+            with contextlib.suppress(OSError):
+                (memory_directory / "memory.memsw.limit_in_bytes").write_text(str(share.limit_bytes))
+
+    def _limit_processes(self, most: int) -> None:
+        if _PROCESSES in self._by_controller:
+            (self._by_controller[_PROCESSES] / "pids.max").write_text(str(most))
 
     def cpu_seconds(self) -> float:
         return _number(self._by_controller["cpuacct"] / "cpuacct.usage") / 1e9
 
     def memory_bytes(self) -> int:
         directory = self._by_controller["memory"]
-        reclaimable = _field(_read(directory / "memory.stat"), "total_inactive_file")
-        return max(0, _number(directory / "memory.usage_in_bytes") - reclaimable)
+        detail = _read(directory / "memory.stat")
+        in_tmp = min(self._tmp_bytes, _field(detail, "total_shmem"))
+        return max(0, _number(directory / "memory.usage_in_bytes") - _field(detail, "total_inactive_file") - in_tmp)
 
     def out_of_memory_kills(self) -> int:
         return _field(_read(self._by_controller["memory"] / "memory.oom_control"), "oom_kill")
@@ -167,13 +207,21 @@ class CgroupV1:
     def pids(self) -> list[int]:
         return _pids(self._by_controller["memory"])
 
+    def kill(self) -> None:
+        """Version 1 has no word for it: whoever waits for the end kills `pids` one by one, and none is born
+        meanwhile.
+        """
+        with contextlib.suppress(OSError):
+            self._limit_processes(0)
+
     def remove(self) -> None:
         _remove(self.directories)
 
 
 class CgroupV2:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, tmp_bytes: int = 0) -> None:
         self._directory = directory
+        self._tmp_bytes = tmp_bytes
 
     @property
     def directories(self) -> tuple[Path, ...]:
@@ -183,38 +231,47 @@ class CgroupV2:
     def join_files(self) -> tuple[Path, ...]:
         return (self._directory / "cgroup.procs",)
 
-    def child(self, name: str, cpu: CpuShare, memory_bytes: int | None) -> CgroupV2:
+    def child(
+        self, name: str, cpu: CpuShare, memory: MemoryShare | int | None, max_processes: int | None = None
+    ) -> CgroupV2:
         """Fails with `OSError` (EBUSY) where the parent holds processes itself: the kernel's rule."""
-        enabled = set(_read(self._directory / "cgroup.subtree_control").split())
-        missing = [controller for controller in _V2_CONTROLLERS if controller not in enabled]
+        offered = _read(self._directory / "cgroup.controllers").split()
+        enabled = _read(self._directory / "cgroup.subtree_control").split()
+        wanted = [*_V2_CONTROLLERS, *([_PROCESSES] if _PROCESSES in offered else [])]
+        missing = [controller for controller in wanted if controller not in enabled]
         if missing:
             (self._directory / "cgroup.subtree_control").write_text(" ".join(f"+{one}" for one in missing))
-        made = CgroupV2(self._directory / name)
+        share = _share(memory)
+        made = CgroupV2(self._directory / name, 0 if share is None else share.tmp_bytes)
         try:
             made._directory.mkdir(exist_ok=True)
-            made._limit(cpu, memory_bytes)
+            made._limit(cpu, share)
+            if max_processes is not None and _PROCESSES in offered:
+                (made._directory / "pids.max").write_text(str(max_processes))
         except OSError:
             made.remove()
             raise
         return made
 
-    def _limit(self, cpu: CpuShare, memory_bytes: int | None) -> None:
+    def _limit(self, cpu: CpuShare, share: MemoryShare | None) -> None:
         weight = min(10_000, max(1, round(cpu.cores * _WEIGHT_PER_CORE)))
         (self._directory / "cpu.weight").write_text(str(weight))
         if cpu.strict:
             (self._directory / "cpu.max").write_text(f"{max(1000, round(cpu.cores * _PERIOD_US))} {_PERIOD_US}")
-        if memory_bytes is not None:
-            (self._directory / "memory.max").write_text(str(memory_bytes))
-            # Half an environment is of no use: all of it goes when one of its processes must.
-            with contextlib.suppress(OSError):
-                (self._directory / "memory.oom.group").write_text("1")
+        if share is not None:
+            (self._directory / "memory.max").write_text(str(share.limit_bytes))
+            # Half an environment is of no use: all of it goes when one of its processes must. Swap is no memory.
+            for name, value in (("memory.oom.group", "1"), ("memory.swap.max", "0")):
+                with contextlib.suppress(OSError):
+                    (self._directory / name).write_text(value)
 
     def cpu_seconds(self) -> float:
         return _field(_read(self._directory / "cpu.stat"), "usage_usec") / 1e6
 
     def memory_bytes(self) -> int:
-        reclaimable = _field(_read(self._directory / "memory.stat"), "inactive_file")
-        return max(0, _number(self._directory / "memory.current") - reclaimable)
+        detail = _read(self._directory / "memory.stat")
+        in_tmp = min(self._tmp_bytes, _field(detail, "shmem"))
+        return max(0, _number(self._directory / "memory.current") - _field(detail, "inactive_file") - in_tmp)
 
     def out_of_memory_kills(self) -> int:
         return _field(_read(self._directory / "memory.events"), "oom_kill")
@@ -222,8 +279,17 @@ class CgroupV2:
     def pids(self) -> list[int]:
         return _pids(self._directory)
 
+    def kill(self) -> None:
+        for name, value in (("pids.max", "0"), ("cgroup.kill", "1")):
+            with contextlib.suppress(OSError):
+                (self._directory / name).write_text(value)
+
     def remove(self) -> None:
         _remove(self.directories)
+
+
+def _share(memory: MemoryShare | int | None) -> MemoryShare | None:
+    return MemoryShare(memory) if isinstance(memory, int) else memory
 
 
 def _read(path: Path) -> str:
