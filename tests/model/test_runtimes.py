@@ -50,8 +50,10 @@ def test_managed_instances_refuse_older_runtimes_in_awss_words(identifier: str) 
     [
         "python3.13",
         "python3.14",
+        "python3.15",
         "nodejs22.x",
         "nodejs24.x",
+        "nodejs26.x",
         "java21",
         "java25",
         "dotnet8",

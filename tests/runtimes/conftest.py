@@ -64,12 +64,12 @@ Start = Callable[..., StartedRuntime]
 
 @pytest.fixture
 def start(tmp_path: Path, runtime_api: RuntimeApi) -> Iterator[Start]:
-    """Starts a runtime on function code given as {file name: text}, as the agent would without any isolation."""
+    """Starts a runtime on function code given as {file name: content}, as the agent would without any isolation."""
     started: list[subprocess.Popen[str]] = []
 
     def start_runtime(
         runtime: InstalledRuntime,
-        files: Mapping[str, str],
+        files: Mapping[str, str | bytes],
         handler: str,
         *,
         max_concurrency: int | None = 4,
@@ -77,10 +77,10 @@ def start(tmp_path: Path, runtime_api: RuntimeApi) -> Iterator[Start]:
         customer: Mapping[str, str] | None = None,
     ) -> StartedRuntime:
         task_root = tmp_path / "task"
-        for name, text in files.items():
+        for name, content in files.items():
             file = task_root / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
             file.chmod(0o755)
         customer = customer or {}
         command = runtime.command(handler, 2048, vcpu, task_root, max_concurrency, customer)

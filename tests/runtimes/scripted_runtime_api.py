@@ -6,6 +6,7 @@ import json
 import queue
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,30 +19,35 @@ WAIT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What a runtime posted: `kind` is `response` or `error`."""
+    """What a runtime posted: `kind` is `response` or `error`, `error_type` what it said in the header."""
 
     kind: str
     document: Any
+    error_type: str = ""
 
 
 class RuntimeApi:
-    """`most_polls` is the most `/next` requests that were open at once."""
+    """`most_polls` is the most `/next` requests that were open at once; `post_status` is what a post is answered."""
 
     def __init__(self, port: int) -> None:
         self.address = f"127.0.0.1:{port}"
         self.most_polls = 0
+        self.post_status = 202
         self.init_errors: list[tuple[str, Any]] = []
         self._open_polls = 0
         self._events: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
-        self._answers: dict[str, Answer] = {}
+        self._answers: defaultdict[str, list[Answer]] = defaultdict(list)
         self._changed = threading.Condition()
         self._next_id = 0
 
     def dispatch(self, event: object) -> str:
+        return self.dispatch_bytes(json.dumps(event).encode())
+
+    def dispatch_bytes(self, payload: bytes) -> str:
         with self._changed:
             self._next_id += 1
             invocation_id = f"00000000-0000-4000-8000-{self._next_id:012d}"
-        self._events.put((invocation_id, json.dumps(event).encode()))
+        self._events.put((invocation_id, payload))
         return invocation_id
 
     def wait_for_polls(self, count: int) -> None:
@@ -52,10 +58,19 @@ class RuntimeApi:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.init_errors) >= count, WAIT_SECONDS)
 
-    def answer(self, invocation_id: str) -> Answer:
+    @property
+    def posts(self) -> list[Answer]:
         with self._changed:
-            assert self._changed.wait_for(lambda: invocation_id in self._answers, WAIT_SECONDS)
-            return self._answers[invocation_id]
+            return [answer for answers in self._answers.values() for answer in answers]
+
+    def answer(self, invocation_id: str) -> Answer:
+        return self.answers(invocation_id, 1)[0]
+
+    def answers(self, invocation_id: str, count: int) -> list[Answer]:
+        """All that was posted for an invocation, once that is as many as `count`."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._answers[invocation_id]) >= count, WAIT_SECONDS)
+            return list(self._answers[invocation_id])
 
     def take_event(self) -> tuple[str, bytes] | None:
         with self._changed:
@@ -74,7 +89,7 @@ class RuntimeApi:
             if subject == "init":
                 self.init_errors.append((error_type, document))
             else:
-                self._answers[subject] = Answer(kind, document)
+                self._answers[subject].append(Answer(kind, document, error_type))
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -102,7 +117,7 @@ def scripted_runtime_api() -> Iterator[RuntimeApi]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             api.take_post(self.path, self.headers.get("Lambda-Runtime-Function-Error-Type", ""), body)
-            self.send_response(202)
+            self.send_response(api.post_status)
             self._finish(b'{"status":"OK"}\n')
 
         def _finish(self, body: bytes) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from paddock.runtimes import InterpreterMissing, RuntimeStore, RuntimeUnavailable
-from paddock.runtimes.interpreters import PYTHON_MINORS, find_python, python_stand_in_order
+from paddock.runtimes.languages import java
+from paddock.runtimes.languages.java_interpreters import find_java
+from paddock.runtimes.languages.python_interpreters import PYTHON_MINORS, find_python, python_stand_in_order
 
 Environ = dict[str, str]
 Pretend = Callable[..., Path]
@@ -36,7 +38,13 @@ def pretend() -> Pretend:
 
 @pytest.mark.parametrize(
     ("asked", "order"),
-    [(13, (13, 14, 12, 11, 10)), (14, (14, 13, 12, 11, 10)), (11, (11, 12, 10, 13, 14)), (10, (10, 11, 12, 13, 14))],
+    [
+        (13, (13, 14, 12, 11, 10)),
+        (14, (14, 13, 12, 11, 10)),
+        (11, (11, 12, 10, 13, 14)),
+        (10, (10, 11, 12, 13, 14)),
+        (15, (14, 13, 12, 11, 10)),
+    ],
 )
 def test_the_nearest_version_stands_in_and_of_two_the_newer(asked: int, order: tuple[int, ...]) -> None:
     assert python_stand_in_order(asked) == order
@@ -135,13 +143,39 @@ def test_node_is_taken_from_path_only_with_headers_and_npm(
     assert (found.interpreter_path, found.version) == (node, "22.9.0")
 
 
+@pytest.mark.parametrize(
+    ("identifier", "version", "program"),
+    [("nodejs26.x", "26.10.0", "node/26.10.0/bin/node"), ("java21", "21.0.8", "java/21.0.8.2/bin/java")],
+)
+def test_where_an_interpreter_is_missing_the_pinned_one_will_be_installed(
+    empty_machine: Environ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identifier: str, version: str, program: str
+) -> None:
+    monkeypatch.setattr(java, "find_java", lambda major, environ: None)
+    resolution = RuntimeStore(tmp_path, environ=empty_machine).resolve(identifier)
+    assert (resolution.version, resolution.exact) == (version, True)
+    assert resolution.interpreter_path == tmp_path / "runtimes" / program
+
+
+def test_a_version_that_the_client_is_not_made_for_has_a_stand_in_though_the_interpreter_is_here(
+    empty_machine: Environ, pretend: Pretend, tmp_path: Path
+) -> None:
+    path = Path(empty_machine["PATH"])
+    pretend(path / "python3.15", "3.15.0")
+    with pytest.raises(InterpreterMissing, match=r"is not made for Python 3\.15.*uv python install 3\.14"):
+        RuntimeStore(tmp_path, environ=empty_machine).resolve("python3.15")
+    stand_in = pretend(path / "python3.14", "3.14.1")
+    resolution = RuntimeStore(tmp_path, environ=empty_machine).resolve("python3.15")
+    assert (resolution.interpreter_path, resolution.exact) == (stand_in, False)
+    assert resolution.note == f"awslambdaric 4.2.2 is not made for Python 3.15: Python 3.14.1 ({stand_in}) stands in."
+
+
 def test_the_other_architecture_is_refused(tmp_path: Path) -> None:
     other = "arm64" if platform.machine() == "x86_64" else "x86_64"
     with pytest.raises(RuntimeUnavailable, match=other):
         RuntimeStore(tmp_path).resolve("provided.al2023", other)
 
 
-@pytest.mark.parametrize("identifier", ["java21", "dotnet8", "ruby3.4", "cobol85"])
+@pytest.mark.parametrize("identifier", ["ruby3.4", "cobol85"])
 def test_a_runtime_without_a_client_says_what_to_do_instead(identifier: str, tmp_path: Path) -> None:
     with pytest.raises(RuntimeUnavailable, match="container image"):
         RuntimeStore(tmp_path).resolve(identifier)
@@ -158,3 +192,48 @@ def test_a_runtime_version_arn_has_awss_form_and_changes_with_the_interpreter(
         arns.add(resolution.runtime_version_arn("eu-west-1"))
     assert len(arns) == 2
     assert all(arn.startswith("arn:aws:lambda:eu-west-1::runtime:") and len(arn.split(":")[-1]) == 64 for arn in arns)
+
+
+@pytest.fixture
+def pretend_java(tmp_path: Path) -> Pretend:
+    def make(home: Path, version: str, *, machine: str = platform.machine(), status: int = 0) -> Path:
+        properties = {
+            "java.home": home,
+            "java.specification.version": version.partition(".")[0],
+            "java.version": version,
+        }
+        lines = "".join(f"    {name} = {value}\n" for name, value in (properties | {"os.arch": machine}).items())
+        program = home / "bin" / "java"
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\nProperty settings:\n{lines}\nEND\nexit {status}\n")
+        program.chmod(0o755)
+        return program
+
+    return make
+
+
+def test_java_is_looked_for_on_path_in_java_home_and_in_the_distributions_directory(
+    empty_machine: Environ, pretend_java: Pretend, tmp_path: Path
+) -> None:
+    jvm = tmp_path / "jvm"
+    pretend_java(jvm / "java-21.0.4", "21.0.4")
+    newer = pretend_java(jvm / "java-21.0.10", "21.0.10")
+    pretend_java(jvm / "java-25", "25.0.1")
+    assert _java(empty_machine, jvm) == newer
+    at_home = pretend_java(tmp_path / "java_home", "21.0.2")
+    assert _java(empty_machine | {"JAVA_HOME": str(tmp_path / "java_home")}, jvm) == at_home
+
+
+def test_a_java_of_another_kind_is_passed_over(empty_machine: Environ, pretend_java: Pretend, tmp_path: Path) -> None:
+    jvm = tmp_path / "jvm"
+    pretend_java(jvm / "a-21.5", "21.0.5", status=1)
+    pretend_java(jvm / "a-21.4", "21.0.4", machine="pdp11")
+    pretend_java(jvm / "a-21.3", "17.0.3")
+    good = pretend_java(jvm / "a-21.2", "21.0.2")
+    assert _java(empty_machine, jvm) == good
+
+
+def _java(environ: Environ, jvm: Path) -> Path:
+    interpreter = find_java(21, environ, jvm)
+    assert interpreter is not None
+    return interpreter.path

@@ -9,7 +9,7 @@ import pytest
 
 from paddock.model.runtimes import find_runtime
 from paddock.runtimes import InstalledRuntime, InstallFailed, InterpreterMissing, Resolution, RuntimeStore
-from paddock.runtimes.python_install import python_digest
+from paddock.runtimes.languages import python
 from paddock.runtimes.records import installed_directory, write_record
 from tests.runtimes.conftest import CACHE
 
@@ -26,9 +26,9 @@ def record(data_dir: Path, version: str, *, exact: bool, digest: str = "") -> Re
     interpreter.touch(mode=0o755)
     note = "" if exact else "stands in"
     resolution = Resolution(runtime, interpreter, data_dir, version, exact, note, "awslambdaric", "4.2.2")
-    directory = installed_directory(data_dir / "runtimes", resolution, digest or python_digest())
+    directory = installed_directory(data_dir / "runtimes", resolution, digest or python.digest())
     directory.mkdir(parents=True)
-    write_record(directory, resolution, digest or python_digest())
+    write_record(directory, resolution, digest or python.digest())
     return resolution
 
 

@@ -81,6 +81,6 @@ def _print_table(statuses: list[RuntimeStatus]) -> None:
     table = Table("runtime", "state", "runs on", "note", box=box.SIMPLE_HEAD)
     for status in statuses:
         document = _document(status)
-        note = document["note"] or ". ".join(filter(None, (document["reason"], document["remedy"])))
+        note = document["note"] or f"{document['reason']} {document['remedy']}".strip()
         table.add_row(document["runtime"], document["state"], document["version"] or "", note)
     Console().print(table)

@@ -29,15 +29,13 @@ class Language(StrEnum):
 class LambdaRuntime:
     """One value of `Runtime`. `concurrency_per_vcpu` is None where Managed Instances do not take it.
 
-    `runnable`: Paddock has a client and a bootstrap for it. `version` is what an interpreter must match (`3.13`, `22`);
-    empty for an OS-only runtime.
+    `version` is what an interpreter must match (`3.13`, `22`); empty for an OS-only runtime.
     """
 
     identifier: str
     language: Language
     version: str
     concurrency_per_vcpu: int | None
-    runnable: bool
 
     @property
     def supports_managed_instances(self) -> bool:
@@ -50,15 +48,24 @@ class LambdaRuntime:
 
 
 def _python(version: str, concurrency_per_vcpu: int | None = None) -> LambdaRuntime:
-    return LambdaRuntime(f"python{version}", Language.PYTHON, version, concurrency_per_vcpu, runnable=True)
+    return LambdaRuntime(f"python{version}", Language.PYTHON, version, concurrency_per_vcpu)
 
 
 def _nodejs(version: str) -> LambdaRuntime:
-    return LambdaRuntime(f"nodejs{version}.x", Language.NODEJS, version, 64, runnable=True)
+    return LambdaRuntime(f"nodejs{version}.x", Language.NODEJS, version, 64)
 
 
-def _other(language: Language, version: str, concurrency_per_vcpu: int | None = None) -> LambdaRuntime:
-    return LambdaRuntime(f"{language}{version}", language, version, concurrency_per_vcpu, runnable=False)
+def _java(version: str, concurrency_per_vcpu: int | None = None, operating_system: str = "") -> LambdaRuntime:
+    identifier = f"java{version}{operating_system}"
+    return LambdaRuntime(identifier, Language.JAVA, version, concurrency_per_vcpu)
+
+
+def _dotnet(version: str) -> LambdaRuntime:
+    return LambdaRuntime(f"dotnet{version}", Language.DOTNET, version, 32)
+
+
+def _ruby(version: str) -> LambdaRuntime:
+    return LambdaRuntime(f"ruby{version}", Language.RUBY, version, None)
 
 
 CATALOGUE: tuple[LambdaRuntime, ...] = (
@@ -67,17 +74,22 @@ CATALOGUE: tuple[LambdaRuntime, ...] = (
     _python("3.12"),
     _python("3.13", 16),
     _python("3.14", 16),
+    _python("3.15", 16),
     _nodejs("22"),
     _nodejs("24"),
-    _other(Language.JAVA, "17"),
-    _other(Language.JAVA, "21", 32),
-    _other(Language.JAVA, "25", 32),
-    _other(Language.DOTNET, "8", 32),
-    _other(Language.DOTNET, "10", 32),
-    _other(Language.RUBY, "3.3"),
-    _other(Language.RUBY, "3.4"),
-    LambdaRuntime("provided.al2", Language.PROVIDED, "", None, runnable=True),
-    LambdaRuntime("provided.al2023", Language.PROVIDED, "", 8, runnable=True),
+    _nodejs("26"),
+    _java("11"),
+    _java("11", operating_system=".al2023"),
+    _java("17"),
+    _java("17", operating_system=".al2023"),
+    _java("21", 32),
+    _java("25", 32),
+    _dotnet("8"),
+    _dotnet("10"),
+    _ruby("3.3"),
+    _ruby("3.4"),
+    LambdaRuntime("provided.al2", Language.PROVIDED, "", None),
+    LambdaRuntime("provided.al2023", Language.PROVIDED, "", 8),
 )
 _BY_IDENTIFIER = {runtime.identifier: runtime for runtime in CATALOGUE}
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from paddock.runtimes.errors import InstallFailed
-from paddock.runtimes.interpreters import npm_program
 from paddock.runtimes.jobs import Job
 
 _TRY_AGAIN = "Check that the package registry can be reached, then try again."
@@ -42,6 +42,15 @@ def pip_download(lock: Path, target: Path, python: PythonTarget, job: Job) -> No
     _pip("download", lock, [f"--dest={target}", *python.options()], job)
 
 
+def unpack_interpreter(lock: Path, folder: str, prefix: Path, job: Job) -> None:
+    """Fills the empty directory `prefix` with an interpreter that its wheel has in `folder`."""
+    unpacked = prefix / "wheel"
+    pip_install(lock, unpacked, PythonTarget("3.13"), job)
+    for entry in (unpacked / folder).iterdir():
+        entry.rename(prefix / entry.name)
+    shutil.rmtree(unpacked)
+
+
 def _pip(command: str, lock: Path, options: Sequence[str], job: Job) -> None:
     if importlib.util.find_spec("pip") is None:
         raise InstallFailed(job.subject, "pip is not installed.", f"Run: {sys.executable} -m ensurepip")
@@ -49,6 +58,10 @@ def _pip(command: str, lock: Path, options: Sequence[str], job: Job) -> None:
     argv += ["--only-binary=:all:", "--progress-bar=off", "--no-input", "--disable-pip-version-check", *options]
     environment = {**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PYTHONNOUSERSITE": "1"}
     job.run(argv, lock.parent, environment, _TRY_AGAIN)
+
+
+def npm_program(node_prefix: Path) -> Path:
+    return node_prefix / "lib/node_modules/npm/bin/npm-cli.js"
 
 
 def npm_install(

@@ -19,6 +19,8 @@ RECORD = "installed.json"
 
 def installed_directory(root: Path, resolution: Resolution, digest: str) -> Path:
     """`digest` names the locks and scripts that it is made from. Another interpreter makes another directory."""
+    if resolution.interpreter_path is None:
+        return root / resolution.runtime.identifier
     made_from = hashlib.sha256(f"{digest} {resolution.interpreter_path}".encode()).hexdigest()[:12]
     return root / resolution.runtime.identifier / f"{resolution.version}-{made_from}"
 

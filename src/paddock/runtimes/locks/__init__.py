@@ -12,9 +12,17 @@ PYTHON_SDK = LOCKS / "python-sdk.txt"
 NODEJS_CLIENT = LOCKS / "nodejs-client"
 """A directory: package.json and package-lock.json, whose entries name no registry."""
 
+JAVA_CLIENT = LOCKS / "java-client.lock"
+
 
 def nodejs_interpreter(major: str) -> Path:
-    return LOCKS / f"nodejs-{major}.txt"
+    """A list for pip, or a directory like `NODEJS_CLIENT` where PyPI has none."""
+    directory = LOCKS / f"nodejs-{major}"
+    return directory if directory.is_dir() else directory.with_suffix(".txt")
+
+
+def java_interpreter(major: str) -> Path:
+    return LOCKS / f"java-{major}.txt"
 
 
 def pinned_version(lock: Path, package: str) -> str:
@@ -24,10 +32,6 @@ def pinned_version(lock: Path, package: str) -> str:
         if line.startswith(start):
             return line.removeprefix(start).split()[0]
     raise LookupError(f"{lock.name} does not name {package}")
-
-
-def python_client_version() -> str:
-    return pinned_version(PYTHON_CLIENT, "awslambdaric")
 
 
 def nodejs_client_version() -> str:

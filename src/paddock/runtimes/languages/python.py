@@ -1,0 +1,159 @@
+"""Puts a Python runtime together: awslambdaric and the AWS SDK, compiled for the interpreter, with AWS's directory
+layout.
+
+Three layers, each made once: the SDK (the same for every version), the packages of one version, the runtime itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from paddock.model.runtimes import LambdaRuntime
+from paddock.runtimes import locks
+from paddock.runtimes.directories import install_directory, link_tree
+from paddock.runtimes.errors import InterpreterMissing
+from paddock.runtimes.jobs import Job
+from paddock.runtimes.languages.python_interpreters import PYTHON_MINORS, find_python, python_stand_in_order
+from paddock.runtimes.languages.support import BOOTSTRAPS, EXEC_WRAPPER, Machine, prefix_only, write_bootstrap
+from paddock.runtimes.locks import PYTHON_CLIENT, PYTHON_SDK, pinned_version
+from paddock.runtimes.packages import PythonTarget, pip_install
+from paddock.runtimes.progress import ProgressCallback
+from paddock.runtimes.records import installed_directory, read_records, write_record
+from paddock.runtimes.resolution import Client, Resolution, exact_resolution, stand_in_resolution
+
+SCRIPTS = (BOOTSTRAPS / "python.sh", EXEC_WRAPPER, BOOTSTRAPS / "python_bootstrap.py")
+
+readable_paths = prefix_only
+
+
+def digest() -> str:
+    return locks.digest(PYTHON_CLIENT, PYTHON_SDK, *SCRIPTS)
+
+
+def require_tools(runtime: LambdaRuntime, machine: Machine) -> None:
+    """Only pip, which is installed with this program."""
+
+
+def resolve(runtime: LambdaRuntime, machine: Machine) -> Resolution:
+    """What is installed, before what is found; the version asked for, before any that stands in."""
+    installed = read_records(machine.root, runtime, digest())
+    exact = installed[0] if installed and installed[0].exact else _find_exact(runtime, machine.environ)
+    if exact is not None:
+        return exact
+    stand_in = installed[0] if installed else _find_stand_in(runtime, machine.environ)
+    if stand_in is None or machine.strict:
+        raise _missing(runtime, machine.environ)
+    return stand_in
+
+
+def _find_exact(runtime: LambdaRuntime, environ: Mapping[str, str]) -> Resolution | None:
+    found = find_python(_minor(runtime), environ) if _has_client(runtime) else None
+    return None if found is None else exact_resolution(runtime, found, _client())
+
+
+def _find_stand_in(runtime: LambdaRuntime, environ: Mapping[str, str]) -> Resolution | None:
+    why = f"No Python {runtime.version} was found" if _has_client(runtime) else _no_client(runtime)
+    for minor in python_stand_in_order(_minor(runtime)):
+        found = find_python(minor, environ)
+        if found is not None:
+            return stand_in_resolution(runtime, found, _client(), why)
+    return None
+
+
+def _missing(runtime: LambdaRuntime, environ: Mapping[str, str]) -> InterpreterMissing:
+    if _has_client(runtime):
+        reason = f"{runtime.identifier} needs Python {runtime.version}, and there is none on this machine."
+        return InterpreterMissing(runtime.identifier, reason, f"Run: {_install_command(runtime.version, environ)}")
+    nearest = f"3.{python_stand_in_order(_minor(runtime))[0]}"
+    remedy = f"Let Python {nearest} stand in; where there is none, run: {_install_command(nearest, environ)}"
+    return InterpreterMissing(runtime.identifier, f"{_no_client(runtime)}.", remedy)
+
+
+def _client() -> Client:
+    return Client("awslambdaric", pinned_version(PYTHON_CLIENT, "awslambdaric"))
+
+
+def _has_client(runtime: LambdaRuntime) -> bool:
+    return _minor(runtime) in PYTHON_MINORS
+
+
+def _no_client(runtime: LambdaRuntime) -> str:
+    return f"{_client().name} {_client().version} is not made for Python {runtime.version}"
+
+
+def _minor(runtime: LambdaRuntime) -> int:
+    return int(runtime.version.split(".")[1])
+
+
+def _install_command(version: str, environ: Mapping[str, str]) -> str:
+    """Of the tools that install an interpreter, the one that is here; uv where none is."""
+    path = environ.get("PATH")
+    if shutil.which("uv", path=path) is None and shutil.which("pyenv", path=path) is not None:
+        return f"pyenv install {version}"
+    return f"uv python install {version}"
+
+
+def install(resolution: Resolution, machine: Machine, progress: ProgressCallback) -> Path:
+    root = machine.root
+    subject = resolution.runtime.identifier
+    minor = ".".join(resolution.version.split(".")[:2])
+
+    def build_sdk(directory: Path) -> None:
+        pip_install(PYTHON_SDK, directory, PythonTarget(minor), Job(subject, "Installing boto3", progress, 0.1))
+        shutil.rmtree(directory / "bin", ignore_errors=True)
+
+    def build_packages(directory: Path) -> None:
+        sdk = install_directory(root / "python-sdk" / locks.digest(PYTHON_SDK), build_sdk, progress)
+        job = Job(subject, f"Installing awslambdaric {resolution.ric_version}", progress, 0.5)
+        pip_install(PYTHON_CLIENT, directory, PythonTarget(minor), job)
+        link_tree(sdk, directory)
+        compiling = Job(subject, f"Compiling for Python {minor}", progress, 0.7)
+        _run_interpreter(resolution, ["-m", "compileall", "-q", str(directory)], compiling)
+
+    def build_runtime(directory: Path) -> None:
+        name = f"{minor}-{locks.digest(PYTHON_CLIENT, PYTHON_SDK)}"
+        packages = install_directory(root / "python-packages" / name, build_packages, progress)
+        _make_lang(directory / "lang", resolution)
+        link_tree(packages, directory / "runtime")
+        write_bootstrap(
+            directory / "runtime" / "bootstrap", SCRIPTS[0], {"EXECUTION_ENV": resolution.runtime.execution_env}
+        )
+        shutil.copyfile(SCRIPTS[2], directory / "runtime" / "bootstrap.py")
+        _check(directory, resolution, Job(subject, "Checking the runtime", progress, 0.95))
+        write_record(directory, resolution, digest())
+
+    return install_directory(installed_directory(root, resolution, digest()), build_runtime, progress)
+
+
+def _make_lang(directory: Path, resolution: Resolution) -> None:
+    """A virtual environment without packages: the interpreter under AWS's path, and nothing of this machine's
+    site-packages.
+    """
+    assert resolution.interpreter_path is not None
+    minor = ".".join(resolution.version.split(".")[:2])
+    (directory / "bin").mkdir(parents=True)
+    (directory / "lib" / f"python{minor}" / "site-packages").mkdir(parents=True)
+    for name in (f"python{minor}", "python3", "python"):
+        (directory / "bin" / name).symlink_to(resolution.interpreter_path)
+    (directory / "pyvenv.cfg").write_text(
+        f"home = {resolution.interpreter_path.parent}\n"
+        "include-system-site-packages = false\n"
+        f"version = {resolution.version}\n"
+    )
+
+
+def _check(directory: Path, resolution: Resolution, job: Job) -> None:
+    """The client's native part must load in this interpreter before anybody relies on it."""
+    runtime = str(directory / "runtime")
+    program = f"import sys; sys.path.insert(0, {runtime!r}); import runtime_client, awslambdaric, boto3"
+    _run_interpreter(resolution, ["-I", "-B", "-c", program], job)
+
+
+def _run_interpreter(resolution: Resolution, arguments: list[str], job: Job) -> None:
+    argv = [str(resolution.interpreter_path), *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    remedy = f"Install another Python {resolution.version}: {argv[0]} cannot do it."
+    job.run(argv, Path("/"), environment, remedy)

@@ -1,0 +1,100 @@
+"""Fetches from a Maven repository what a lock names, and only when the hashes agree.
+
+An installed `mvn` is asked, so that which repository is used, and how, is the business of Maven's own configuration.
+Knows nothing of runtimes or functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from paddock.runtimes.errors import InstallFailed
+from paddock.runtimes.jobs import Job
+from paddock.runtimes.maven_repository import MavenRepository
+
+_TRY_AGAIN = "Check that the Maven repository can be reached, then try again."
+
+_PROJECT = """\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>paddock</groupId>
+  <artifactId>pinned</artifactId>
+  <version>1</version>
+  <dependencies>
+{dependencies}
+  </dependencies>
+</project>
+"""
+_DEPENDENCY = (
+    "    <dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One line of a lock. `sha256` is in hexadecimal."""
+
+    group: str
+    name: str
+    version: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.name}-{self.version}.jar"
+
+    @property
+    def repository_path(self) -> str:
+        return f"{self.group.replace('.', '/')}/{self.name}/{self.version}/{self.file_name}"
+
+
+def read_lock(lock: Path) -> tuple[Jar, ...]:
+    """Lines of `group:name:version --hash=sha256:digest`."""
+    lines = [line for line in lock.read_text().splitlines() if not line.startswith("#")]
+    return tuple(_jar(*line.split()) for line in lines)
+
+
+def _jar(coordinates: str, pin: str) -> Jar:
+    group, name, version = coordinates.split(":")
+    return Jar(group, name, version, pin.removeprefix("--hash=sha256:"))
+
+
+def maven_fetch(lock: Path, target: Path, job: Job) -> None:
+    """Puts the files that `lock` names into the directory `target`. Raises `InstallFailed`."""
+    jars = read_lock(lock)
+    job.report("")
+    maven = shutil.which("mvn")
+    if maven is None:
+        _download(jars, target, job)
+    else:
+        _ask_maven(maven, jars, target, job)
+    for jar in jars:
+        if hashlib.sha256((target / jar.file_name).read_bytes()).hexdigest() != jar.sha256:
+            raise InstallFailed(job.subject, f"{jar.file_name} is not the file that was pinned.", _TRY_AGAIN)
+
+
+def _ask_maven(maven: str, jars: Sequence[Jar], target: Path, job: Job) -> None:
+    project = target / "pom.xml"
+    dependencies = [_DEPENDENCY.format(group=jar.group, name=jar.name, version=jar.version) for jar in jars]
+    project.write_text(_PROJECT.format(dependencies="\n".join(dependencies)))
+    argv = [maven, "--batch-mode", f"--file={project}", "dependency:copy-dependencies"]
+    argv += ["-DexcludeTransitive=true", f"-DoutputDirectory={target}"]
+    job.run(argv, target, os.environ, _TRY_AGAIN)
+    project.unlink()
+
+
+def _download(jars: Sequence[Jar], target: Path, job: Job) -> None:
+    repository = MavenRepository.of_user(Path.home())
+    for jar in jars:
+        try:
+            repository.fetch(jar.repository_path, target / jar.file_name, partial(job.report, jar.file_name))
+        except OSError as error:
+            reason = f"{job.step} failed: {jar.file_name}: {error}."
+            remedy = "Check that the Maven repository can be reached, or install Maven (mvn), then try again."
+            raise InstallFailed(job.subject, reason, remedy) from error

@@ -1,0 +1,6 @@
+/** Uses a class that only a layer has. */
+public class Layered {
+    public String handle(Object event) {
+        return Greeting.text();
+    }
+}
