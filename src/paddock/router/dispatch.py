@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 REST_SECONDS = 0.02
 """How long an environment that refused is left alone if no slot of it comes back: a few turns of a busy loop."""
 
+REFUSALS_PER_CALL = 8
+"""After so many the fleet is as good as full, and each further one would cost the agents what they need for answers."""
+
 REFUSAL_CAUSES = {
     "CPUThrottles": ThrottleCause.CPU,
     "MemoryThrottles": ThrottleCause.MEMORY,
@@ -49,7 +52,7 @@ class Dispatcher:
     def start(self, call: Call) -> None:
         environment = call.destination.pool.take()
         if environment is None:
-            self._throttle(call, ThrottleCause.CONCURRENCY)
+            self._last_resort(call, ThrottleCause.CONCURRENCY)
         else:
             call.environment = environment
             self._links[environment.instance_id].send(call, environment)
@@ -118,10 +121,21 @@ class Dispatcher:
         call.refused = (*call.refused, environment)
         other = pool.take_other(call.refused)
         if other is None:
-            self._throttle(call, REFUSAL_CAUSES.get(error_type, ThrottleCause.CONCURRENCY))
+            self._last_resort(call, REFUSAL_CAUSES.get(error_type, ThrottleCause.CONCURRENCY))
         else:
             call.environment = other
             self._links[other.instance_id].send(call, other)
+
+    def _last_resort(self, call: Call, cause: ThrottleCause) -> None:
+        """Those that refused a moment ago, but not this call; then nobody."""
+        environment = None
+        if len(call.refused) < REFUSALS_PER_CALL:
+            environment = call.destination.pool.take_resting(call.refused)
+        if environment is None:
+            self._throttle(call, cause)
+        else:
+            call.environment = environment
+            self._links[environment.instance_id].send(call, environment)
 
     def _throttle(self, call: Call, cause: ThrottleCause) -> None:
         destination = call.destination

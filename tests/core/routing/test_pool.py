@@ -123,6 +123,32 @@ def test_an_environment_that_refused_rests_until_a_slot_of_it_comes_back() -> No
     assert pool.take() is member
 
 
+def test_an_environment_that_rests_is_the_last_resort() -> None:
+    resting, awake = environment("p"), environment("q", slots=1)
+    pool = pool_of(resting, awake)
+    refusing = pool.take()
+    assert refusing is resting
+    pool.refuse(resting)
+
+    assert pool.take() is awake
+    assert pool.take() is None
+    assert pool.take_resting([resting]) is None
+    assert pool.take_resting([]) is resting
+    assert resting.in_flight == 1
+
+
+def test_a_resting_environment_without_a_free_slot_is_not_asked() -> None:
+    member = environment("p", slots=1)
+    pool = pool_of(member)
+    taken(pool, 1)
+    pool.refuse(member)
+    pool.change(member, slots=0)
+    assert pool.take_resting([]) is None
+
+    pool.change(member, slots=1, draining=True)
+    assert pool.take_resting([]) is None
+
+
 def test_an_environment_that_refused_can_be_woken() -> None:
     member = environment("p")
     pool = pool_of(member)
@@ -240,6 +266,15 @@ class PoolMachine(RuleBasedStateMachine):
         member = self.held.pop(at)
         self.pool.refuse(member)
         assert not member.takes
+
+    @rule()
+    def take_resting(self) -> None:
+        candidates = [
+            member
+            for member in self.members
+            if member.resting and member.reachable and not member.draining and member.in_flight < member.slots
+        ]
+        self._check(self.pool.take_resting(()), candidates)
 
     @precondition(lambda self: self.members)
     @rule(data=st.data())

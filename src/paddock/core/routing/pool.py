@@ -4,7 +4,8 @@ Rules of this module:
 - Least loaded first, so an idle environment is used before any environment gets a second invocation.
 - Among equals the zones take turns, and within a zone the environment that has waited longest.
 - An environment that is full, draining or unreachable is in no queue, so it cannot be taken by mistake.
-- One that refused although a slot seemed free rests: until a slot of it is released, or it is woken.
+- One that refused although a slot seemed free rests, until a slot of it is released or it is woken: it is asked again
+  only when there is nothing else.
 - A slot stays taken until it is released, also when its call is over (a handler that outlived its timeout).
 """
 
@@ -109,12 +110,13 @@ _Level = OrderedDict[AvailabilityZone, _Lane]
 class EnvironmentPool:
     """A bucket queue: `_levels[n]` holds those with n in flight, by zone; bit n of `_filled`: there are any."""
 
-    __slots__ = ("_environments", "_filled", "_levels")
+    __slots__ = ("_environments", "_filled", "_levels", "_resting")
 
     def __init__(self) -> None:
         self._environments: dict[RoutedEnvironment, None] = {}
         self._levels: list[_Level] = []
         self._filled = 0
+        self._resting: dict[RoutedEnvironment, None] = {}
 
     def __iter__(self) -> Iterator[RoutedEnvironment]:
         return iter(self._environments)
@@ -138,6 +140,7 @@ class EnvironmentPool:
         self._unqueue(environment)
         environment.pooled = False
         environment.settle()
+        self._resting.pop(environment, None)
         del self._environments[environment]
 
     def change(
@@ -200,8 +203,7 @@ class EnvironmentPool:
         self._unqueue(environment)
         environment.in_flight -= 1
         if environment.resting:
-            environment.resting = False
-            environment.settle()
+            self._wake(environment)
         self._queue(environment)
 
     def refuse(self, environment: RoutedEnvironment) -> None:
@@ -210,12 +212,22 @@ class EnvironmentPool:
         self._unqueue(environment)
         environment.resting = True
         environment.settle()
+        if environment.pooled:
+            self._resting[environment] = None
+
+    def take_resting(self, refused: Collection[RoutedEnvironment]) -> RoutedEnvironment | None:
+        """For when `take` finds nothing: another router's invocations may have filled it, and may be over by now."""
+        for environment in self._resting:
+            usable = environment.reachable and not environment.draining and environment.in_flight < environment.slots
+            if usable and environment not in refused:
+                environment.in_flight += 1
+                return environment
+        return None
 
     def wake(self, environment: RoutedEnvironment) -> None:
         """It has rested long enough to be asked again."""
         if environment.resting:
-            environment.resting = False
-            environment.settle()
+            self._wake(environment)
             self._queue(environment)
 
     def throttle(self, cause: ThrottleCause = ThrottleCause.CONCURRENCY, *, refused: int = 0) -> Throttle:
@@ -230,6 +242,11 @@ class EnvironmentPool:
             draining=sum(environment.draining for environment in members),
             refused=refused,
         )
+
+    def _wake(self, environment: RoutedEnvironment) -> None:
+        environment.resting = False
+        environment.settle()
+        self._resting.pop(environment, None)
 
     def _queue(self, environment: RoutedEnvironment) -> None:
         in_flight = environment.in_flight
