@@ -35,6 +35,8 @@ def test_everything_said_leaves_nothing_assumed() -> None:
     ("stated", "says"),
     [
         (Stated(), "--duration-ms"),
+        (Stated(duration_ms=float("nan")), "no such figure"),
+        (Stated(duration_ms=100, cpu_ms=float("inf")), "no such figure"),
         (Stated(duration_ms=100, p99_ms=50), "below the mean"),
         (Stated(duration_ms=100, cpu_ms=300, default_memory_mb=1024), "utilisation cannot exceed 1"),
         (Stated(duration_ms=100, memory_mb=40_000), "do not fit"),

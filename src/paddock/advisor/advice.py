@@ -28,6 +28,7 @@ from paddock.advisor.sizing import Minutes
 from paddock.advisor.traces.trace import Trace
 from paddock.advisor.workload import Workload
 from paddock.catalogue import Catalogue
+from paddock.catalogue.tables import LambdaPrices
 from paddock.core.pricing.rates import REQUESTS_USD_PER_MILLION
 from paddock.core.scaling import DEFAULT_SETTINGS, ScalingSettings
 from paddock.model.ids import Region
@@ -100,14 +101,9 @@ def advise(
     settings: ScalingSettings = DEFAULT_SETTINGS,
 ) -> Advice:
     """Raises InputError for an unknown region, and when nothing fits or has a price."""
-    if region not in catalogue.regions:
-        raise InputError(f"the catalogue has no region {region!r}; it has {', '.join(catalogue.regions)}")
-    offered = catalogue.instance_types(region)
-    found = candidates(trace, workload, offered, requirements, settings=settings)
+    prices = _lambda_prices(catalogue, region)
+    found = candidates(trace, workload, catalogue.instance_types(region), requirements, settings=settings)
     best = found[0]
-    prices = catalogue.lambda_rates(region)
-    if isinstance(prices, Unknown):
-        raise InputError(str(prices))
     forecasts = [
         forecast(trace, workload, prices.rates, architecture, free_tier=free_tier)
         for architecture in requirements.architectures
@@ -162,6 +158,15 @@ def advise(
         minimum_environments=requirements.minimum_environments,
         warnings=_warnings(requirements, trace),
     )
+
+
+def _lambda_prices(catalogue: Catalogue, region: Region) -> LambdaPrices:
+    if region not in catalogue.regions:
+        raise InputError(f"the catalogue has no region {region!r}; it has {', '.join(catalogue.regions)}")
+    prices = catalogue.lambda_rates(region)
+    if isinstance(prices, Unknown):
+        raise InputError(str(prices))
+    return prices
 
 
 def with_simulated_throttles(advice: Advice, share: float, minimum_instances: int) -> Advice:

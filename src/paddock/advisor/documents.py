@@ -163,7 +163,7 @@ def _is_yaml(text: str) -> bool:
 
 def _parse_yaml(source: Source) -> list[Value]:
     try:
-        nodes = list(yaml.compose_all(source.text, Loader=yaml.SafeLoader))
+        parts = list(yaml.compose_all(source.text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError(
@@ -173,16 +173,16 @@ def _parse_yaml(source: Source) -> list[Value]:
         ) from error
     except yaml.YAMLError as error:
         raise InputError(f"no valid YAML: {error}", file=source.name) from error
-    return [_yaml_value(source, node) for node in nodes]
+    return [_yaml_value(source, part) for part in parts]
 
 
-def _yaml_value(source: Source, node: yaml.Node) -> Value:
-    if isinstance(node, yaml.ScalarNode):
-        return _yaml_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return [_yaml_value(source, member) for member in node.value]
+def _yaml_value(source: Source, part: yaml.Node) -> Value:
+    if isinstance(part, yaml.ScalarNode):
+        return _yaml_scalar(part)
+    if isinstance(part, yaml.SequenceNode):
+        return [_yaml_value(source, member) for member in part.value]
     found: dict[str, Value] = {}
-    for key, value in node.value:
+    for key, value in part.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
             raise InputError("a key must be a plain name", file=source.name, line=line)
@@ -192,13 +192,13 @@ def _yaml_value(source: Source, node: yaml.Node) -> Value:
     return found
 
 
-def _yaml_scalar(node: yaml.ScalarNode) -> Value:
-    text: str = node.value
-    if node.style is None and _NUMBER.fullmatch(text):
+def _yaml_scalar(part: yaml.ScalarNode) -> Value:
+    text: str = part.value
+    if part.style is None and _NUMBER.fullmatch(text):
         return _decimal(text.replace("_", ""))
-    if node.tag.endswith(":null"):
+    if part.tag.endswith(":null"):
         return None
-    if node.tag.endswith(":bool"):
+    if part.tag.endswith(":bool"):
         return text.lower() in ("true", "yes", "on")
     return text
 
@@ -211,10 +211,10 @@ def line_of(text: str, path: Path_) -> int | None:
     if text.lstrip()[:1] in ("{", "["):
         text = text.replace("\t", " ")
     try:
-        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        parts = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except (yaml.YAMLError, RecursionError):
         return None
-    children: Sequence[yaml.Node] = nodes
+    children: Sequence[yaml.Node] = parts
     line: int | None = None
     for step in path:
         found = _child(children, step) if isinstance(step, int) else None
@@ -235,9 +235,9 @@ def _child(children: Sequence[yaml.Node], index: int) -> yaml.Node | None:
     return children[index] if index < len(children) else None
 
 
-def _inside(node: yaml.Node) -> Sequence[yaml.Node]:
+def _inside(part: yaml.Node) -> Sequence[yaml.Node]:
     """A sequence's members; a mapping stands for itself, so that a name can be looked up in it."""
-    return node.value if isinstance(node, yaml.SequenceNode) else [node]
+    return part.value if isinstance(part, yaml.SequenceNode) else [part]
 
 
 # --- fields ---------------------------------------------------------------------------------------------------------

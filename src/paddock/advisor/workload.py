@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 
 from paddock.advisor.documents import InputError
 from paddock.advisor.traces.trace import Distribution, Trace
@@ -21,6 +22,7 @@ LITTLE_TOLERANCE = 1.25
 """How far a stated concurrency may lie from rate × duration before one of the three must be wrong."""
 
 MAX_MEMORY_MB = 32_768
+LARGEST_FIGURE = 1e9
 ASYNC_BYTES_PER_SECOND = 5 * 1024 * 1024
 """Of asynchronous invokes and SQS mappings on managed instances (developer guide, quotas)."""
 
@@ -108,6 +110,7 @@ class Stated:
 
 def settle(stated: Stated, trace: Trace) -> Workload:
     """What was stated wins over what the trace knows; the rest is assumed and said so. Raises InputError by the law."""
+    _must_be_finite(stated)
     origins: dict[str, Origin] = {}
     said = Origin.MEASURED if stated.measured else Origin.GIVEN
     duration = _duration(stated, trace, origins, said)
@@ -143,6 +146,13 @@ def settle(stated: Stated, trace: Trace) -> Workload:
     )
     _check(workload, trace, stated)
     return workload
+
+
+def _must_be_finite(stated: Stated) -> None:
+    for name in ("duration_ms", "p99_ms", "cpu_ms", "memory_mb", "payload_bytes", "concurrency"):
+        value = getattr(stated, name)
+        if value is not None and not (isfinite(value) and 0 <= value <= LARGEST_FIGURE):
+            raise InputError(f"{name.replace('_', ' ')} is {value:g}: no such figure can be meant here")
 
 
 def _duration(stated: Stated, trace: Trace, origins: dict[str, Origin], said: Origin) -> Distribution:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from paddock.cli import advise_options as options
 from paddock.cli.options import DataDir, Output, OutputOption, resolved
 
 if TYPE_CHECKING:
@@ -20,61 +20,46 @@ if TYPE_CHECKING:
 REFRESHED_PRICES = "prices.json"
 
 
-class Method(StrEnum):
-    PADDOCK = "paddock"
-    AWS_CALCULATOR = "aws-calculator"
-
-
 def advise(
-    trace: Annotated[Path | None, typer.Argument(help="A trace file; leave out to draw a --shape.")] = None,
+    trace: options.Trace = None,
     *,
-    trace_format: Annotated[
-        str | None, typer.Option("--format", help="Trace format, when it is not recognised.")
-    ] = None,
-    function: Annotated[str | None, typer.Option(help="Which function of the trace, or `all`.")] = None,
-    shape: Annotated[str | None, typer.Option(help="steady, diurnal, step, spike or weekly.")] = None,
-    rps: Annotated[float | None, typer.Option(help="Requests a second of a shape's base.")] = None,
-    peak_rps: Annotated[float | None, typer.Option(help="Requests a second a shape rises to.")] = None,
-    days: Annotated[int, typer.Option(help="How long a shape lasts.")] = 7,
-    duration_ms: Annotated[float | None, typer.Option(min=0.001, help="Mean duration of an invocation.")] = None,
-    p99_ms: Annotated[float | None, typer.Option(min=0.001, help="Its 99th percentile.")] = None,
-    cpu_ms: Annotated[float | None, typer.Option(min=0.001, help="CPU time of an invocation.")] = None,
-    memory_mb: Annotated[float | None, typer.Option(min=1, help="Memory one invocation at a time uses.")] = None,
-    default_memory_mb: Annotated[
-        int | None, typer.Option(min=128, max=10240, help="Memory default Lambda would be given.")
-    ] = None,
-    concurrency: Annotated[float | None, typer.Option(min=0, help="In flight, as you know it: checked.")] = None,
-    runtime: Annotated[str | None, typer.Option(help="python3.13, nodejs22.x, java21, dotnet8, provided ...")] = None,
-    architecture: Annotated[str, typer.Option(help="arm64, x86_64 or any.")] = "any",
-    region: Annotated[str, typer.Option(help="AWS region of the prices.")] = "us-east-1",
-    allowed_types: Annotated[
-        str | None, typer.Option(help="Comma-separated instance types, * allowed: consider only these.")
-    ] = None,
-    excluded_types: Annotated[str | None, typer.Option(help="Comma-separated instance types to leave out.")] = None,
-    min_environments: Annotated[int, typer.Option(min=1, max=15000, help="MinExecutionEnvironments.")] = 3,
-    payload_kb: Annotated[float | None, typer.Option(min=0, help="Payload of an invocation.")] = None,
-    asynchronous: Annotated[bool, typer.Option("--asynchronous", help="Invoked as events: quota checked.")] = False,
-    free_tier: Annotated[bool, typer.Option("--free-tier", help="Default Lambda's free tier is yours.")] = False,
-    measure: Annotated[
-        str | None, typer.Option(help="path/file.py:function: run it here for duration, CPU and memory.")
-    ] = None,
-    event: Annotated[Path | None, typer.Option(help="JSON file handed to the measured function.")] = None,
-    method: Annotated[Method, typer.Option(help="Paddock's method, or AWS's public calculator's.")] = Method.PADDOCK,
-    html: Annotated[Path | None, typer.Option(help="Also write a self-contained HTML report with plots.")] = None,
-    simulate: Annotated[bool, typer.Option(help="Replay the traffic through the real planner.")] = True,
-    launch_seconds: Annotated[float, typer.Option(min=0, max=3600, help="Until an instance is there.")] = 90,
-    start_seconds: Annotated[
-        float, typer.Option(min=0, max=900, help="Until an environment serves, with its init.")
-    ] = 7,
+    trace_format: options.TraceFormat = None,
+    function: options.Function = None,
+    shape: options.Shape = None,
+    rps: options.Rps = None,
+    peak_rps: options.PeakRps = None,
+    days: options.Days = 7,
+    duration_ms: options.DurationMs = None,
+    p99_ms: options.P99Ms = None,
+    cpu_ms: options.CpuMs = None,
+    memory_mb: options.MemoryMb = None,
+    default_memory_mb: options.DefaultMemoryMb = None,
+    concurrency: options.Concurrency = None,
+    runtime: options.Runtime = None,
+    architecture: options.Architecture = "any",
+    region: options.Region = "us-east-1",
+    allowed_types: options.AllowedTypes = None,
+    excluded_types: options.ExcludedTypes = None,
+    min_environments: options.MinEnvironments = 3,
+    payload_kb: options.PayloadKb = None,
+    asynchronous: options.Asynchronous = False,
+    free_tier: options.FreeTier = False,
+    measure: options.Measure = None,
+    event: options.Event = None,
+    method: options.MethodOption = options.Method.PADDOCK,
+    html: options.Html = None,
+    simulate: options.Simulate = True,
+    launch_seconds: options.LaunchSeconds = 90,
+    start_seconds: options.StartSeconds = 7,
     data_dir: DataDir = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Advise whether managed instances are right for this traffic, on which machines and at what price."""
-    from paddock.advisor.advice import with_simulated_throttles
     from paddock.advisor.documents import InputError
     from paddock.advisor.workload import Stated
-    from paddock.cli.advising import advice_for, calculator_answer, listed, measured, simulated
+    from paddock.cli.advising import advice_for, calculator_answer, listed, measured
 
+    quiet = output is Output.JSON
     stated = Stated(
         duration_ms=duration_ms,
         p99_ms=p99_ms,
@@ -87,10 +72,9 @@ def advise(
         concurrency=concurrency,
     )
     try:
-        traffic = _traffic(trace, trace_format, function, shape, rps, peak_rps, days, quiet=output is Output.JSON)
-        if measure is not None:
-            stated = measured(stated, measure, event)
-        if method is Method.AWS_CALCULATOR:
+        traffic = _traffic(trace, trace_format, function, shape, rps, peak_rps, days, quiet=quiet)
+        stated = stated if measure is None else measured(stated, measure, event)
+        if method is options.Method.AWS_CALCULATOR:
             _show_calculator(calculator_answer(traffic, stated, architecture, listed(allowed_types)), output)
             return
         advice = advice_for(
@@ -98,8 +82,7 @@ def advise(
             stated,
             region=region,
             architecture=architecture,
-            allowed=listed(allowed_types),
-            excluded=listed(excluded_types),
+            types=(listed(allowed_types), listed(excluded_types)),
             min_environments=min_environments,
             free_tier=free_tier,
             prices=resolved(data_dir) / REFRESHED_PRICES,
@@ -107,12 +90,18 @@ def advise(
     except InputError as error:
         typer.echo(f"paddock: {error}", err=True)
         raise typer.Exit(2) from None
-    quiet = output is Output.JSON
+    _answer(advice, (launch_seconds, start_seconds) if simulate else None, html, output)
+
+
+def _answer(advice: Advice, delays: tuple[float, float] | None, html: Path | None, output: Output) -> None:
+    """Replay, unless that is not wanted, and show."""
+    from paddock.advisor.advice import with_simulated_throttles
+    from paddock.cli.advising import simulated
+
     timeline = None
-    if simulate:
-        timeline = simulated(advice, launch_seconds, start_seconds, quiet=quiet)
-        least = int(timeline.instances.min())
-        advice = with_simulated_throttles(advice, timeline.throttled_share, least)
+    if delays is not None:
+        timeline = simulated(advice, *delays, quiet=output is Output.JSON)
+        advice = with_simulated_throttles(advice, timeline.throttled_share, int(timeline.instances.min()))
     _show(advice, timeline, output)
     if html is not None:
         _write_page(advice, timeline, html)

@@ -87,12 +87,13 @@ def advice_for(
     *,
     region: str,
     architecture: str,
-    allowed: tuple[str, ...],
-    excluded: tuple[str, ...],
+    types: tuple[tuple[str, ...], tuple[str, ...]],
     min_environments: int,
     free_tier: bool,
     prices: Path,
 ) -> Advice:
+    """`types` are the allowed and the excluded ones, of which one is empty."""
+    allowed, excluded = types
     if allowed and excluded:
         raise InputError(
             "give allowed types or excluded types, not both: a capacity provider takes one of the two lists"

@@ -79,8 +79,8 @@ def _yaml(source: Source) -> Any:
             return _plain(json.loads(text))
         except ValueError:
             text = text.replace("\t", " ")
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    return None if node is None else _value(node)
+    part = yaml.compose(text, Loader=yaml.SafeLoader)
+    return None if part is None else _value(part)
 
 
 def _plain(value: Any) -> Any:
@@ -96,15 +96,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _value(node: yaml.Node) -> Any:
-    if node.tag.startswith("!"):
-        kind = node.tag.removeprefix("!")
-        return Intrinsic(kind, _target(kind, _untagged(node)))
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(member) for member in node.value]
-    if isinstance(node, yaml.MappingNode):
-        return _plain_top({str(key.value): _value(value) for key, value in node.value})
-    return yaml.SafeLoader("").construct_object(node) if isinstance(node, yaml.ScalarNode) else None
+def _value(part: yaml.Node) -> Any:
+    if part.tag.startswith("!"):
+        kind = part.tag.removeprefix("!")
+        return Intrinsic(kind, _target(kind, _untagged(part)))
+    if isinstance(part, yaml.SequenceNode):
+        return [_value(member) for member in part.value]
+    if isinstance(part, yaml.MappingNode):
+        return _plain_top({str(key.value): _value(value) for key, value in part.value})
+    return yaml.SafeLoader("").construct_object(part) if isinstance(part, yaml.ScalarNode) else None
 
 
 def _plain_top(value: dict[str, Any]) -> Any:
@@ -115,11 +115,11 @@ def _plain_top(value: dict[str, Any]) -> Any:
     return value
 
 
-def _untagged(node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return node.value
-    if isinstance(node, yaml.SequenceNode):
-        return [_untagged(member) for member in node.value]
+def _untagged(part: yaml.Node) -> Any:
+    if isinstance(part, yaml.ScalarNode):
+        return part.value
+    if isinstance(part, yaml.SequenceNode):
+        return [_untagged(member) for member in part.value]
     return None
 
 
