@@ -59,7 +59,6 @@ def advise(
     from paddock.advisor.workload import Stated
     from paddock.cli.advising import advice_for, calculator_answer, listed, measured
 
-    quiet = output is Output.JSON
     stated = Stated(
         duration_ms=duration_ms,
         p99_ms=p99_ms,
@@ -72,7 +71,7 @@ def advise(
         concurrency=concurrency,
     )
     try:
-        traffic = _traffic(trace, trace_format, function, shape, rps, peak_rps, days, quiet=quiet)
+        traffic = _traffic(trace, trace_format, function, shape, rps, peak_rps, days, quiet=output is Output.JSON)
         stated = stated if measure is None else measured(stated, measure, event)
         if method is options.Method.AWS_CALCULATOR:
             _show_calculator(calculator_answer(traffic, stated, architecture, listed(allowed_types)), output)

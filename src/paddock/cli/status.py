@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from paddock.cli.decisions import print_decision, terminal
 from paddock.cli.options import CONNECT_SECONDS, DataDir, Output, OutputOption, found_server
 from paddock.model.errors import StartError
 
@@ -25,9 +26,7 @@ def status(*, data_dir: DataDir = None, output: OutputOption = Output.TEXT) -> N
     if output is Output.JSON:
         typer.echo(json.dumps(document, indent=1))
         return
-    from rich.console import Console
-
-    _print(Console(), running, document)
+    _print(terminal(), running, document)
 
 
 def fetch_status(running: RunningServer, keys: KeyPair) -> dict[str, Any]:
@@ -75,7 +74,5 @@ def _print_provider(console: Console, provider: dict[str, Any]) -> None:
     if table.row_count:
         console.print(table)
     for decision in provider["decisions"][-SHOWN_DECISIONS:]:
-        what = "; ".join(decision["actions"]) or "nothing to do"
-        console.print(f"{decision['at'][11:19]} {what}", highlight=False)
-        for reason in decision["reasons"]:
-            console.print(f"         [dim]{reason['subject']}: {reason['text']}[/dim]", highlight=False)
+        reasons = [f"{reason['subject']}: {reason['text']}" for reason in decision["reasons"]]
+        print_decision(console, decision["at"][11:19], decision["actions"], reasons)

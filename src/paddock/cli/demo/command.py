@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from paddock.cli.decisions import terminal
 from paddock.cli.demo import scenario
 from paddock.cli.options import DataDir, Output, OutputOption, client, resolved
 from paddock.cli.status import fetch_status
@@ -53,9 +54,7 @@ def demo(
 
     Uses the server of the data directory, or starts one for the time of the demo.
     """
-    from rich.console import Console
-
-    console = Console(stderr=output is Output.JSON)
+    console = terminal(stderr=output is Output.JSON)
     with ExitStack() as stack:
         running, keys = stack.enter_context(_server(resolved(data_dir), console))
         report = _Demo(console, running, keys, resolved(data_dir)).run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from paddock.cli.decisions import short
 from paddock.cli.demo.load import Load
 from paddock.cli.demo.summary import summarise
 
@@ -46,7 +47,7 @@ def environment_rows(status: dict[str, Any]) -> list[tuple[str, ...]]:
             instance = instances.get(environment["instance_id"], {})
             rows.append(
                 (
-                    environment["instance_id"],
+                    short(environment["instance_id"]),
                     str(instance.get("zone", "")),
                     str(instance.get("instance_type", "")),
                     environment["environment_id"][-8:],

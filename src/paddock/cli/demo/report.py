@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from paddock.cli.decisions import print_decision, short
 from paddock.cli.demo.summary import Latency, LoadSummary
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _print_environments(console: Console, environments: Sequence[EnvironmentRow]
 
     table = Table("environment", "function", "instance", "zone", "invocations", "most in flight", box=box.SIMPLE_HEAD)
     for row in environments:
-        cells = (row.environment[-8:], row.function_name, row.instance_id, row.zone)
+        cells = (row.environment[-8:], row.function_name, short(row.instance_id), row.zone)
         table.add_row(*cells, str(row.invocations), str(row.most_in_flight))
     console.print(table)
 
@@ -116,10 +117,7 @@ def _print_environments(console: Console, environments: Sequence[EnvironmentRow]
 def _print_decisions(console: Console, decisions: Sequence[DecisionRow]) -> None:
     console.rule("[bold]What was decided, and why")
     for decision in decisions:
-        what = "; ".join(decision.actions) or "nothing to do"
-        console.print(f"{decision.at:%H:%M:%S} {what}", highlight=False)
-        for reason in decision.reasons:
-            console.print(f"         [dim]{reason}[/dim]", highlight=False)
+        print_decision(console, f"{decision.at:%H:%M:%S}", decision.actions, decision.reasons)
 
 
 def _print_costs(console: Console, report: Report) -> None:
