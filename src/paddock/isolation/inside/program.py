@@ -2,13 +2,15 @@
 
 With namespaces three processes come of it: this one waits outside and passes signals on; the first process of the
 process namespace waits inside and buries orphans; its child becomes the runtime. Without, this process becomes the
-runtime. The outcome stays empty and closes when the runtime is executed.
+runtime. The outcome stays empty and closes when the runtime is executed. All imports are at the top: once inside,
+this interpreter's own library is out of sight.
 """
 
 from __future__ import annotations
 
 import marshal
 import os
+import resource
 import sys
 
 from paddock.isolation.inside import mounts, privileges, system
@@ -83,8 +85,6 @@ def _join(order: Order) -> None:
 
 def _become_runtime(order: Order) -> NoReturn:
     _begin("setting limits")
-    import resource  # noqa: PLC0415  # not needed where limits are all that is left to a parent
-
     for which, most in order["limits"]:
         hard = resource.getrlimit(which)[1]
         value = most if hard == resource.RLIM_INFINITY else min(most, hard)
