@@ -65,6 +65,8 @@ class Call:
         outbox = self.caller.outbox
         if outbox is not None:
             outbox.body(kind, self.number, _encode(header), () if self.cancelled else pieces)
+            if not self.caller.calls:
+                outbox.flush()  # nobody else is likely to write in this turn
 
     def begin_stream(self, content_type: str, source: StreamSource) -> None:
         self.source = source

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, Envi
 _LOG = logging.getLogger("paddock.agent")
 _LOOPBACK = "127.0.0.1"
 _NONCE_DIGITS = 8
+_PORTS_SECONDS = 0.5
+"""Between two looks for the connections of a process that has none that we know: it may just be connecting anew."""
 _BYTES_PER_MB = 1024 * 1024
 
 
@@ -73,7 +76,7 @@ class ExecutionEnvironment:
         self._prepared: PreparedRuntime | None = None
         self._started_at = facilities.timebase.monotonic()
         self._ready_at: float | None = None
-        self._ports: dict[int, list[int]] = {}
+        self._ports: dict[int, tuple[float, list[int]]] = {}
         timebase = facilities.timebase
         stream = facilities.shipper.open_stream(spec.log_group, spec.log_stream)
         self._events = PlatformEvents(spec, timebase, stream.add)
@@ -120,12 +123,12 @@ class ExecutionEnvironment:
             task_root = await self._facilities.code.unpacked(self.spec.code_sha256)
             await self._start_runtime(task_root)
         except CannotStart as cannot:
-            self._could_not_start(cannot.error_type, cannot.text)
+            self._fail(cannot.error_type, cannot.text)
         except TimeoutError:
-            self._could_not_start(errors.INVALID_RUNTIME, f"{self.spec.runtime} could not be installed in time.")
+            self._fail(errors.INVALID_RUNTIME, f"{self.spec.runtime} could not be installed in time.")
         except Exception:  # noqa: BLE001  # whatever it was, the other environments go on
             _LOG.exception("environment %s could not be started", self.spec.environment_id)
-            self._could_not_start(errors.PLATFORM_FAILURE, "The execution environment could not be started.")
+            self._fail(errors.PLATFORM_FAILURE, "The execution environment could not be started.")
 
     async def _start_runtime(self, task_root: Path) -> None:
         loop = asyncio.get_running_loop()
@@ -210,10 +213,10 @@ class ExecutionEnvironment:
 
     def _process_exited(self, exit_status: int) -> None:
         self._check_memory()
-        self.server.perform(self.machine.process_exited(exit_status), self._facilities.timebase.monotonic())
+        self._fail(errors.EXIT_ERROR, errors.exit_message(exit_status))
 
-    def _could_not_start(self, error_type: str, text: str) -> None:
-        self.server.perform(self.machine.could_not_start(error_type, text), self._facilities.timebase.monotonic())
+    def _fail(self, error_type: str, text: str) -> None:
+        self.server.perform(self.machine.fail(error_type, text), self._facilities.timebase.monotonic())
 
     def _check_memory(self) -> None:
         """The kernel's killer leaves a count."""
@@ -221,7 +224,7 @@ class ExecutionEnvironment:
             self.out_of_memory()
 
     def out_of_memory(self) -> None:
-        self.server.perform(self.machine.out_of_memory(), self._facilities.timebase.monotonic())
+        self._fail(errors.OUT_OF_MEMORY, errors.KILLED)
 
     def _log_connection_closed(self) -> None:
         if self._workers is RuntimeWorkers.MULTIPLEXED and not self._ended.is_set():
@@ -231,10 +234,14 @@ class ExecutionEnvironment:
     def _request_of(self, pid: int) -> str:
         if self._workers is not RuntimeWorkers.OWN_CONNECTION:
             return ""
-        ports = self._ports.get(pid)
-        if not ports:
-            ports = self._ports[pid] = local_ports(pid, self._port)
-        return self.server.request_of(ports)
+        now = self._facilities.timebase.monotonic()
+        looked_at, ports = self._ports.get(pid, (-math.inf, []))
+        found = self.server.request_of(ports)
+        if not found and now - looked_at > _PORTS_SECONDS:
+            ports = local_ports(pid, self._port)
+            self._ports[pid] = now, ports
+            found = self.server.request_of(ports)
+        return found
 
     # What is known of it
 

@@ -44,6 +44,7 @@ from paddock.wire.agent import (
     ConfigurationAccepted,
     Configure,
     EnvironmentChanged,
+    EnvironmentReport,
     EnvironmentSpec,
     FetchCode,
     Report,

@@ -146,6 +146,7 @@ class InvocationServer:
             self._check_memory()
         now = self._monotonic()
         self.perform(self.machine.connection_lost(connection, now), now)
+        self._rearm(now)
 
     def polled(self, connection: RuntimeConnection) -> None:
         if not self.user_agent:

@@ -79,11 +79,12 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.outbox = Outbox(self._transport)
+        loop = asyncio.get_running_loop()
+        self.outbox = Outbox(self._transport, loop)
         if not self._owner.admits(self):
             self.close()
             return
-        self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, self.close)
+        self._hello_timer = loop.call_later(HELLO_SECONDS, self.close)
 
     def data_received(self, data: bytes) -> None:
         if self.role is None and len(data) > SMALL_MESSAGE_BYTES:
@@ -124,6 +125,8 @@ class Link(asyncio.Protocol):
 
     def close(self) -> None:
         if self._transport is not None:
+            if self.outbox is not None:
+                self.outbox.flush()
             self._transport.close()
 
     def abort(self) -> None:

@@ -17,16 +17,29 @@ _DATA = int(FrameKind.DATA)
 
 
 class Outbox:
-    def __init__(self, transport: asyncio.WriteTransport) -> None:
+    def __init__(self, transport: asyncio.WriteTransport, loop: asyncio.AbstractEventLoop) -> None:
         self.blocked = False
+        self._loop = loop
+        self._frames: list[bytes] = []
         self._transport = transport
         self._large: deque[Iterator[tuple[bytes, memoryview]]] = deque()
         transport.set_write_buffer_limits(high=LINK_BUFFER_BYTES, low=LINK_BUFFER_BYTES // 4)
 
     def frame(self, kind: FrameKind, call: int, header: bytes, payload: bytes = b"", flags: int = 0) -> None:
-        """For a payload of at most `MAX_CHUNK_BYTES`, and for control messages."""
+        """For a payload of at most `MAX_CHUNK_BYTES`, and for control messages. Written at the end of this turn of the
+        loop, together with the others.
+        """
+        frames = self._frames
+        if not frames:
+            self._loop.call_soon(self.flush)
         length = len(header) + len(payload)
-        self._transport.write(HEAD.pack(length, kind, flags, len(header), call) + header + payload)
+        frames.append(HEAD.pack(length, kind, flags, len(header), call) + header + payload)
+
+    def flush(self) -> None:
+        frames = self._frames
+        if frames:
+            self._frames = []
+            self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
 
     def body(self, kind: FrameKind, call: int, header: bytes, pieces: Sequence[bytes]) -> None:
         """A message whose body came in pieces, of any size."""
@@ -35,11 +48,13 @@ class Outbox:
             self.frame(kind, call, header, pieces[0] if len(pieces) == 1 else b"".join(pieces))
             return
         self.frame(kind, call, header, flags=MORE)
+        self.flush()
         self._large.append(_data_frames(call, pieces, total))
         self._pump()
 
     def data(self, call: int, chunk: bytes) -> None:
-        """A piece of a stream, now: its order against the stream's end is that of the calls."""
+        """A piece of a stream, in the order of the calls."""
+        self.flush()
         for head, view in _data_frames(call, [chunk], len(chunk)):
             self._transport.writelines([head, view])
 

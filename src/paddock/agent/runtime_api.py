@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from enum import Enum
 from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
 from paddock.agent import runtime_replies as replies
 from paddock.agent.limits import DISCARDED_BYTES, MAX_HEAD_BYTES
+from paddock.agent.runtime_routes import Route, find_route
 from paddock.core.environment import Invocation, InvocationPhase, Rejection
 from paddock.core.environment.errors import (
     INVALID_RESPONSE_MODE,
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from paddock.agent.calls import Call
 
 _LOG = logging.getLogger("paddock.agent")
-_VERSION = b"/2018-06-01"
-_INVOCATION = _VERSION + b"/runtime/invocation/"
-_NEXT = _INVOCATION + b"next"
-_INIT_ERROR = _VERSION + b"/runtime/init/error"
-_PING = _VERSION + b"/ping"
 _MAX_POLL_BYTES = 4096
 """A poll longer than this is parsed each time."""
 _KEPT_HEADERS = {
@@ -47,16 +42,6 @@ _KEPT_HEADERS = {
     b"lambda-runtime-invocation-id",
 }
 _STREAMING, _TIMED_OUT = InvocationPhase.STREAMING, InvocationPhase.TIMED_OUT
-
-
-class Route(Enum):
-    NEXT = 1
-    RESPONSE = 2
-    ERROR = 3
-    INIT_ERROR = 4
-    PING = 5
-    NOT_FOUND = 6
-    WRONG_METHOD = 7
 
 
 class RuntimeApi(Protocol):
@@ -248,7 +233,7 @@ class RuntimeConnection(asyncio.Protocol):
             # Nothing can be answered before the open poll: whoever asks here is no runtime client.
             self._break_off(b"")
             return
-        invocation_id = self._find_route()
+        self._route, invocation_id = find_route(self._parser.get_method(), self._url)
         if self._route is Route.RESPONSE:
             self._begin_response(invocation_id)
         elif self._route is Route.ERROR:
@@ -259,27 +244,6 @@ class RuntimeConnection(asyncio.Protocol):
                 self._reply = replies.ERROR_TOO_LARGE
         if b"expect" in self._headers and self._reply is None:
             self._write(replies.CONTINUE)
-
-    def _find_route(self) -> str:
-        """Sets the route; returns the invocation's id where the path has one."""
-        url, get = self._url, self._parser.get_method() == b"GET"
-        invocation_id = ""
-        route, wants_get = Route.NOT_FOUND, get
-        if url == _NEXT:
-            route, wants_get = Route.NEXT, True
-        elif url.startswith(_INVOCATION):
-            found, _, action = url[len(_INVOCATION) :].partition(b"/")
-            invocation_id = found.decode("ascii", "replace")
-            routes = {b"response": Route.RESPONSE, b"error": Route.ERROR}
-            route, wants_get = routes.get(action, Route.NOT_FOUND), False
-        elif url == _INIT_ERROR:
-            route, wants_get = Route.INIT_ERROR, False
-        elif url == _PING:
-            route, wants_get = Route.PING, True
-        if route is not Route.NOT_FOUND and wants_get != get:
-            route = Route.WRONG_METHOD
-        self._route = route
-        return invocation_id
 
     def _content_length(self) -> int:
         value = self._headers.get(b"content-length", b"0")

@@ -24,6 +24,7 @@ from paddock.core.environment import (
     Rejection,
     ReleaseSlot,
     RuntimeWorkers,
+    errors,
 )
 
 Machine = EnvironmentMachine[str, str]
@@ -87,9 +88,9 @@ class Scene:
     def end(self, words: list[str]) -> Effects:
         match words:
             case ["exit", status]:
-                return self.machine.process_exited(int(status))
+                return self.machine.fail(errors.EXIT_ERROR, errors.exit_message(int(status)))
             case ["oom"]:
-                return self.machine.out_of_memory()
+                return self.machine.fail(errors.OUT_OF_MEMORY, errors.KILLED)
             case ["worker", "lost"]:
                 return self.machine.worker_lost("a worker is gone")
             case ["drain"]:
@@ -97,7 +98,7 @@ class Scene:
             case ["stop"]:
                 return self.machine.stop()
             case ["cannot", "start", error_type, *text]:
-                return self.machine.could_not_start(error_type, " ".join(text))
+                return self.machine.fail(error_type, " ".join(text))
         raise AssertionError(words)
 
     def invoke(self, name: str, timeout_seconds: float) -> list[str]:

@@ -464,6 +464,15 @@ def test_a_dead_multiplexing_worker_means_no_more_events_and_a_replacement() -> 
     )
 
 
+def test_a_worker_whose_post_was_refused_comes_back_on_a_new_connection() -> None:
+    scene = ready(slots=1, polls="a")
+    scene.do(["invoke", "r1"])
+    scene.do(["respond", "r1"])
+    scene.do(["finish", "r1"])
+    scene.play(">> lost a\n>> invoke r2\n<< hold\n>> poll b\n<< deliver r2 to b")
+    assert scene.machine.slots == 1
+
+
 # Ends
 
 

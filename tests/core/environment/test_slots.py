@@ -1,5 +1,7 @@
+import pytest
+
 from paddock.core.environment import RuntimeWorkers
-from paddock.core.environment.slots import SETTLING_SECONDS, Slots
+from paddock.core.environment.slots import RETURN_SECONDS, SETTLING_SECONDS, Slots
 
 
 def test_the_maximum_is_promised_while_workers_are_still_coming_up() -> None:
@@ -12,7 +14,7 @@ def test_the_maximum_is_promised_while_workers_are_still_coming_up() -> None:
 
     slots.settle(100.0 + SETTLING_SECONDS)
     assert slots.count == 1
-    assert slots.settles_at is None
+    assert slots.changes_at is None
 
 
 def test_the_promise_ends_early_when_all_have_come() -> None:
@@ -21,8 +23,8 @@ def test_the_promise_ends_early_when_all_have_come() -> None:
     slots.worker_seen("a")
     slots.worker_seen("b")
 
-    assert slots.settles_at is None
-    slots.worker_lost("a")
+    assert slots.changes_at is None
+    slots.worker_lost("a", 1.0, may_return=False)
     assert slots.count == 1
 
 
@@ -30,8 +32,8 @@ def test_a_worker_lost_while_others_come_up_is_taken_off_the_promise() -> None:
     slots: Slots[str] = Slots(3, RuntimeWorkers.OWN_CONNECTION)
     slots.runtime_ready(0.0)
     slots.worker_seen("a")
-    slots.worker_lost("a")
-    slots.worker_lost("never seen")
+    slots.worker_lost("a", 1.0, may_return=False)
+    slots.worker_lost("never seen", 1.0, may_return=False)
 
     assert slots.count == 2
 
@@ -63,8 +65,40 @@ def test_multiplexing_workers_have_the_maximum_from_the_start() -> None:
     slots: Slots[str] = Slots(64, RuntimeWorkers.MULTIPLEXED)
     slots.runtime_ready(0.0)
     slots.worker_seen("a")
-    slots.worker_lost("a")
+    slots.worker_lost("a", 1.0, may_return=False)
     slots.units_seen(1)
+    slots.settle(SETTLING_SECONDS)
 
     assert slots.count == 64
-    assert slots.settles_at is None
+    assert slots.changes_at is None
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_a_worker_that_may_return_keeps_its_slot_for_a_moment(returns: bool) -> None:
+    slots: Slots[str] = Slots(1, RuntimeWorkers.OWN_CONNECTION)
+    slots.runtime_ready(0.0)
+    slots.worker_seen("a")
+    slots.worker_lost("a", 5.0, may_return=True)
+
+    assert slots.count == 1
+    assert slots.changes_at == 5.0 + RETURN_SECONDS
+    if returns:
+        slots.worker_seen("b")
+    slots.settle(5.0 + RETURN_SECONDS)
+
+    assert slots.count == (1 if returns else 0)
+    assert slots.changes_at is None
+
+
+def test_it_changes_next_when_the_first_of_what_it_awaits_is_due() -> None:
+    slots: Slots[str] = Slots(3, RuntimeWorkers.OWN_CONNECTION)
+    slots.runtime_ready(0.0)
+    slots.worker_seen("a")
+    assert slots.changes_at == SETTLING_SECONDS
+
+    slots.worker_lost("a", 2.0, may_return=True)
+    assert slots.changes_at == 2.0 + RETURN_SECONDS
+
+    slots.settle(2.0 + RETURN_SECONDS)
+    assert slots.count == 2
+    assert slots.changes_at == SETTLING_SECONDS

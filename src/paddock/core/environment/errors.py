@@ -38,6 +38,9 @@ MAX_ERROR_BYTES = 1024 * 1024
 WITHOUT_A_REASON = "Runtime exited without providing a reason"
 """What is said of a runtime, or of one of its workers, that is gone and left no exit status."""
 
+KILLED = "Runtime exited with error: signal: killed"
+"""How an end for want of memory looks from outside."""
+
 _VALID_TYPE = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
 
 _INIT_REASONS = {

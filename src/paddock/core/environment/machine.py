@@ -20,6 +20,7 @@ from paddock.core.environment.words import (
     ConnectionT,
     Deliver,
     Effect,
+    Effects,
     End,
     Fail,
     Failure,
@@ -31,6 +32,7 @@ from paddock.core.environment.words import (
     Rejection,
     ReleaseSlot,
     RuntimeWorkers,
+    Verdict,
 )
 from paddock.model.states import EnvironmentPhase
 
@@ -48,6 +50,7 @@ REMEMBERED_LATE_INVOCATIONS = 1_000
 """Invocations over without their runtime's word, kept so that its late post gets 410 once, as AWS's agent does."""
 
 _HOLD = Hold()
+_NOT_POLLING = False
 _STARTING, _READY = EnvironmentPhase.STARTING, EnvironmentPhase.READY
 _DRAINING, _ENDED = EnvironmentPhase.DRAINING, EnvironmentPhase.ENDED
 _HELD, _RUNNING = InvocationPhase.HELD, InvocationPhase.RUNNING
@@ -109,8 +112,8 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         wakes = [invocation.wake_at for invocation in self._invocations.values()]
         if self.phase is _STARTING and self._init_deadline is not None:
             wakes.append(self._init_deadline)
-        if self._slots.settles_at is not None:
-            wakes.append(self._slots.settles_at)
+        if self._slots.changes_at is not None:
+            wakes.append(self._slots.changes_at)
         return min(wakes, default=None)
 
     # Init
@@ -166,7 +169,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             self._running_on[connection] = invocation
         return Deliver(invocation, connection)
 
-    def poll(self, connection: ConnectionT, now: float) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def poll(self, connection: ConnectionT, now: float) -> Effects[CallerT, ConnectionT]:
         """A worker asks for an event."""
         effects: list[Effect[CallerT, ConnectionT]] = []
         if self.phase is _STARTING:
@@ -187,9 +190,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         self._slots.units_seen(len(self._idle) + len(self._invocations) - len(self._held))
         return tuple(effects)
 
-    def undelivered(
-        self, invocation: Invocation[CallerT, ConnectionT], now: float
-    ) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def undelivered(self, invocation: Invocation[CallerT, ConnectionT], now: float) -> Effects[CallerT, ConnectionT]:
         """The poll that `Deliver` named had gone before a byte was written: the event finds another."""
         connection = invocation.connection
         assert connection is not None
@@ -204,18 +205,18 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
                 self._held.appendleft(invocation)
         return tuple(effects)
 
-    def connection_lost(self, connection: ConnectionT, now: float) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def connection_lost(self, connection: ConnectionT, now: float) -> Effects[CallerT, ConnectionT]:
         """A runtime's connection closed. Where a connection is a worker, its invocation has nobody any more."""
-        self._idle.pop(connection, None)
+        was_polling = self._idle.pop(connection, _NOT_POLLING) is None
         if not self._own_connection:
             return ()
-        self._slots.worker_lost(connection)
         invocation = self._running_on.pop(connection, None)
+        self._slots.worker_lost(connection, now, may_return=not was_polling and invocation is None)
         if invocation is None:
             return ()
         return (*self._lose(invocation), *self._drained())
 
-    def worker_lost(self, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def worker_lost(self, text: str) -> Effects[CallerT, ConnectionT]:
         """A worker is known to be dead whose poll may still be open (Node.js). An event given to that poll would abort
         the whole process, so the environment takes nothing more and is replaced.
         """
@@ -225,9 +226,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     # A runtime's posts
 
-    def begin_response(
-        self, invocation_id: str, nonce: str, *, streaming: bool
-    ) -> Invocation[CallerT, ConnectionT] | Rejection[CallerT, ConnectionT]:
+    def begin_response(self, invocation_id: str, nonce: str, *, streaming: bool) -> Verdict[CallerT, ConnectionT]:
         """The head of `/response` came. `nonce` is empty when the runtime does not send it back."""
         invocation = self._invocations.get(invocation_id)
         if invocation is None or invocation.phase is not _RUNNING or (nonce and nonce != invocation.nonce):
@@ -235,9 +234,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         invocation.phase = _STREAMING if streaming else _RESPONDING
         return invocation
 
-    def begin_error(
-        self, invocation_id: str, nonce: str
-    ) -> Invocation[CallerT, ConnectionT] | Rejection[CallerT, ConnectionT]:
+    def begin_error(self, invocation_id: str, nonce: str) -> Verdict[CallerT, ConnectionT]:
         """The head of `/error` came. It may cut off an answer that is still streaming."""
         invocation = self._invocations.get(invocation_id)
         if (
@@ -268,7 +265,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     def finish(
         self, invocation: Invocation[CallerT, ConnectionT]
-    ) -> tuple[Effect[CallerT, ConnectionT], ...] | Rejection[CallerT, ConnectionT]:
+    ) -> Effects[CallerT, ConnectionT] | Rejection[CallerT, ConnectionT]:
         """The post that `begin_response` or `begin_error` accepted came to its end, good or bad; the shell answers the
         caller unless this is a `Rejection`: then the caller was answered while the body still came in.
         """
@@ -287,7 +284,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         if self._own_connection and connection is not None and self._running_on.get(connection) is invocation:
             del self._running_on[connection]
 
-    def _lose(self, invocation: Invocation[CallerT, ConnectionT]) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def _lose(self, invocation: Invocation[CallerT, ConnectionT]) -> Effects[CallerT, ConnectionT]:
         """The worker that had it is gone or has moved on without a word."""
         answered = invocation.phase is _TIMED_OUT
         self._forget(invocation)
@@ -303,7 +300,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     # Time
 
-    def expire(self, now: float) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def expire(self, now: float) -> Effects[CallerT, ConnectionT]:
         """Everything whose time is up."""
         if self.phase is _STARTING:
             if self._init_deadline is None or now < self._init_deadline:
@@ -342,7 +339,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     # Ends
 
-    def drain(self) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def drain(self) -> Effects[CallerT, ConnectionT]:
         """Finish what is in flight, take nothing more. A drain before init ends the environment at once."""
         if self.phase is _STARTING:
             self.phase = _ENDED
@@ -351,7 +348,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             self.phase = _DRAINING
         return self._drained()
 
-    def _recycle(self, error_type: str, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def _recycle(self, error_type: str, text: str) -> Effects[CallerT, ConnectionT]:
         self.failure = Failure(error_type, errors.reason_code(error_type, init=False), text, init=False)
         self.phase = _DRAINING
         effects: list[Effect[CallerT, ConnectionT]] = [BeginRecycling()]
@@ -361,7 +358,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             effects.append(Refuse(invocation.caller, errors.UNHEALTHY))
         return (*effects, *self._drained())
 
-    def _drained(self) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def _drained(self) -> Effects[CallerT, ConnectionT]:
         """Draining is over when nobody waits for an answer; handlers that outlived their timeout are not waited for."""
         if self.phase is not _DRAINING:
             return ()
@@ -369,43 +366,29 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             return ()
         return self._end(errors.SHUT_DOWN, "", self.failure)
 
-    def stop(self) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def stop(self) -> Effects[CallerT, ConnectionT]:
         """End at once; whoever waits is answered first."""
         if self.phase is _ENDED:
             return ()
         return self._end(errors.SHUT_DOWN, "The execution environment was shut down", self.failure)
 
-    def process_exited(self, exit_status: int) -> tuple[Effect[CallerT, ConnectionT], ...]:
-        """The runtime's main process is gone, which ends the environment whatever its status was."""
-        message = errors.exit_message(exit_status)
+    def fail(self, error_type: str, text: str) -> Effects[CallerT, ConnectionT]:
+        """It cannot go on, or could not begin: the process is gone, memory ran out, the code could not be had."""
+        if self.phase is _ENDED:
+            return ()
         if self.phase is _STARTING:
-            return self._fail_init(errors.EXIT_ERROR, message)
-        return self._fail(errors.EXIT_ERROR, message)
+            return self._fail_init(error_type, text)
+        failure = self.failure or Failure(error_type, errors.reason_code(error_type, init=False), text, init=False)
+        return self._end(error_type, text, failure)
 
-    def out_of_memory(self) -> tuple[Effect[CallerT, ConnectionT], ...]:
-        message = "Runtime exited with error: signal: killed"
-        if self.phase is _STARTING:
-            return self._fail_init(errors.OUT_OF_MEMORY, message)
-        return self._fail(errors.OUT_OF_MEMORY, message)
-
-    def could_not_start(self, error_type: str, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
-        """The code, the runtime or the process could not be had."""
-        return self._fail_init(error_type, text) if self.phase is _STARTING else self._fail(error_type, text)
-
-    def _fail_init(self, error_type: str, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def _fail_init(self, error_type: str, text: str) -> Effects[CallerT, ConnectionT]:
         if self._init_error is not None and error_type in {errors.EXIT_ERROR, errors.TIMED_OUT}:
             error_type, posted = self._init_error
             text = posted or text
         failure = Failure(error_type, errors.reason_code(error_type, init=True), text, init=True)
         return self._end(error_type, text, failure)
 
-    def _fail(self, error_type: str, text: str) -> tuple[Effect[CallerT, ConnectionT], ...]:
-        if self.phase is _ENDED:
-            return ()
-        failure = self.failure or Failure(error_type, errors.reason_code(error_type, init=False), text, init=False)
-        return self._end(error_type, text, failure)
-
-    def _end(self, error_type: str, text: str, failure: Failure | None) -> tuple[Effect[CallerT, ConnectionT], ...]:
+    def _end(self, error_type: str, text: str, failure: Failure | None) -> Effects[CallerT, ConnectionT]:
         self.phase = _ENDED
         self.failure = failure
         self._held.clear()
@@ -423,5 +406,5 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         return (*effects, End(failure))
 
 
-def _gone(effects: tuple[Effect[CallerT, ConnectionT], ...]) -> Rejection[CallerT, ConnectionT]:
+def _gone(effects: Effects[CallerT, ConnectionT]) -> Rejection[CallerT, ConnectionT]:
     return Rejection(410, "InvokeTimeout", "Invoke timeout", effects)

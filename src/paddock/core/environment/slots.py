@@ -6,6 +6,7 @@ taken to be as many as were ever seen at once; where workers take any number of 
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Generic
 
 from paddock.core.environment.words import ConnectionT, RuntimeWorkers
@@ -14,36 +15,54 @@ SETTLING_SECONDS = 10.0
 """After the first poll the other workers are still importing: the maximum is promised until then, so that early
 invocations wait for them a moment instead of being refused.
 """
+RETURN_SECONDS = 1.0
+"""In which a worker that closed its connection while it had neither event nor poll is expected on a new one: AWS's
+Python client does so whenever a post of it was refused.
+"""
 
 
 class Slots(Generic[ConnectionT]):
-    """`count` is kept ready to read; `settles_at` is when the promise ends, None before init and afterwards."""
+    """`count` is kept ready to read; `changes_at` is when `settle` may lower it, None when nothing is awaited."""
 
     def __init__(self, max_concurrency: int, workers: RuntimeWorkers) -> None:
         self.count = max_concurrency
-        self.settles_at: float | None = None
         self._max = max_concurrency
         self._model = workers
+        self._settles_at: float | None = None
         self._workers: set[ConnectionT] = set()
+        self._away: deque[float] = deque()
         self._lost = 0
         self._most_units = 1
 
+    @property
+    def changes_at(self) -> float | None:
+        if self._settles_at is None:
+            return self._away[0] if self._away else None
+        return min(self._settles_at, self._away[0]) if self._away else self._settles_at
+
     def runtime_ready(self, now: float) -> None:
         if self._model is not RuntimeWorkers.MULTIPLEXED:
-            self.settles_at = now + SETTLING_SECONDS
+            self._settles_at = now + SETTLING_SECONDS
 
     def worker_seen(self, connection: ConnectionT) -> None:
-        if connection not in self._workers:
-            self._workers.add(connection)
-            if len(self._workers) >= self._max:
-                self.settles_at = None
-            self._count()
-
-    def worker_lost(self, connection: ConnectionT) -> None:
         if connection in self._workers:
-            self._workers.remove(connection)
+            return
+        self._workers.add(connection)
+        if self._away:
+            self._away.popleft()
+        if len(self._workers) >= self._max:
+            self._settles_at = None
+        self._count()
+
+    def worker_lost(self, connection: ConnectionT, now: float, *, may_return: bool) -> None:
+        if connection not in self._workers:
+            return
+        self._workers.remove(connection)
+        if may_return:
+            self._away.append(now + RETURN_SECONDS)
+        else:
             self._lost += 1
-            self._count()
+        self._count()
 
     def units_seen(self, units: int) -> None:
         """Polls and running invocations at once."""
@@ -53,16 +72,19 @@ class Slots(Generic[ConnectionT]):
                 self._count()
 
     def settle(self, now: float) -> None:
-        if self.settles_at is not None and now >= self.settles_at:
-            self.settles_at = None
-            self._count()
+        if self._settles_at is not None and now >= self._settles_at:
+            self._settles_at = None
+        while self._away and now >= self._away[0]:
+            self._away.popleft()
+            self._lost += 1
+        self._count()
 
     def _count(self) -> None:
         if self._model is RuntimeWorkers.MULTIPLEXED:
             return
-        if self.settles_at is not None:
+        if self._settles_at is not None:
             self.count = max(0, self._max - self._lost)
         elif self._model is RuntimeWorkers.OWN_CONNECTION:
-            self.count = min(self._max, len(self._workers))
+            self.count = min(self._max, len(self._workers) + len(self._away))
         else:
             self.count = min(self._max, self._most_units)

@@ -155,4 +155,6 @@ Effect = (
     | RefusePoll[ConnectionT]
     | End
 )
+Effects = tuple[Effect[CallerT, ConnectionT], ...]
+Verdict = Invocation[CallerT, ConnectionT] | Rejection[CallerT, ConnectionT]
 Admission = Deliver[CallerT, ConnectionT] | Hold | Refuse[CallerT]
