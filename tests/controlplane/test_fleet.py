@@ -7,39 +7,12 @@ import pytest
 
 from paddock.model.errors import ApiError
 from paddock.model.ids import CapacityProviderName, FunctionName, FunctionVersionKey, InstanceId, VersionName
-from paddock.model.states import InstancePhase, StateReasonCode
+from paddock.model.states import StateReasonCode
 from paddock.ports.launcher import LaunchError
 from paddock.ports.logs import LogQuery
 from paddock.wire.agent import EnvironmentFailureReport
 from paddock.wire.routes import FunctionRoute
-from tests.controlplane.fakes import PlayedAgent
-from tests.controlplane.world import PUBLISHED, World, run, run_without_server
-
-
-async def serving(world: World) -> None:
-    """A provider, a function, and its `$LATEST.PUBLISHED` Active."""
-    await world.create_provider()
-    await world.create_function()
-    await world.publish()
-    await world.until_state("Active")
-
-
-async def instances(world: World) -> int:
-    return await world.store.read(lambda tx: tx.instances.count())
-
-
-def agents_of(world: World) -> list[PlayedAgent]:
-    return list(world.launcher.agents.values())
-
-
-def environments(world: World) -> set[str]:
-    """Those that are ready or on their way, as the agents have them."""
-    return {
-        environment_id
-        for agent in agents_of(world)
-        for environment_id, environment in agent.environments.items()
-        if environment.phase in {"starting", "ready"} and not environment.spec.draining
-    }
+from tests.controlplane.world import PUBLISHED, World, agents_of, environments, instances, run, serving
 
 
 def test_a_new_provider_becomes_active_and_launches_nothing() -> None:
@@ -492,6 +465,34 @@ def test_the_history_of_decisions_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     run(scenario)
 
 
+def test_a_function_that_moves_is_served_from_the_old_provider_until_the_new_one_is_ready() -> None:
+    async def scenario(world: World) -> None:
+        await serving(world)
+        old = {route.instance_id for route in world.routes.serving()}
+        await world.create_provider("other")
+        world.behaviour.start_seconds = 3
+        arn = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:other"
+        managed = {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": arn}}
+        await world.call("UpdateFunctionConfiguration", FunctionName="thumbnail", CapacityProviderConfig=managed)
+        await world.publish()
+        with pytest.raises(ApiError, match="currently in use by 1 functions"):
+            await world.call("DeleteCapacityProvider", CapacityProviderName="steady")
+
+        async def moved() -> bool:
+            assert len(world.routes.serving()) == 3
+            return (await world.version()).last_update_status.value == "Successful"
+
+        await world.until(moved, 60)
+        new = {route.instance_id for route in world.routes.serving()}
+        assert not new & old
+        await world.until(lambda: len(environments(world)) == 3, 30)
+        await world.call("DeleteCapacityProvider", CapacityProviderName="steady")
+        await world.until(lambda: len(world.launcher.agents) == 3, 60)
+        assert len(world.routes.serving()) == 3
+
+    run(scenario)
+
+
 def test_functions_are_routed_before_their_creation_is_answered() -> None:
     async def scenario(world: World) -> None:
         await world.create_provider()
@@ -502,146 +503,6 @@ def test_functions_are_routed_before_their_creation_is_answered() -> None:
         assert route.default_version == PUBLISHED
 
     run(scenario)
-
-
-# Restarts
-
-
-def test_a_new_server_takes_back_what_runs() -> None:
-    async def scenario(world: World) -> None:
-        async with world.server():
-            await serving(world)
-            before = environments(world)
-            generations = {agent.instance_id: agent.generation for agent in agents_of(world)}
-        for agent in agents_of(world):
-            agent.disconnect()
-        async with world.server():
-            await world.until(lambda: len(world.routes.serving()) == 3, 3)
-            await asyncio.sleep(30)
-            assert environments(world) == before
-            assert len(world.launcher.launches) == 3
-            assert all(agent.generation >= generations[agent.instance_id] for agent in agents_of(world))
-
-    run_without_server(scenario)
-
-
-@pytest.mark.parametrize("after_seconds", [0.0, 0.02, 0.1, 0.3, 0.45, 0.6, 1.0])
-def test_a_publish_goes_on_whenever_the_server_is_killed(after_seconds: float) -> None:
-    async def scenario(world: World) -> None:
-        async with world.server():
-            await world.create_provider()
-            await world.create_function()
-            await world.publish()
-            await asyncio.sleep(after_seconds)
-        for agent in agents_of(world):
-            agent.disconnect()
-        async with world.server():
-            await world.until_state("Active", seconds=30)
-            await asyncio.sleep(30)
-            assert len(world.launcher.agents) == 3
-            assert len(environments(world)) == 3
-            assert await instances(world) == 3
-            assert len(world.routes.serving()) == 3
-
-    run_without_server(scenario)
-
-
-@pytest.mark.parametrize("after_seconds", [0.0, 0.1, 0.3, 1.0, 2.0])
-def test_a_republish_goes_on_whenever_the_server_is_killed(after_seconds: float) -> None:
-    async def scenario(world: World) -> None:
-        async with world.server():
-            await serving(world)
-            world.behaviour.start_seconds = 0.5
-            await world.publish(timeout=9)
-            await asyncio.sleep(after_seconds)
-        for agent in agents_of(world):
-            agent.disconnect()
-        async with world.server():
-
-            async def successful() -> bool:
-                return (await world.version()).last_update_status.value == "Successful"
-
-            await world.until(successful, 30)
-            await world.until(lambda: len(environments(world)) == 3, 30)
-            routed = [each for each in world.routes.functions["thumbnail"].versions if each.version == PUBLISHED]
-            assert routed[0].timeout_seconds == 9
-            await world.until(lambda: len(world.routes.serving()) == 3, 5)
-
-    run_without_server(scenario)
-
-
-def test_instances_that_died_while_no_server_was_there_are_replaced() -> None:
-    async def scenario(world: World) -> None:
-        async with world.server():
-            await serving(world)
-        for instance_id in list(world.launcher.agents)[:2]:
-            world.launcher.kill(instance_id)
-        async with world.server():
-            await world.until(lambda: len(world.routes.serving()) == 3, 10)
-            assert await instances(world) == 3
-
-    run_without_server(scenario)
-
-
-def test_an_agent_that_stays_silent_after_a_restart_is_replaced() -> None:
-    async def scenario(world: World) -> None:
-        async with world.server():
-            await serving(world)
-        agents_of(world)[0].silent = True
-        async with world.server():
-            await world.until(lambda: len(world.routes.serving()) == 2, 5)
-            await world.until(lambda: len(world.routes.serving()) == 3, 30)
-            await world.until(lambda: len(world.launcher.agents) == 3, 30)
-
-    run_without_server(scenario)
-
-
-def test_a_termination_that_was_asked_for_is_carried_out_by_the_next_server() -> None:
-    async def scenario(world: World) -> None:
-        async with world.server():
-            await serving(world)
-        victim = next(iter(world.launcher.agents))
-
-        def stopping(tx: object) -> None:
-            records = tx.instances  # type: ignore[attr-defined]
-            records.put(replace(records.get(victim), phase=InstancePhase.STOPPING))
-
-        await world.store.write(stopping)
-        async with world.server():
-            await world.until(lambda: victim not in world.launcher.agents, 10)
-            await world.until(lambda: len(world.routes.serving()) == 3, 20)
-
-    run_without_server(scenario)
-
-
-def test_a_clean_end_can_stop_all_instances_and_the_next_start_brings_them_back() -> None:
-    async def scenario(world: World) -> None:
-        told: list[tuple[int, int]] = []
-        async with world.server() as control_plane:
-            await serving(world)
-        assert len(world.launcher.agents) == 3
-        assert await control_plane.stop_instances(lambda ended, total: told.append((ended, total))) == 0
-        assert world.launcher.agents == {}
-        assert await instances(world) == 0
-        assert told[-1] == (3, 3)
-        async with world.server():
-            await world.until(lambda: len(world.routes.serving()) == 3, 20)
-
-    run_without_server(scenario)
-
-
-def test_packages_nobody_needs_are_removed_at_the_next_start() -> None:
-    async def scenario(world: World) -> None:
-        async with world.server():
-            await serving(world)
-            await world.code.put(b"left by a create that failed")
-            assert len(await world.code.list()) == 2
-        async with world.server():
-            await asyncio.sleep(1)
-            version = await world.version()
-            assert await world.code.list() == (version.configuration.code.sha256,)
-
-    run_without_server(scenario)
 
 
 def test_the_reconciler_of_a_provider_ends_with_it() -> None:

@@ -130,16 +130,16 @@ def test_a_provider_takes_only_so_many_versions(ready: Harness, monkeypatch: pyt
     publish(ready, PublishTo="LATEST_PUBLISHED")
 
 
-def test_nothing_is_published_on_a_provider_that_goes(ready: Harness) -> None:
+def test_nothing_is_put_on_a_provider_that_goes(ready: Harness) -> None:
     ready.create_provider("other")
     arn = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:other"
     ready.client.delete_capacity_provider(CapacityProviderName="other")
-    ready.client.update_function_configuration(
-        FunctionName="thumbnail",
-        CapacityProviderConfig={"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": arn}},
-    )
-    with pytest.raises(ready.client.exceptions.ResourceConflictException, match="cannot take new versions"):
-        publish(ready)
+    managed = {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": arn}}
+    refused = ready.client.exceptions.ResourceConflictException
+    with pytest.raises(refused, match="is being deleted"):
+        ready.client.update_function_configuration(FunctionName="thumbnail", CapacityProviderConfig=managed)
+    with pytest.raises(refused, match="is being deleted"):
+        ready.create_function("other", CapacityProviderConfig=managed)
 
 
 def test_versions_are_listed_in_order_and_in_pages(ready: Harness) -> None:

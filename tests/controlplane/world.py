@@ -30,7 +30,7 @@ from paddock.wire.routes import (
     InstanceRouteRemoved,
     RoutesReplaced,
 )
-from tests.controlplane.fakes import Behaviour, FakeLauncher
+from tests.controlplane.fakes import Behaviour, FakeLauncher, PlayedAgent
 from tests.controlplane.harness import PLACE, ROLE, STEADY, Call, FakeRuntimes, zipped
 from tests.controlplane.virtual_time import LoopClock, run_virtually
 
@@ -221,3 +221,29 @@ def run(scenario: Callable[[World], Coroutine[Any, Any, None]], **settings: Any)
 def run_without_server(scenario: Callable[[World], Coroutine[Any, Any, None]]) -> None:
     """The scenario begins and ends servers itself."""
     run_virtually(scenario(World()))
+
+
+async def serving(world: World) -> None:
+    """A provider, a function, and its `$LATEST.PUBLISHED` Active."""
+    await world.create_provider()
+    await world.create_function()
+    await world.publish()
+    await world.until_state("Active")
+
+
+async def instances(world: World) -> int:
+    return await world.store.read(lambda tx: tx.instances.count())
+
+
+def agents_of(world: World) -> list[PlayedAgent]:
+    return list(world.launcher.agents.values())
+
+
+def environments(world: World) -> set[str]:
+    """Those that are ready or on their way, as the agents have them."""
+    return {
+        environment_id
+        for agent in agents_of(world)
+        for environment_id, environment in agent.environments.items()
+        if environment.phase in {"starting", "ready"} and not environment.spec.draining
+    }

@@ -15,10 +15,11 @@ from typing import Any, Literal, Protocol, TypeAlias
 from paddock.core.routing.names import Named, named
 from paddock.model.arns import Place, parse_capacity_provider
 from paddock.model.capacity_provider import CapacityProvider
-from paddock.model.errors import ApiError, not_found
+from paddock.model.errors import ApiError, conflict, not_found
 from paddock.model.function import FunctionVersion
 from paddock.model.ids import CapacityProviderName, FunctionName, FunctionVersionKey, VersionName
 from paddock.model.network import Network
+from paddock.model.states import CapacityProviderState
 from paddock.ports.clock import IdSource
 from paddock.ports.code import CodeStore
 from paddock.ports.logs import LogStore
@@ -95,6 +96,13 @@ class Api:
         found = tx.capacity_providers.get(name)
         if found is None:
             raise not_found(f"Capacity provider not found: {self.place.capacity_provider_arn(name)}")
+        return found
+
+    def usable_provider(self, tx: Transaction, name: CapacityProviderName) -> CapacityProvider:
+        """One that functions may be put on: what is being deleted takes nobody in."""
+        found = self.provider(tx, name)
+        if found.state is CapacityProviderState.DELETING:
+            raise conflict(f"The capacity provider is being deleted: {found.arn}")
         return found
 
     def version(self, tx: Transaction, name: FunctionName, qualifier: str | None) -> FunctionVersion:

@@ -8,6 +8,7 @@ from typing import Any
 
 from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
+from paddock.controlplane.snapshots import versions_of
 from paddock.controlplane.tags import check_tags, delete_tags, put_tags
 from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.core.lifecycle import CAPACITY_PROVIDER, CapacityProviderEvent
@@ -133,7 +134,7 @@ async def delete_capacity_provider(api: Api, call: Call) -> Answer:
 
     def delete(tx: Transaction) -> CapacityProvider:
         provider = api.provider(tx, name)
-        users = {version.function_name for version in tx.versions.select(provider=name)}
+        users = {version.function_name for version in versions_of(tx, name)}
         if users:
             raise conflict(
                 f"The capacity provider is currently in use by {len(users)} functions. "

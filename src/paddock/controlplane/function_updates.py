@@ -66,12 +66,12 @@ async def update_function_configuration(api: Api, call: Call) -> Answer:
 
     def changed(tx: Transaction) -> tuple[FunctionVersion, FunctionConfiguration]:
         latest = _latest(api, tx, name, params.get("RevisionId"))
-        provider_name = (
-            latest.configuration.capacity_provider
+        provider = (
+            api.provider(tx, latest.configuration.capacity_provider)
             if managed is None
-            else api.provider_name(managed["CapacityProviderArn"])
+            else api.usable_provider(tx, api.provider_name(managed["CapacityProviderArn"]))
         )
-        return latest, changed_configuration(latest.configuration, params, api.provider(tx, provider_name))
+        return latest, changed_configuration(latest.configuration, params, provider)
 
     def update(tx: Transaction) -> FunctionVersion:
         return _put(api, tx, *changed(tx), call)

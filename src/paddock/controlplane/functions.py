@@ -150,7 +150,7 @@ def _expected_provider(api: Api, tx: Transaction, name: FunctionName, params: An
             "Functions without CapacityProviderConfig (Lambda default) are not supported by this server yet. "
             "Create a capacity provider and name it in CapacityProviderConfig."
         )
-    return api.provider(tx, api.provider_name(managed["CapacityProviderArn"]))
+    return api.usable_provider(tx, api.provider_name(managed["CapacityProviderArn"]))
 
 
 def _latest(api: Api, name: FunctionName, configuration: FunctionConfiguration, now: datetime) -> FunctionVersion:

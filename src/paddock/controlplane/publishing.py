@@ -22,7 +22,7 @@ from paddock.model.ids import (
     RevisionId,
     VersionName,
 )
-from paddock.model.states import CapacityProviderState, FunctionState, LastUpdateStatus, StateReasonCode
+from paddock.model.states import FunctionState, LastUpdateStatus, StateReasonCode
 from paddock.ports.clock import IdSource
 from paddock.ports.store import Transaction
 
@@ -153,11 +153,6 @@ def check_revision(version: FunctionVersion, expected: str | None) -> None:
 
 
 def _check_provider(tx: Transaction, name: CapacityProviderName) -> None:
-    provider = tx.capacity_providers.get(name)
-    if provider is None or provider.state in (CapacityProviderState.DELETING, CapacityProviderState.FAILED):
-        raise conflict(
-            "The capacity provider of the function cannot take new versions: it is being deleted or has failed."
-        )
     published = sum(not version.is_latest for version in tx.versions.select(provider=name))
     if published >= MAX_VERSIONS_PER_PROVIDER:
         raise ApiError(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from paddock.controlplane.advance import advanced
 from paddock.controlplane.agent_stream import AgentConnector
 from paddock.controlplane.agents import AgentSession
 from paddock.controlplane.executor import Executor, ExecutorHooks, FunctionRoutes
@@ -21,17 +22,15 @@ from paddock.controlplane.fleet_records import InstanceRecord
 from paddock.controlplane.inventory import Inventory
 from paddock.controlplane.limits import LEASE_CHECK_SECONDS, LOST_SECONDS, PLAN_INTERVAL_SECONDS, SAMPLE_SECONDS
 from paddock.controlplane.loads import LoadHistory
-from paddock.controlplane.outcomes import settled_scaling
 from paddock.controlplane.plan_history import PlanHistory, keep
 from paddock.controlplane.routes import RoutePublisher
+from paddock.controlplane.sessions import AgentSessions
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.controlplane.snapshots import StoredFleet, snapshot, stored_fleet
 from paddock.controlplane.system_logs import Operation, SystemLog
-from paddock.core.lifecycle import CAPACITY_PROVIDER, CapacityProviderEvent
 from paddock.model.fleet import FleetSnapshot, Plan
-from paddock.model.function import FunctionVersion
 from paddock.model.ids import CapacityProviderName, InstanceId
-from paddock.model.states import CapacityProviderState, EnvironmentPhase, InstancePhase, StateReasonCode
+from paddock.model.states import CapacityProviderState, InstancePhase, StateReasonCode
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.code import CodeStore
 from paddock.ports.launcher import InstanceLauncher, ObservedInstance
@@ -39,11 +38,9 @@ from paddock.ports.logs import LogStore
 from paddock.ports.store import InstanceIntent, Store, StoreError, Transaction
 from paddock.ports.throttles import ThrottleSource
 from paddock.wire.agent import (
-    AgentConfiguration,
     AgentHello,
     AgentMessage,
     ConfigurationRefused,
-    Configure,
     EnvironmentChanged,
     Report,
     ServerHello,
@@ -95,7 +92,7 @@ class ProviderReconciler:
         self._parts = parts
         self._events = events
         self._loads = LoadHistory()
-        self._sessions: dict[InstanceId, tuple[AgentSession, asyncio.Task[None]]] = {}
+        self._sessions = AgentSessions(self._session)
         self._changes = asyncio.Event()
         self._listed: tuple[dict[InstanceId, ObservedInstance], float] | None = None
         self._running_unsaved: list[InstanceRecord] = []
@@ -111,7 +108,7 @@ class ProviderReconciler:
             parts.ids,
             parts.system_log,
             ExecutorHooks(
-                configure=self._configure,
+                configure=self._sessions.configure,
                 changed=self._bring_up_to_date,
                 route=events.route,
                 start=self._start,
@@ -138,13 +135,9 @@ class ProviderReconciler:
     def is_moving(self) -> bool:
         """Something comes or goes that only the launcher can tell of."""
         return any(
-            record.phase is not InstancePhase.RUNNING or not self._is_connected(record.instance_id)
+            record.phase is not InstancePhase.RUNNING or not self._sessions.is_connected(record.instance_id)
             for record in self.inventory.instances.values()
         )
-
-    def _is_connected(self, instance_id: InstanceId) -> bool:
-        found = self._sessions.get(instance_id)
-        return found is not None and found[0].connected
 
     def heard(self, instance_id: InstanceId, message: AgentMessage) -> None:
         record = self.inventory.instances.get(instance_id)
@@ -164,7 +157,7 @@ class ProviderReconciler:
             case ConfigurationRefused(_, held_generation, reason):
                 log.warning("%s refused a configuration: %s", instance_id, reason)
                 record.generation = max(record.generation, held_generation) + 1
-                self._configure(record)
+                self._sessions.configure(record)
             case _:
                 pass
         if changed:
@@ -181,7 +174,7 @@ class ProviderReconciler:
             self._running_unsaved.append(record)
         if hello.environments != record.sent or hello.generation != record.generation:
             record.generation = max(record.generation, hello.generation + 1)
-            self._configure(record)
+            self._sessions.configure(record)
 
     def disconnected(self, instance_id: InstanceId) -> None:
         """Perhaps the agent is gone: the launcher knows. If it is not, the lease decides."""
@@ -200,6 +193,7 @@ class ProviderReconciler:
             await self._reconcile_until_deleted()
             for chore in chores:
                 chore.cancel()
+            self._sessions.end_all()
             self._group = None
 
     async def _reconcile_until_deleted(self) -> None:
@@ -233,7 +227,9 @@ class ProviderReconciler:
         if stored is None:
             self._ended.set()
             return None
-        self.stored = stored = await self._advanced(stored)
+        if await advanced(parts.store, stored, self.inventory):
+            stored = await parts.store.read(self._read) or stored
+        self.stored = stored
         if self._must_wait_for_agents():
             return LEASE_CHECK_SECONDS
         now = parts.clock.now()
@@ -251,32 +247,6 @@ class ProviderReconciler:
     def _read(self, tx: Transaction) -> StoredFleet | None:
         provider = tx.capacity_providers.get(self.name)
         return None if provider is None else stored_fleet(tx, provider)
-
-    async def _advanced(self, stored: StoredFleet) -> StoredFleet:
-        """States that follow from the inventory alone: a provider becomes Active, a requested scaling is applied."""
-        provider = stored.provider
-        if provider.state is CapacityProviderState.PENDING:
-            state = CAPACITY_PROVIDER.next(provider.state, CapacityProviderEvent.VALIDATED)
-            await self._parts.store.write(lambda tx: _set_state(tx, self.name, provider.state, state))
-            return await self._parts.store.read(self._read) or stored
-        settled = [changed for version in stored.versions if (changed := self._settled(version)) is not None]
-        if settled:
-            await self._parts.store.write(lambda tx: _settle(tx, settled))
-            return await self._parts.store.read(self._read) or stored
-        return stored
-
-    def _settled(self, version: FunctionVersion) -> FunctionVersion | None:
-        if version.serving is None or version.requested_scaling is None:
-            return None
-        serving = version.serving.revision
-        ready = sum(
-            record.key == version.key
-            and record.revision == serving
-            and record.phase is EnvironmentPhase.READY
-            and not record.spec.draining
-            for record in self.inventory.environments()
-        )
-        return settled_scaling(version, ready)
 
     def _must_wait_for_agents(self) -> bool:
         """After a start: what agents have must be known before anything is planned beside it."""
@@ -325,14 +295,14 @@ class ProviderReconciler:
             elif record.phase is InstancePhase.STOPPING:
                 if seen.phase is not InstancePhase.STOPPING and self.stored is not None:
                     self._executor.end_again(record, self.stored.provider)
-            elif seen.address is not None and record.phase is not InstancePhase.LOST:
-                self._connect(record, seen.address)
+            elif seen.address is not None and record.phase is not InstancePhase.LOST and self._group is not None:
+                self._sessions.connect(record, seen.address, self._group)
 
     async def _take_gone(self, record: InstanceRecord, seen: ObservedInstance | None) -> None:
         never_came = record.phase is InstancePhase.PENDING
         was_asked = record.phase is InstancePhase.STOPPING
         reason = (seen.reason if seen is not None else None) or "its process is gone"
-        self._end_session(record.instance_id)
+        self._sessions.end(record.instance_id)
         self._awaited.discard(record.instance_id)
         # An intent whose launch an earlier server never asked for is no failure of anybody.
         was_launched = seen is not None or self._executor.has_launched(record.instance_id)
@@ -346,16 +316,8 @@ class ProviderReconciler:
             detail = "" if was_asked else reason
             self._parts.system_log.record(self.stored.provider, operation, record.intent, detail)
 
-    def _connect(self, record: InstanceRecord, address: str) -> None:
-        record.address = address
-        known = self._sessions.get(record.instance_id)
-        if known is not None:
-            if known[0].address == address:
-                return
-            self._end_session(record.instance_id)
-        if self._group is None:
-            return
-        session = AgentSession(
+    def _session(self, record: InstanceRecord, address: str) -> AgentSession:
+        return AgentSession(
             record.instance_id,
             address,
             ServerHello("control", record.intent.token, self._parts.settings.server_id),
@@ -364,17 +326,6 @@ class ProviderReconciler:
             code=self._parts.code,
             logs=self._parts.logs,
         )
-        self._sessions[record.instance_id] = (session, self._group.create_task(session.run()))
-
-    def _end_session(self, instance_id: InstanceId) -> None:
-        known = self._sessions.pop(instance_id, None)
-        if known is not None:
-            known[1].cancel()
-
-    def _configure(self, record: InstanceRecord) -> None:
-        session = self._sessions.get(record.instance_id)
-        if session is not None:
-            session[0].send(Configure(AgentConfiguration(record.generation, record.sent)))
 
     def _bring_up_to_date(self, record: InstanceRecord) -> None:
         fresh = self.inventory.is_fresh(record, self._parts.clock.monotonic())
@@ -409,7 +360,7 @@ class ProviderReconciler:
         lost = self.inventory.expire(now, monotonic)
         for record in lost:
             log.warning("%s was not heard of for %.0f s and is replaced", record.instance_id, LOST_SECONDS)
-            self._end_session(record.instance_id)
+            self._sessions.end(record.instance_id)
         for record in self.inventory.instances.values():
             self._bring_up_to_date(record)
         if lost:
@@ -429,19 +380,3 @@ class ProviderReconciler:
             monotonic=self._parts.clock.monotonic(),
         )
         self.wake()
-
-
-def _set_state(
-    tx: Transaction, name: CapacityProviderName, before: CapacityProviderState, state: CapacityProviderState | None
-) -> None:
-    """Only from the state it was decided in: a handler may have been there since."""
-    provider = tx.capacity_providers.get(name)
-    if provider is not None and state is not None and provider.state is before:
-        tx.capacity_providers.put(replace(provider, state=state))
-
-
-def _settle(tx: Transaction, settled: list[FunctionVersion]) -> None:
-    for version in settled:
-        stored = tx.versions.get(version.key)
-        if stored is not None and stored.requested_scaling == version.applied_scaling:
-            tx.versions.put(replace(stored, requested_scaling=None, applied_scaling=version.applied_scaling))

@@ -12,6 +12,7 @@ from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.model.capacity_provider import CapacityProvider
 from paddock.model.fleet import FleetSnapshot, LaunchFailure, ManagedInstance, VersionTarget
 from paddock.model.function import FunctionVersion
+from paddock.model.ids import CapacityProviderName
 from paddock.model.states import CapacityProviderState, FunctionState
 from paddock.ports.store import Transaction
 
@@ -31,9 +32,16 @@ def stored_fleet(tx: Transaction, provider: CapacityProvider) -> StoredFleet:
     failed = tx.failed_launches.select(provider=provider.name, order_by="at")
     return StoredFleet(
         provider,
-        tuple(version for version in tx.versions.select(provider=provider.name) if not version.is_latest),
+        tuple(version for version in versions_of(tx, provider.name) if not version.is_latest),
         tuple(each.failure for each in failed),
     )
+
+
+def versions_of(tx: Transaction, provider: CapacityProviderName) -> list[FunctionVersion]:
+    """Those whose newest publish is on the provider, and those that still serve from it while they move elsewhere."""
+    here = tx.versions.select(provider=provider)
+    moving = tx.versions.select(serving_provider=provider)
+    return [*here, *(version for version in moving if version.configuration.capacity_provider != provider)]
 
 
 def snapshot(
@@ -46,7 +54,7 @@ def snapshot(
         scaling=provider.scaling_config,
         zones=settings.network.zones(provider.subnet_ids),
         offered_types=settings.offered_types,
-        versions=tuple(_targets(stored.versions, loads)),
+        versions=tuple(_targets(stored, loads)),
         instances=tuple(
             _aged(record.described(), settings.instance_lifetime, now) for record in inventory.instances.values()
         ),
@@ -56,12 +64,15 @@ def snapshot(
     )
 
 
-def _targets(versions: Iterable[FunctionVersion], loads: LoadHistory) -> Iterable[VersionTarget]:
-    for version in versions:
+def _targets(stored: StoredFleet, loads: LoadHistory) -> Iterable[VersionTarget]:
+    for version in stored.versions:
         if version.state in _WITHOUT_CAPACITY:
             continue
-        serving = version.serving.revision if version.serving else None
-        yield VersionTarget(
+        served = version.serving
+        if served is not None and served.configuration.capacity_provider != stored.provider.name:
+            served = None
+        serving = served.revision if served else None
+        target = VersionTarget(
             key=version.key,
             revision=version.revision,
             serving=serving,
@@ -72,6 +83,10 @@ def _targets(versions: Iterable[FunctionVersion], loads: LoadHistory) -> Iterabl
             deleting=version.state is FunctionState.DELETING,
             failed=version.publish_failed and version.revision != serving,
         )
+        if served is not None and version.configuration.capacity_provider != stored.provider.name:
+            # It is moving to another provider: here it goes on as it is until it is served from there.
+            target = replace(target, revision=served.revision, shape=served.configuration.shape, failed=False)
+        yield target
 
 
 def _aged(instance: ManagedInstance, lifetime: timedelta, now: datetime) -> ManagedInstance:

@@ -148,7 +148,7 @@ class Transaction(Protocol):
 
     @property
     def versions(self) -> Records[FunctionVersionKey, FunctionVersion]:
-        """Columns: `function_name`, `provider`."""
+        """Columns: `function_name`; `provider` of the newest publish; `serving_provider`, empty when nothing serves."""
         ...
 
     @property

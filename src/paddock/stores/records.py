@@ -58,7 +58,10 @@ VERSIONS = RecordKind(
     "versions",
     FunctionVersion,
     {"function_name": lambda it: it.key.function_name, "version": lambda it: it.key.version},
-    {"provider": lambda it: it.configuration.capacity_provider},
+    {
+        "provider": lambda it: it.configuration.capacity_provider,
+        "serving_provider": lambda it: it.serving.configuration.capacity_provider if it.serving else "",
+    },
 )
 ALIASES = RecordKind("aliases", Alias, {"function_name": lambda it: it.function_name, "name": lambda it: it.name})
 TAGS = RecordKind("tags", TagSet, {"resource_arn": lambda it: it.resource_arn})

@@ -26,8 +26,10 @@ Table(
     _name("function_name"),
     _name("version"),
     Column("provider", Text, nullable=False),
+    Column("serving_provider", Text, nullable=False),
     _body(),
     Index("versions_by_provider", "provider"),
+    Index("versions_by_serving_provider", "serving_provider"),
 )
 Table("aliases", METADATA, _name("function_name"), _name("name"), _body())
 Table("tags", METADATA, _name("resource_arn"), _body())

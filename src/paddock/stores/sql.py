@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 MAX_CHANGES_PER_COMMIT = 256
 """Bounds how long the first of them waits for the others."""
+MAX_WAITING_CHANGES = 4096
+"""Whoever comes then waits on the event loop, where waiting is cheap. Twice that: who gave up leaves their change."""
 BUSY_TIMEOUT_MS = 5000
 """For somebody's `sqlite3` shell on our file; another server is kept off by the data directory's lock."""
 
@@ -45,7 +47,8 @@ class SqlStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._changes: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
+        self._changes: queue.Queue[_Change | None] = queue.Queue(2 * MAX_WAITING_CHANGES)
+        self._room = asyncio.Semaphore(MAX_WAITING_CHANGES)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
         self._writer = threading.Thread(target=self._write_until_closed, name="store-writer")
         self._write_engine = _engine(path, begin="BEGIN IMMEDIATE")
@@ -70,8 +73,9 @@ class SqlStore:
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         change = _Change(work, Future())
-        self._changes.put(change)
-        result: T = await asyncio.wrap_future(change.done)
+        async with self._room:
+            self._changes.put_nowait(change)
+            result: T = await asyncio.wrap_future(change.done)
         return result
 
     def _open(self) -> None:

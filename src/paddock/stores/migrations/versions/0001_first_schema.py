@@ -15,8 +15,15 @@ down_revision = None
 def upgrade() -> None:
     _table("capacity_providers", _key("name"))
     _table("functions", _key("name"))
-    _table("versions", _key("function_name"), _key("version"), sa.Column("provider", sa.Text, nullable=False))
+    _table(
+        "versions",
+        _key("function_name"),
+        _key("version"),
+        sa.Column("provider", sa.Text, nullable=False),
+        sa.Column("serving_provider", sa.Text, nullable=False),
+    )
     op.create_index("versions_by_provider", "versions", ["provider"])
+    op.create_index("versions_by_serving_provider", "versions", ["serving_provider"])
     _table("aliases", _key("function_name"), _key("name"))
     _table("tags", _key("resource_arn"))
     _table("instances", _key("instance_id"), sa.Column("provider", sa.Text, nullable=False))
