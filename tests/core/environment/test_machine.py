@@ -9,7 +9,6 @@ from paddock.core.environment.machine import (
     LEAKED_SLOT_SECONDS,
     MAX_IDLE_POLLS,
     POLL_WAIT_SECONDS,
-    REMEMBERED_LATE_INVOCATIONS,
 )
 from paddock.model.states import EnvironmentPhase, StateReasonCode
 from tests.core.environment.playbook import Scene
@@ -346,14 +345,6 @@ def test_the_slot_of_a_timed_out_handler_is_free_when_its_worker_is_gone_or_poll
         << 400 InvalidRequestID
         """
     )
-
-
-def test_only_so_many_late_invocations_are_remembered() -> None:
-    scene = ready(slots=1, polls="a")
-    for number in range(REMEMBERED_LATE_INVOCATIONS + 1):
-        scene.do(["invoke", f"r{number}"])
-        scene.do(["poll", "a"])
-    scene.play(">> respond r0\n<< 400 InvalidRequestID\n>> respond r1\n<< 410 InvokeTimeout")
 
 
 def test_an_environment_whose_every_slot_leaks_is_replaced() -> None:

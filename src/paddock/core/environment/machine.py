@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from typing import Generic
 
 from paddock.core.environment import errors
+from paddock.core.environment.late import LateInvocations
 from paddock.core.environment.slots import Slots
 from paddock.core.environment.words import (
     Admission,
@@ -33,6 +34,8 @@ from paddock.core.environment.words import (
     ReleaseSlot,
     RuntimeWorkers,
     Verdict,
+    gone,
+    unknown_request,
 )
 from paddock.model.states import EnvironmentPhase
 
@@ -46,8 +49,6 @@ no use and is replaced. AWS documents no recovery.
 """
 MAX_IDLE_POLLS = 10_000
 """AWS's agent answers further polls with `Runtime.TooManyIdleRuntimes`."""
-REMEMBERED_LATE_INVOCATIONS = 1_000
-"""Invocations over without their runtime's word, kept so that its late post gets 410 once, as AWS's agent does."""
 
 _HOLD = Hold()
 _NOT_POLLING = False
@@ -78,7 +79,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         self._held: deque[Invocation[CallerT, ConnectionT]] = deque()
         self._idle: OrderedDict[ConnectionT, None] = OrderedDict()
         self._running_on: dict[ConnectionT, Invocation[CallerT, ConnectionT]] = {}
-        self._late: OrderedDict[str, None] = OrderedDict()
+        self._late = LateInvocations()
 
     # What it is now
 
@@ -88,10 +89,8 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     @property
     def slots(self) -> int:
-        """How many invocations it can hold at present."""
-        if self.phase is _READY:
-            return self._slots.count
-        return len(self._invocations) if self.phase is _DRAINING else 0
+        """How many invocations it can hold at present: when not ready, no more than it has."""
+        return self._slots.count if self.phase is _READY else self.in_flight
 
     @property
     def open_polls(self) -> int:
@@ -250,18 +249,13 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         self, invocation_id: str, invocation: Invocation[CallerT, ConnectionT] | None, nonce: str
     ) -> Rejection[CallerT, ConnectionT]:
         if invocation is None:
-            if invocation_id in self._late:
-                del self._late[invocation_id]
-                return _gone(())
+            if self._late.take(invocation_id):
+                return gone()
         elif nonce and nonce != invocation.nonce:
-            return _gone(())
+            return gone()
         elif invocation.phase is _TIMED_OUT:
-            return self._late_post(invocation)
-        return Rejection(400, "InvalidRequestID", "Invalid request ID")
-
-    def _late_post(self, invocation: Invocation[CallerT, ConnectionT]) -> Rejection[CallerT, ConnectionT]:
-        self._forget(invocation)
-        return _gone((ReleaseSlot(invocation), *self._drained()))
+            return self._give_back(invocation)
+        return unknown_request()
 
     def finish(
         self, invocation: Invocation[CallerT, ConnectionT]
@@ -271,11 +265,16 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         """
         phase = invocation.phase
         if phase is _TIMED_OUT:
-            return self._late_post(invocation)
+            return self._give_back(invocation)
         if phase is _OVER:
-            return Rejection(400, "InvalidRequestID", "Invalid request ID")
+            return unknown_request()
         self._forget(invocation)
         return () if self.phase is _READY else self._drained()
+
+    def _give_back(self, invocation: Invocation[CallerT, ConnectionT]) -> Rejection[CallerT, ConnectionT]:
+        """A handler that outlived its timeout has ended."""
+        self._forget(invocation)
+        return gone((ReleaseSlot(invocation), *self._drained()))
 
     def _forget(self, invocation: Invocation[CallerT, ConnectionT]) -> None:
         self._invocations.pop(invocation.invocation_id, None)
@@ -288,15 +287,10 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         """The worker that had it is gone or has moved on without a word."""
         answered = invocation.phase is _TIMED_OUT
         self._forget(invocation)
-        self._remember_late(invocation.invocation_id)
+        self._late.remember(invocation.invocation_id)
         if answered:
             return (ReleaseSlot(invocation),)
         return (Fail(invocation, errors.EXIT_ERROR, errors.WITHOUT_A_REASON),)
-
-    def _remember_late(self, invocation_id: str) -> None:
-        self._late[invocation_id] = None
-        if len(self._late) > REMEMBERED_LATE_INVOCATIONS:
-            self._late.popitem(last=False)
 
     # Time
 
@@ -322,14 +316,10 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             else:
                 effects.append(self._time_out(invocation, now))
         effects.extend(self._drained())
-        if leaking and self.phase is _READY and self._timed_out_count() >= self._slots.count:
-            effects.extend(
-                self._recycle(errors.TIMED_OUT, "Every slot is held by a handler that outlived its timeout.")
-            )
+        if leaking and self.phase is _READY and self._leaked() >= self._slots.count:
+            text = "Every slot is held by a handler that outlived its timeout."
+            effects.extend(self._recycle(errors.TIMED_OUT, text))
         return tuple(effects)
-
-    def _timed_out_count(self) -> int:
-        return sum(invocation.phase is _TIMED_OUT for invocation in self._invocations.values())
 
     def _time_out(self, invocation: Invocation[CallerT, ConnectionT], now: float) -> Fail[CallerT, ConnectionT]:
         """The caller is answered; the handler is not disturbed and keeps its slot until it posts."""
@@ -358,11 +348,14 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             effects.append(Refuse(invocation.caller, errors.UNHEALTHY))
         return (*effects, *self._drained())
 
+    def _leaked(self) -> int:
+        return sum(invocation.phase is _TIMED_OUT for invocation in self._invocations.values())
+
     def _drained(self) -> Effects[CallerT, ConnectionT]:
         """Draining is over when nobody waits for an answer; handlers that outlived their timeout are not waited for."""
         if self.phase is not _DRAINING:
             return ()
-        if any(invocation.phase is not _TIMED_OUT for invocation in self._invocations.values()):
+        if self._leaked() < self.in_flight:
             return ()
         return self._end(errors.SHUT_DOWN, "", self.failure)
 
@@ -404,7 +397,3 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             else:
                 effects.append(Fail(invocation, error_type, text))
         return (*effects, End(failure))
-
-
-def _gone(effects: Effects[CallerT, ConnectionT]) -> Rejection[CallerT, ConnectionT]:
-    return Rejection(410, "InvokeTimeout", "Invoke timeout", effects)

@@ -158,3 +158,12 @@ Effect = (
 Effects = tuple[Effect[CallerT, ConnectionT], ...]
 Verdict = Invocation[CallerT, ConnectionT] | Rejection[CallerT, ConnectionT]
 Admission = Deliver[CallerT, ConnectionT] | Hold | Refuse[CallerT]
+
+
+def unknown_request() -> Rejection[CallerT, ConnectionT]:
+    return Rejection(400, "InvalidRequestID", "Invalid request ID")
+
+
+def gone(effects: Effects[CallerT, ConnectionT] = ()) -> Rejection[CallerT, ConnectionT]:
+    """The post comes too late, or belongs to another delivery."""
+    return Rejection(410, "InvokeTimeout", "Invoke timeout", effects)
