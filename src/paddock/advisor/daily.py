@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ HOURS = 24
 MIN_DAYS = 2
 WORTH_FROM_RATIO = 2.0
 """The busiest hour must need this many times what the quietest does; less is within the scaler's own headroom."""
+
+HELD_SHARE = 0.5
+"""Of what the busy hours typically need: the scaler has room for a doubling, so half is enough to begin them with."""
 
 AGREEMENT = 0.5
 """Days must resemble one another: the mean correlation of each day with the mean day."""
@@ -50,7 +54,7 @@ def daily_shape(trace: Trace, environments: NDArray[np.int64], minimum: int) -> 
     return DailyShape(
         busy_from=start,
         quiet_from=(start + length) % HOURS,
-        busy_minimum=max(minimum, int(np.median(typical[hours]))),
+        busy_minimum=max(minimum + 1, ceil(float(np.median(typical[hours])) * HELD_SHARE)),
         quiet_minimum=minimum,
     )
 

@@ -78,7 +78,7 @@ def _fit(evidence: Evidence) -> str:
             f"at once and {in_flight:.2g} are in flight on average"
         )
     return (
-        f"one invocation keeps {workload.cpu_share:.0%} of a vCPU busy, so an environment takes "
+        f"one invocation keeps {workload.cpu_share * 100:.2g} % of a vCPU busy, so an environment takes "
         f"{candidate.shape.max_concurrency} at once; with room for a doubling, {in_flight:.3g} in flight are "
         f"{float(np.mean(candidate.sizing.environments)):.1f} environments on {candidate.mean_instances:.1f} instances"
     )

@@ -142,6 +142,7 @@ def _as_json(catalogue: Catalogue, region: Any, each: InstanceType) -> dict[str,
 
 
 def _print(catalogue: Catalogue, region: str, found: list[InstanceType]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -150,7 +151,9 @@ def _print(catalogue: Catalogue, region: str, found: list[InstanceType]) -> None
     from paddock.ports.clock import SystemClock
 
     today = SystemClock().now().date()
-    table = Table(title=f"On-Demand, Linux, {region}", title_justify="left")
+    table = Table(
+        title=f"On-Demand, Linux, {region}", title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False
+    )
     for heading in ("type", "vCPU", "GiB", "architecture", "zones", "USD/h", "days old", "confidence"):
         table.add_column(heading, justify="left" if heading in ("type", "architecture") else "right")
     for each in found:
