@@ -127,6 +127,7 @@ def _launch(order: Order, contents: list[int] | None = None, *, signals_as_statu
         environment={},
         pass_fds=(passed, said, *(contents or ())),
         outcome=outcome,
+        uid=order["identity"]["uid"] if order["privileged"] else None,
         signals_as_statuses=signals_as_statuses,
     )
 

@@ -3,7 +3,7 @@
 It refuses what no function on Lambda may do and what takes a kernel bug to turn into an escape: mounts, namespaces,
 kernel modules, keys, BPF, other processes' memory. All else passes. Refused calls fail with EPERM; those that
 libraries try first and can do without fail with ENOSYS, as on an older kernel. Assembled rather than by libseccomp:
-forty instructions, and no library that has to be on every machine. Format: `linux/filter.h`, `linux/seccomp.h`.
+some eighty instructions, and no library that has to be on every machine. Format: `linux/filter.h`, `linux/seccomp.h`.
 """
 
 from __future__ import annotations

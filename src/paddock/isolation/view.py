@@ -79,13 +79,15 @@ class LaunchCommand:
     """To be executed by the caller, with its working directory anywhere and its pipes as standard input and output.
 
     `environment` is that of the program in between. After the start, or instead of it, `close_passed` must be called,
-    then `wait_executed`, once each. `exit_status` translates what the process ended with.
+    then `wait_executed`, once each. `exit_status` translates what the process ended with. `uid` is the user that nobody
+    but this environment is, if it has one.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     pass_fds: tuple[int, ...]
     outcome: int
+    uid: int | None = None
     signals_as_statuses: bool = False
 
     def close_passed(self) -> None:
