@@ -115,10 +115,20 @@ def scripted_runtime_api() -> Iterator[RuntimeApi]:
             self._finish(body)
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = b"".join(self._chunks())
             api.take_post(self.path, self.headers.get("Lambda-Runtime-Function-Error-Type", ""), body)
             self.send_response(api.post_status)
             self._finish(b'{"status":"OK"}\n')
+
+        def _chunks(self) -> Iterator[bytes]:
+            """Of a body with a length, which is one chunk, or of one without (Go's client sends its answers so)."""
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                yield self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                return
+            while size := int(self.rfile.readline(), 16):
+                yield self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
 
         def _finish(self, body: bytes) -> None:
             self.send_header("Content-Type", "application/json")

@@ -1,0 +1,62 @@
+// Does what the event says; the tests ask the same of every custom runtime.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+type event struct {
+	Do      string `json:"do"`
+	N       int    `json:"n"`
+	Meeting string `json:"meeting"`
+	Count   int    `json:"count"`
+	Status  int    `json:"status"`
+}
+
+type answer struct {
+	N         int    `json:"n"`
+	RequestID string `json:"request_id"`
+	ProcessID int    `json:"process_id"`
+}
+
+func handle(ctx context.Context, asked event) (answer, error) {
+	invocation, _ := lambdacontext.FromContext(ctx)
+	switch asked.Do {
+	case "meet":
+		if err := meet(asked, invocation.AwsRequestID); err != nil {
+			return answer{}, err
+		}
+	case "fail":
+		return answer{}, errors.New("asked to fail")
+	case "panic":
+		panic("asked to panic")
+	case "exit":
+		os.Exit(asked.Status)
+	}
+	return answer{asked.N, invocation.AwsRequestID, os.Getpid()}, nil
+}
+
+// Every invocation waits until all of them have arrived: they can only end when they run at the same time.
+func meet(asked event, requestID string) error {
+	if err := os.WriteFile(filepath.Join(asked.Meeting, requestID), nil, 0o600); err != nil {
+		return err
+	}
+	for {
+		there, err := os.ReadDir(asked.Meeting)
+		if err != nil || len(there) >= asked.Count {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func main() {
+	lambda.Start(handle)
+}

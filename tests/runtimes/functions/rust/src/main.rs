@@ -1,0 +1,49 @@
+//! Does what the event says; the tests ask the same of every custom runtime.
+
+use lambda_runtime::{run_concurrent, service_fn, Error, LambdaEvent};
+use serde::{Deserialize, Serialize};
+use std::{fs, path::Path, process, time::Duration};
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Event {
+    r#do: String,
+    n: i64,
+    meeting: String,
+    count: usize,
+    status: i32,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    n: i64,
+    request_id: String,
+    process_id: u32,
+}
+
+async fn handle(invocation: LambdaEvent<Event>) -> Result<Answer, Error> {
+    let (asked, context) = invocation.into_parts();
+    match asked.r#do.as_str() {
+        "meet" => meet(&asked, &context.request_id).await?,
+        "fail" => return Err("asked to fail".into()),
+        "panic" => panic!("asked to panic"),
+        "exit" => process::exit(asked.status),
+        _ => {}
+    }
+    Ok(Answer { n: asked.n, request_id: context.request_id, process_id: process::id() })
+}
+
+/// Every invocation waits until all of them have arrived: they can only end when they run at the same time.
+async fn meet(asked: &Event, request_id: &str) -> Result<(), Error> {
+    fs::write(Path::new(&asked.meeting).join(request_id), "")?;
+    while fs::read_dir(&asked.meeting)?.count() < asked.count {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    run_concurrent(service_fn(handle)).await
+}
