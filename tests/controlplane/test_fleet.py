@@ -10,7 +10,7 @@ from paddock.model.ids import CapacityProviderName, FunctionName, FunctionVersio
 from paddock.model.states import StateReasonCode
 from paddock.ports.launcher import LaunchError
 from paddock.ports.logs import LogQuery
-from paddock.wire.agent import EnvironmentFailureReport
+from paddock.wire.agent import ConfigurationRefused, EnvironmentFailureReport
 from paddock.wire.routes import FunctionRoute
 from tests.controlplane.world import PUBLISHED, World, agents_of, environments, instances, run, serving
 
@@ -489,6 +489,34 @@ def test_a_function_that_moves_is_served_from_the_old_provider_until_the_new_one
         await world.call("DeleteCapacityProvider", CapacityProviderName="steady")
         await world.until(lambda: len(world.launcher.agents) == 3, 60)
         assert len(world.routes.serving()) == 3
+
+    run(scenario)
+
+
+def test_an_agent_that_holds_a_newer_configuration_gets_a_newer_one() -> None:
+    async def scenario(world: World) -> None:
+        await serving(world)
+        agent = agents_of(world)[0]
+        agent.generation = 90
+        await world.publish(timeout=9)
+
+        async def successful() -> bool:
+            return (await world.version()).last_update_status.value == "Successful"
+
+        await world.until(successful, 30)
+        assert agent.generation > 90
+
+    run(scenario)
+
+
+def test_what_an_agent_refuses_for_itself_is_not_said_again_and_again() -> None:
+    async def scenario(world: World) -> None:
+        await serving(world)
+        agent = agents_of(world)[0]
+        before = len(agent.received)
+        agent.say(ConfigurationRefused(agent.generation, agent.generation - 1, "an environment is named twice"))
+        await asyncio.sleep(5)
+        assert len(agent.received) == before
 
     run(scenario)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from paddock.model.errors import StartError
 from paddock.ports.clock import SystemClock
 from paddock.ports.logs import LogLine, LogQuery, LogStore
 from paddock.ports.store import StoreError
@@ -163,6 +164,16 @@ def test_names_of_groups_cannot_leave_the_directory(tmp_path: Path) -> None:
     run(tmp_path / "logs", scenario)
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
     assert len(list((tmp_path / "logs").iterdir())) == len(names)
+
+
+def test_a_damaged_group_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    async def first(store: DiskLogStore) -> None:
+        await store.append(GROUP, "one", lines(1))
+
+    run(tmp_path, first)
+    next(tmp_path.glob("*/group.json")).write_text("{")
+    with pytest.raises(StartError, match=r"group\.json is damaged: move .* away"):
+        run(tmp_path, first)
 
 
 def test_a_full_disk_is_one_line_and_the_books_stay_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,11 +81,12 @@ class Inventory:
         """An agent is there. Environments it has and we did not know are taken back: an earlier server gave them."""
         record.heard_at = monotonic
         record.isolation = hello.isolation
+        was_configured = record.generation > 0
         record.generation = max(record.generation, hello.generation)
         self.move(record, InstanceEvent.AGENT_REPORTED, now)
         if record.phase is not InstancePhase.RUNNING:
             return
-        if not record.sent:
+        if not was_configured:
             record.sent = hello.environments
             for spec in hello.environments:
                 taken = EnvironmentRecord(spec, record.instance_id, now, EnvironmentPhase.STARTING)

@@ -154,10 +154,12 @@ class ProviderReconciler:
                 changed = self.inventory.reported(record, message, now=now, monotonic=monotonic) or not was_fresh
             case EnvironmentChanged(environment):
                 changed = self.inventory.changed(record, environment, now)
-            case ConfigurationRefused(_, held_generation, reason):
+            case ConfigurationRefused(generation, held_generation, reason):
                 log.warning("%s refused a configuration: %s", instance_id, reason)
-                record.generation = max(record.generation, held_generation) + 1
-                self._sessions.configure(record)
+                # Only an agent that holds a newer one is told again: what is refused for itself stays refused.
+                if held_generation >= generation == record.generation:
+                    record.generation = held_generation + 1
+                    self._sessions.configure(record)
             case _:
                 pass
         if changed:

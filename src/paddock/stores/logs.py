@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from paddock.model.errors import StartError
 from paddock.ports.clock import Clock
 from paddock.ports.logs import LogEvent, LogGroup, LogLine, LogPage, LogQuery, LogStream
 from paddock.ports.store import StoreError
@@ -70,7 +71,11 @@ class DiskLogStore:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in sorted(directory.glob("*/group.json")):
             remove_unfinished(path.parent)
-            facts = msgspec.json.decode(path.read_bytes(), type=_GroupFile)
+            try:
+                facts = msgspec.json.decode(path.read_bytes(), type=_GroupFile)
+            except msgspec.MsgspecError as error:
+                text = f"{path} is damaged: move {path.parent} away, its log lines with it, to start without them"
+                raise StartError(text) from error
             self._groups[facts.name] = _Group(path.parent, facts)
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
+from paddock.model.errors import StartError
 from paddock.ports.store import StoreError, Transaction
 from paddock.stores.schema import HEAD
 from paddock.stores.sql_records import SqlTransaction
@@ -43,7 +44,7 @@ class _Change:
 
 
 class SqlStore:
-    """An async context manager. Raises `StoreError`, one line, when the file cannot be opened, read or written."""
+    """An async context manager. Raises `StartError` when the file cannot be opened, `StoreError` later; one line each."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -85,7 +86,7 @@ class SqlStore:
                     _migrate(connection)
             self._path.chmod(0o600)
         except DBAPIError as error:
-            raise self._explained(error) from error
+            raise StartError(self._explained(error).message) from error
 
     def _dispose(self) -> None:
         self._reader.shutdown()
