@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
-from paddock.runtimes import RuntimeStore
 from paddock.runtimes.resolution import Resolution
 
 
+class BlockingRuntimes(Protocol):
+    """`paddock.runtimes.RuntimeStore`, as far as it is needed here."""
+
+    def resolve(self, runtime: str, architecture: str | None = None) -> Resolution: ...
+
+
 class ThreadedRuntimes:
-    def __init__(self, runtimes: RuntimeStore) -> None:
+    def __init__(self, runtimes: BlockingRuntimes) -> None:
         self._runtimes = runtimes
         self._resolved: dict[str, Resolution] = {}
 

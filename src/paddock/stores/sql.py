@@ -44,7 +44,7 @@ class _Change:
 
 
 class SqlStore:
-    """An async context manager. Raises `StartError` when the file cannot be opened, `StoreError` later; one line each."""
+    """An async context manager. Raises `StartError` if the file cannot be opened, `StoreError` later; one line each."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
