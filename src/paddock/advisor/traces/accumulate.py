@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
+from math import floor, inf, log
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ MAX_DAYS = 800
 BUCKET_GROWTH = 1.02
 """Each bucket of a histogram ends 2 % above the one before, so a quantile is right to 1 %."""
 
+_LOG_GROWTH = log(BUCKET_GROWTH)
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 SMALLEST = 1e-9
 Scalar = TypeVar("Scalar", np.float64, np.bool_)
@@ -30,8 +31,9 @@ class MinuteCounts:
     """Invocations per minute, in any order. Minutes are counted from any origin and may be negative."""
 
     def __init__(self) -> None:
-        self._days: dict[int, NDArray[np.float64]] = {}
-        self._named: dict[int, NDArray[np.bool_]] = {}
+        # Lists, not arrays: one number at a time is what arrays are slow at.
+        self._days: dict[int, list[float]] = {}
+        self._named: dict[int, bytearray] = {}
         self.first: int | None = None
         self.last: int | None = None
         self.out_of_order = 0
@@ -43,10 +45,12 @@ class MinuteCounts:
         if bins is None:
             if len(self._days) >= MAX_DAYS:
                 raise TooManyDaysError
-            bins = self._days[day] = np.zeros(MINUTES_PER_DAY)
-            self._named[day] = np.zeros(MINUTES_PER_DAY, dtype=np.bool_)
+            bins = self._days[day] = [0.0] * MINUTES_PER_DAY
+            self._named[day] = bytearray(MINUTES_PER_DAY)
         bins[place] += count
-        self._named[day][place] = True
+        self._named[day][place] = 1
+        if minute == self._latest:
+            return
         if self._latest is not None and minute < self._latest:
             self.out_of_order += 1
         self._latest = minute
@@ -55,11 +59,13 @@ class MinuteCounts:
 
     def to_array(self) -> NDArray[np.float64]:
         """From the first minute that was named to the last; minutes in between that were not named are zero."""
-        return self._joined(self._days, np.zeros(MINUTES_PER_DAY))
+        held = {day: np.array(bins) for day, bins in self._days.items()}
+        return self._joined(held, np.zeros(MINUTES_PER_DAY))
 
     def named(self) -> NDArray[np.bool_]:
         """Which of those minutes were named at all."""
-        return self._joined(self._named, np.zeros(MINUTES_PER_DAY, dtype=np.bool_))
+        held = {day: np.frombuffer(bins, dtype=np.uint8).astype(np.bool_) for day, bins in self._named.items()}
+        return self._joined(held, np.zeros(MINUTES_PER_DAY, dtype=np.bool_))
 
     def _joined(self, days: dict[int, NDArray[Scalar]], empty: NDArray[Scalar]) -> NDArray[Scalar]:
         if self.first is None or self.last is None:
@@ -122,14 +128,14 @@ class Histogram:
         self._buckets: dict[int, float] = {}
         self._weight = 0.0
         self._sum = 0.0
-        self._least = math.inf
-        self._most = -math.inf
+        self._least = inf
+        self._most = -inf
 
     def add(self, value: float, weight: float = 1.0) -> None:
         """`value` is at least 0 and finite."""
         if weight <= 0:
             return
-        bucket = math.floor(math.log(max(value, SMALLEST)) / math.log(BUCKET_GROWTH))
+        bucket = floor(log(max(SMALLEST, value)) / _LOG_GROWTH)
         self._buckets[bucket] = self._buckets.get(bucket, 0.0) + weight
         self._weight += weight
         self._sum += value * weight

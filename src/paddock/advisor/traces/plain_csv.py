@@ -6,6 +6,7 @@ seconds, minutes or single invocations (no `count` column: each row is one).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,8 +36,8 @@ class _Gathered:
     """What streams by ends here. `naive` counts times without a zone, `zoned` those with one."""
 
     counts: MinuteCounts = field(default_factory=MinuteCounts)
-    seen: dict[str, SeenSeconds] = field(default_factory=dict)
-    histograms: dict[str, Histogram] = field(default_factory=dict)
+    seen: defaultdict[str, SeenSeconds] = field(default_factory=lambda: defaultdict(SeenSeconds))
+    histograms: dict[str, Histogram] = field(default_factory=lambda: {name: Histogram() for name in QUANTITIES})
     naive: int = 0
     zoned: int = 0
 
@@ -54,7 +55,7 @@ def read(lines: TraceLines, selection: Selection) -> Trace:
             _add(lines, columns, gathered, row, function)
     selection.settle(str(lines.path))
     counts, notes = _minutes(gathered, single_invocations=columns.count is None)
-    spreads = {name: gathered.histograms[name].distribution() for name in QUANTITIES if name in gathered.histograms}
+    spreads = {name: histogram.distribution() for name, histogram in gathered.histograms.items()}
     return Trace(
         counts=counts,
         source=str(lines.path),
@@ -120,11 +121,10 @@ def _add(lines: TraceLines, columns: _Columns, gathered: _Gathered, row: list[st
     if gathered.zoned and gathered.naive:
         lines.refuse("some times name a time zone and some do not")
     count = 1.0 if columns.count is None else lines.number_in(row[columns.count], "count")
-    is_new = columns.count is None or gathered.seen.setdefault(function, SeenSeconds()).add(second)
-    if not is_new:
+    if columns.count is not None and not gathered.seen[function].add(second):
         lines.refuse(f"{row[columns.time]} comes twice")
     gathered.counts.add(minute, count)
     for name, place in columns.quantities.items():
         if row[place]:
             value = lines.number_in(row[place], name)
-            gathered.histograms.setdefault(name, Histogram()).add(value, count)
+            gathered.histograms[name].add(value, count)
