@@ -20,10 +20,14 @@ from paddock.awsapi.services import Services
 from paddock.awsapi.validation import validate
 from paddock.controlplane.api import Api
 from paddock.controlplane.code_links import SignedCodeLinks
+from paddock.controlplane.ec2.sightings import InstanceSightings
+from paddock.controlplane.inventory import Inventory
 from paddock.controlplane.operations import OPERATIONS
 from paddock.model.arns import Place
+from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError
 from paddock.model.ids import AccountId, CapacityProviderName, FunctionName, Region
+from paddock.model.instance_types import InstanceType
 from paddock.model.network import default_network
 from paddock.model.runtimes import find_runtime
 from paddock.ports.clock import SeededIds
@@ -32,12 +36,19 @@ from paddock.runtimes.resolution import Resolution
 from paddock.stores.code import MemoryCodeStore
 from paddock.stores.memory import MemoryStore
 from paddock.stores.memory_logs import MemoryLogStore
+from paddock.stores.metrics import MemoryMetricStore
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PLACE = Place(Region("us-east-1"), AccountId("000000000000"))
 ROLE = "arn:aws:iam::000000000000:role/anything"
 STEADY = "arn:aws:lambda:us-east-1:000000000000:capacity-provider:steady"
-OFFERED = ("c7g.xlarge", "m7g.large", "m7i.xlarge", "r7i.2xlarge")
+TYPES = (
+    InstanceType("c7g.xlarge", 4, 8.0, Architecture.ARM64, cores=4),
+    InstanceType("m7g.large", 2, 8.0, Architecture.ARM64, cores=2),
+    InstanceType("m7i.xlarge", 4, 16.0, Architecture.X86_64, cores=2),
+    InstanceType("r7i.2xlarge", 8, 64.0, Architecture.X86_64, cores=4),
+)
+OFFERED = tuple(each.name for each in TYPES)
 
 
 def zipped(files: Mapping[str, str | bytes] | None = None) -> bytes:
@@ -98,6 +109,8 @@ class Harness:
         self.logs = MemoryLogStore(self.clock)
         self.news = HeardNews()
         self.runtimes = FakeRuntimes()
+        self.metrics = MemoryMetricStore()
+        self.inventories: list[Inventory] = []
         self.links = SignedCodeLinks("secret", lambda: "http://127.0.0.1:4600", self.code)
         self.api = Api(
             store=self.store,
@@ -110,12 +123,17 @@ class Harness:
             fleet=self.news,
             links=self.links,
             arriving_code=asyncio.Lock(),
+            metrics=self.metrics,
+            instances=InstanceSightings(lambda: self.inventories, self.clock),
             offered_types=lambda: OFFERED,
+            instance_types=lambda: TYPES,
         )
         self._handlers = {(each.service, each.name): each.handler for each in OPERATIONS}
         self._services = Services()
         self.client = self._connected("lambda")
         self.logs_client = self._connected("logs")
+        self.ec2 = self._connected("ec2")
+        self.cloudwatch = self._connected("cloudwatch")
 
     def _connected(self, service: str) -> Any:
         session: Any = boto3

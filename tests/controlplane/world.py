@@ -21,6 +21,7 @@ from paddock.ports.invoker import InvokeRequest, InvokeResult
 from paddock.stores.code import MemoryCodeStore
 from paddock.stores.memory import MemoryStore
 from paddock.stores.memory_logs import MemoryLogStore
+from paddock.stores.metrics import MemoryMetricStore
 from paddock.wire.routes import (
     EnvironmentRoute,
     EnvironmentRouteRemoved,
@@ -111,6 +112,7 @@ class World:
         self.store = MemoryStore()
         self.code = MemoryCodeStore()
         self.logs = MemoryLogStore(self.clock)
+        self.metrics = MemoryMetricStore()
         self.behaviour = Behaviour()
         self.launcher = FakeLauncher(self.clock, self.behaviour)
         self.routes = RecordedRoutes()
@@ -142,6 +144,7 @@ class World:
             runtimes=FakeRuntimes(),
             routes=self.routes,
             invoker=self.invoker,
+            metrics=self.metrics,
             throttles=self,
             connector=self.launcher,
         )

@@ -12,17 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
+from paddock.controlplane.ec2.sightings import InstanceSightings
 from paddock.core.routing.names import Named, named
 from paddock.model.arns import Place, parse_capacity_provider
 from paddock.model.capacity_provider import CapacityProvider
 from paddock.model.errors import ApiError, conflict, not_found
 from paddock.model.function import FunctionVersion
 from paddock.model.ids import CapacityProviderName, FunctionName, FunctionVersionKey, VersionName
+from paddock.model.instance_types import InstanceType
 from paddock.model.network import Network
 from paddock.model.states import CapacityProviderState
 from paddock.ports.clock import IdSource
 from paddock.ports.code import CodeStore
 from paddock.ports.logs import LogStore
+from paddock.ports.metrics import MetricStore
 from paddock.ports.store import Store, Transaction
 from paddock.runtimes.resolution import Resolution
 
@@ -74,8 +77,12 @@ class Api:
     links: CodeLinks
     arriving_code: asyncio.Lock
     """Guards packages between their arrival and the version that names them: nothing is removed meanwhile."""
+    metrics: MetricStore
+    instances: InstanceSightings
     offered_types: Callable[[], tuple[str, ...]]
     """Names of the instance types that could be launched at all."""
+    instance_types: Callable[[], tuple[InstanceType, ...]]
+    """The same with what they have."""
 
     def function(self, call: Call, *, qualifier: str | None = None) -> Named:
         """Raises `ApiError`."""

@@ -20,7 +20,10 @@ from paddock.controlplane.agent_stream import AgentConnector, StreamConnector
 from paddock.controlplane.api import Api, RuntimeLookup
 from paddock.controlplane.async_invokes import AsyncInvocations
 from paddock.controlplane.cleanup import remove_unneeded_code
+from paddock.controlplane.cloudwatch.exposition import exposition
+from paddock.controlplane.cloudwatch.feed import MetricFeed
 from paddock.controlplane.code_links import PATH, SignedCodeLinks, link_secret
+from paddock.controlplane.ec2.sightings import InstanceSightings
 from paddock.controlplane.fleet import Fleet
 from paddock.controlplane.limits import CLEANUP_SECONDS
 from paddock.controlplane.operations import OPERATIONS
@@ -37,6 +40,7 @@ from paddock.ports.code import CodeMissingError, CodeStore
 from paddock.ports.invoker import AsyncInvokeQueue, Invoker, RouteSink
 from paddock.ports.launcher import InstanceLauncher
 from paddock.ports.logs import LogStore
+from paddock.ports.metrics import InvocationSource, MetricStore, NoInvocations
 from paddock.ports.store import Store, StoreError
 from paddock.ports.throttles import NoThrottles, ThrottleSource
 
@@ -59,6 +63,8 @@ class ControlPlanePorts:
     runtimes: RuntimeLookup
     routes: RouteSink
     invoker: Invoker
+    metrics: MetricStore
+    invocations: InvocationSource = field(default_factory=NoInvocations)
     throttles: ThrottleSource = field(default_factory=NoThrottles)
     connector: AgentConnector = field(default_factory=StreamConnector)
 
@@ -101,6 +107,9 @@ class ControlPlane:
             retry_delay=settings.async_retry_delay,
             concurrency=settings.async_concurrency,
         )
+        self._metrics = ports.metrics
+        self._feed = MetricFeed(ports.metrics, ports.clock, self._fleet.inventories, ports.invocations)
+        self._sightings = InstanceSightings(lambda: self._fleet.inventories().values(), ports.clock)
         self._links: SignedCodeLinks | None = None
         self._tasks = contextlib.AsyncExitStack()
 
@@ -113,6 +122,8 @@ class ControlPlane:
             group.create_task(self._fleet.run()),
             group.create_task(self._async.run()),
             group.create_task(self._system_log.run()),
+            group.create_task(self._feed.run()),
+            group.create_task(self._sightings.run()),
             group.create_task(self._clean_up_regularly()),
         ]
         for task in running:
@@ -135,6 +146,10 @@ class ControlPlane:
     def plain_routes(self) -> tuple[PlainRoute, ...]:
         """Paths that need no signature: download links carry their own."""
         return (PlainRoute(PATH, self._download, prefix=True),)
+
+    def gauges(self) -> str:
+        """What the fleet is now, as Prometheus reads it."""
+        return exposition(self._feed.latest)
 
     async def status(self) -> dict[str, Any]:
         rows = await self._store.read(provider_rows)
@@ -177,7 +192,10 @@ class ControlPlane:
             fleet=self._fleet,
             links=self._links,
             arriving_code=self._arriving_code,
+            metrics=self._metrics,
+            instances=self._sightings,
             offered_types=lambda: tuple(each.name for each in self._settings.offered_types),
+            instance_types=lambda: self._settings.offered_types,
         )
 
     async def _download(self, request: Request, responder: Responder) -> None:

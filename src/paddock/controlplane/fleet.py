@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from paddock.controlplane.executor import FunctionRoutes
+from paddock.controlplane.inventory import Inventory
 from paddock.controlplane.limits import QUICK_LIST_SECONDS, SLOW_LIST_SECONDS, UNKNOWN_LISTS
 from paddock.controlplane.reconciler import FleetParts, ProviderReconciler
 from paddock.controlplane.routes import function_route
@@ -66,6 +67,9 @@ class Fleet:
                 await self._look_regularly()
             finally:
                 self._group = None
+
+    def inventories(self) -> dict[CapacityProviderName, Inventory]:
+        return {name: reconciler.inventory for name, reconciler in self.reconcilers.items()}
 
     # FleetNews
 

@@ -14,6 +14,8 @@ from paddock.controlplane import (
     versions,
 )
 from paddock.controlplane.api import Operation
+from paddock.controlplane.cloudwatch import metric_data, metric_statistics
+from paddock.controlplane.ec2 import instance_tags, instance_types, instances, network, visibility
 
 OPERATIONS: tuple[Operation, ...] = (
     *capacity_providers.OPERATIONS,
@@ -25,4 +27,11 @@ OPERATIONS: tuple[Operation, ...] = (
     *account.OPERATIONS,
     *log_groups.OPERATIONS,
     *log_events.OPERATIONS,
+    *metric_statistics.OPERATIONS,
+    *metric_data.OPERATIONS,
+    *instances.OPERATIONS,
+    *instance_tags.OPERATIONS,
+    *instance_types.OPERATIONS,
+    *network.OPERATIONS,
+    *visibility.OPERATIONS,
 )

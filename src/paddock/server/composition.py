@@ -30,6 +30,7 @@ from paddock.model.errors import ApiError
 from paddock.model.ids import AccountId, FunctionVersionKey, Region
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest
+from paddock.router.metrics import CONTENT_TYPE, exposition
 from paddock.router.router import Router
 from paddock.runtimes import RuntimeStore
 from paddock.server.caller_identity import caller_identity
@@ -39,6 +40,7 @@ from paddock.server.settings import Settings
 from paddock.stores.code import EncryptedCodeStore
 from paddock.stores.keyring import Keyring
 from paddock.stores.logs import DiskLogStore
+from paddock.stores.metrics import MemoryMetricStore
 from paddock.stores.sql import SqlStore
 
 ARCHITECTURES = {"x86_64": Architecture.X86_64, "aarch64": Architecture.ARM64, "arm64": Architecture.ARM64}
@@ -135,6 +137,8 @@ async def _ports(
         runtimes=ThreadedRuntimes(RuntimeStore(runtimes_dir, strict=settings.strict_runtimes)),
         routes=router,
         invoker=router,
+        metrics=MemoryMetricStore(),
+        invocations=router,
         throttles=RouterThrottles(router),
     )
 
@@ -180,7 +184,7 @@ def _fronted(
         operations.declare(declaration)
     late.pipeline = Pipeline(Services(), operations, access, clock)
     invokes = InvokeHandlers(router.front.invoke, router.front.invoke_with_response_stream)
-    routes = (*_own_routes(access, control_plane), *control_plane.plain_routes())
+    routes = (*_own_routes(access, control_plane), _metrics(router, control_plane), *control_plane.plain_routes())
     return Composition(Front(late.pipeline, access, invokes, ids, routes), control_plane, late)
 
 
@@ -194,6 +198,16 @@ def _own_routes(access: Access, control_plane: ControlPlane) -> tuple[PlainRoute
         responder.send(200, [("Content-Type", "application/json")], document)
 
     return (PlainRoute("/health", health), PlainRoute("/_paddock/status", status))
+
+
+def _metrics(router: Router, control_plane: ControlPlane) -> PlainRoute:
+    """For Prometheus: what the router counts and what the fleet is. Without a signature, as scrapers come."""
+
+    def metrics(_request: Request, responder: Responder) -> None:
+        text = exposition(router.statistics()) + control_plane.gauges()
+        responder.send(200, [("Content-Type", CONTENT_TYPE)], text.encode())
+
+    return PlainRoute("/metrics", metrics)
 
 
 async def _end_instances(settings: Settings, control_plane: ControlPlane, say: Callable[[str], None]) -> None:

@@ -1,0 +1,73 @@
+"""Takes the figures of fleet and routers once a second and puts them into the store. Never on the way of a request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from paddock.controlplane.cloudwatch.fleet_meter import FleetMeter
+from paddock.controlplane.cloudwatch.invocation_meter import InvocationMeter
+from paddock.controlplane.inventory import Inventory
+from paddock.model.ids import CapacityProviderName
+from paddock.model.metrics import MetricId
+from paddock.ports.clock import Clock
+from paddock.ports.metrics import InvocationSource, MetricSample, MetricStore
+
+log = logging.getLogger(__name__)
+
+INTERVAL_SECONDS = 1.0
+"""As often as agents report."""
+SHOWN_INTERVALS = 5
+"""A gauge that was not measured for so long is shown no more; agents' seconds and ours need not fall together."""
+SAMPLES_AT_ONCE = 100
+"""A fraction of a millisecond of the event loop that invocations share."""
+
+
+class MetricFeed:
+    """`inventories` gives those of all providers."""
+
+    def __init__(
+        self,
+        store: MetricStore,
+        clock: Clock,
+        inventories: Callable[[], Mapping[CapacityProviderName, Inventory]],
+        invocations: InvocationSource,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._inventories = inventories
+        self._invocations = invocations
+        self._fleet_meter = FleetMeter()
+        self._invocation_meter = InvocationMeter()
+        self._latest: dict[MetricId, tuple[int, MetricSample]] = {}
+        self._interval = 0
+
+    @property
+    def latest(self) -> Sequence[MetricSample]:
+        """What the fleet's figures were when each was last measured."""
+        return [sample for _, sample in self._latest.values()]
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(INTERVAL_SECONDS)
+            try:
+                await self.take()
+            except Exception:
+                log.exception("metrics of a second are lost")
+
+    async def take(self) -> None:
+        now = self._clock.now()
+        fleet = self._fleet_meter.samples(self._inventories())
+        self._show(fleet)
+        samples = [*fleet, *self._invocation_meter.samples(self._invocations.statistics())]
+        for at in range(0, len(samples), SAMPLES_AT_ONCE):
+            await self._store.put(now, samples[at : at + SAMPLES_AT_ONCE])
+            await asyncio.sleep(0)
+
+    def _show(self, samples: Sequence[MetricSample]) -> None:
+        self._interval += 1
+        self._latest |= {sample.metric: (self._interval, sample) for sample in samples}
+        oldest = self._interval - SHOWN_INTERVALS
+        self._latest = {metric: shown for metric, shown in self._latest.items() if shown[0] > oldest}

@@ -1,0 +1,63 @@
+"""AWS's names of what is measured, their units and their dimensions, each in one place (lmi.md §17 names the pages)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from paddock.model.ids import CapacityProviderName, FunctionVersionKey
+from paddock.model.metrics import MetricId, metric_id
+
+NAMESPACE = "AWS/Lambda"
+
+
+class Unit(StrEnum):
+    PERCENT = "Percent"
+    COUNT = "Count"
+    BYTES = "Bytes"
+    MILLISECONDS = "Milliseconds"
+    NONE = "None"
+
+
+UNITS = {
+    # of a capacity provider's instances of one type
+    "CPUUtilization": Unit.PERCENT,
+    "MemoryUtilization": Unit.PERCENT,
+    "vCPUAvailable": Unit.COUNT,
+    "vCPUAllocated": Unit.COUNT,
+    "MemoryAvailable": Unit.BYTES,
+    "MemoryAllocated": Unit.BYTES,
+    # of a version's execution environments
+    "ExecutionEnvironmentConcurrency": Unit.COUNT,
+    "ExecutionEnvironmentConcurrencyLimit": Unit.COUNT,
+    "ExecutionEnvironmentCPUUtilization": Unit.PERCENT,
+    "ExecutionEnvironmentMemoryUtilization": Unit.PERCENT,
+    "ExecutionEnvironmentCount": Unit.COUNT,
+    # of a function's invocations
+    "Invocations": Unit.COUNT,
+    "Errors": Unit.COUNT,
+    "Duration": Unit.MILLISECONDS,
+    "Throttles": Unit.COUNT,
+    "CPUThrottles": Unit.COUNT,
+    "MemoryThrottles": Unit.COUNT,
+    "DiskThrottles": Unit.COUNT,
+    "ConcurrencyThrottles": Unit.COUNT,
+    "ConcurrentExecutions": Unit.COUNT,
+}
+
+
+def of_instances(name: str, provider: CapacityProviderName, instance_type: str) -> MetricId:
+    return metric_id(NAMESPACE, name, {"CapacityProviderName": provider, "InstanceType": instance_type})
+
+
+def of_environments(name: str, provider: CapacityProviderName, key: FunctionVersionKey) -> MetricId:
+    dimensions = {"CapacityProviderName": provider, "FunctionName": key.function_name, "Resource": str(key)}
+    return metric_id(NAMESPACE, name, dimensions)
+
+
+def of_invocations(name: str, key: FunctionVersionKey) -> tuple[MetricId, MetricId, MetricId]:
+    """Each invocation counts three times: for its version, for its function, and for all functions together."""
+    return (
+        metric_id(NAMESPACE, name, {"FunctionName": key.function_name, "Resource": str(key)}),
+        metric_id(NAMESPACE, name, {"FunctionName": key.function_name}),
+        metric_id(NAMESPACE, name, {}),
+    )

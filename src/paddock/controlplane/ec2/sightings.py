@@ -1,0 +1,100 @@
+"""The instances of all providers as they are now, and for an hour those that have ended: EC2 goes on showing them.
+
+In memory: what ended before this server began is not shown. Looks at inventories, changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from paddock.controlplane.fleet_records import InstanceRecord
+from paddock.controlplane.inventory import Inventory
+from paddock.model.ids import InstanceId
+from paddock.model.states import InstancePhase
+from paddock.ports.clock import Clock
+from paddock.ports.store import InstanceIntent
+
+ENDED_SHOWN = timedelta(hours=1)
+"""AWS: terminated instances "remain visible for approximately one hour"."""
+LOOK_SECONDS = 1.0
+ENDED_AT_MOST = 1000
+"""A fleet that replaces itself all day forgets the oldest of them sooner."""
+
+
+class Health(StrEnum):
+    """EC2's words for the status checks; ours are the lease of the instance's agent."""
+
+    OK = "ok"
+    IMPAIRED = "impaired"
+    INITIALIZING = "initializing"
+    NOT_APPLICABLE = "not-applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenInstance:
+    intent: InstanceIntent
+    phase: InstancePhase
+    health: Health
+    ended_at: datetime | None = None
+
+    @property
+    def instance_id(self) -> InstanceId:
+        return self.intent.instance_id
+
+
+class InstanceSightings:
+    """`inventories` gives those of all providers."""
+
+    def __init__(self, inventories: Callable[[], Iterable[Inventory]], clock: Clock) -> None:
+        self._inventories = inventories
+        self._clock = clock
+        self._present: dict[InstanceId, SeenInstance] = {}
+        self._ended: OrderedDict[InstanceId, SeenInstance] = OrderedDict()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self.look()
+
+    def look(self) -> tuple[SeenInstance, ...]:
+        """To be called often enough that no instance comes and goes between two looks."""
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        present = {
+            record.instance_id: SeenInstance(record.intent, record.phase, _health(inventory, record, monotonic))
+            for inventory in self._inventories()
+            for record in inventory.instances.values()
+        }
+        for instance_id, gone in self._present.items():
+            if instance_id not in present:
+                self._ended[instance_id] = replace(
+                    gone, phase=InstancePhase.TERMINATED, health=Health.NOT_APPLICABLE, ended_at=now
+                )
+        self._present = present
+        self._forget_ended(now)
+        return (*present.values(), *self._ended.values())
+
+    def _forget_ended(self, now: datetime) -> None:
+        while self._ended:
+            oldest = next(iter(self._ended.values()))
+            recent = oldest.ended_at is not None and now - oldest.ended_at < ENDED_SHOWN
+            if recent and len(self._ended) <= ENDED_AT_MOST:
+                return
+            self._ended.popitem(last=False)
+
+
+def _health(inventory: Inventory, record: InstanceRecord, monotonic: float) -> Health:
+    match record.phase:
+        case InstancePhase.PENDING:
+            return Health.INITIALIZING
+        case InstancePhase.RUNNING:
+            return Health.OK if inventory.is_fresh(record, monotonic) else Health.IMPAIRED
+        case InstancePhase.LOST:
+            return Health.IMPAIRED
+        case _:
+            return Health.NOT_APPLICABLE
