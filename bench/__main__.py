@@ -84,7 +84,7 @@ def measure(reached: Reached, in_flight: int, options: argparse.Namespace) -> Me
         p99_us=cast("float", result["p99"]) * 1e6,
         platform_us=sum(cpu[str(group)] for group in reached.platform) * each,
         runtime_us=sum(cpu[str(group)] for group in reached.runtime) * each,
-        errors=answers - statuses.get("200", 0) + cast("int", result["broken"]),
+        errors=answers - statuses.get("200", 0),
         foreign=max(cast("float", result["busy"]) - ours, 0.0) / elapsed / (os.cpu_count() or 1),
     )
 

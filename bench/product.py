@@ -91,7 +91,9 @@ def product(directory: Path, runtimes: Path, *, auth: str = "sigv4") -> Iterator
         yield Product(server, next(word for word in line.split() if word.startswith("http")), data_dir)
 
 
-def deploy(there: Product, runtime: str, slots: int, environments: int, variables: dict[str, str]) -> None:
+def deploy(
+    there: Product, runtime: str, slots: int, environments: int, variables: dict[str, str], *, code: str = "noop"
+) -> None:
     """A provider, a function, and so many environments of it, each with so many slots, ready to be invoked."""
     client = there.client()
     began = time.perf_counter()
@@ -106,7 +108,7 @@ def deploy(there: Product, runtime: str, slots: int, environments: int, variable
         Runtime=runtime,
         Role=ROLE,
         Handler=HANDLER,
-        Code={"ZipFile": package()},
+        Code={"ZipFile": package(code)},
         MemorySize=MEMORY_MB,
         Environment={"Variables": variables},
         CapacityProviderConfig={
@@ -119,7 +121,7 @@ def deploy(there: Product, runtime: str, slots: int, environments: int, variable
         PublishTo="LATEST_PUBLISHED",
     )
     wait_until_published(client)
-    client.invoke(FunctionName=FUNCTION, Payload=b"{}")
+    client.invoke(FunctionName=FUNCTION, Payload=b'{"wait_ms":0}')
     there.figures["CreateCapacityProvider to first answer, s"] = time.perf_counter() - began
     there.figures["publish to Active on running instances, s"] = _republish(client)
     platform, runtimes = there.groups()
@@ -135,10 +137,10 @@ def deploy(there: Product, runtime: str, slots: int, environments: int, variable
     _wait_for_environments(there, environments)
 
 
-def package() -> bytes:
+def package(code: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.write(FUNCTIONS / "noop" / "index.py", "index.py")
+        archive.write(FUNCTIONS / code / "index.py", "index.py")
     return buffer.getvalue()
 
 
@@ -156,7 +158,7 @@ def wait_until_published(client: Any) -> None:
 
 def _republish(client: Any) -> float:
     """With a changed configuration, because publishing what is published already changes nothing."""
-    client.update_function_configuration(FunctionName=FUNCTION, Description="published once more")
+    client.update_function_configuration(FunctionName=FUNCTION, Timeout=5)
     client.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
     began = time.perf_counter()
     client.publish_version(FunctionName=FUNCTION, PublishTo="LATEST_PUBLISHED")

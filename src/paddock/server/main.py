@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 import uvloop
 
 from paddock.awsapi.http import Address, ListenError, serve
+from paddock.awsapi.turns import Turns
 from paddock.model.errors import StartError
 from paddock.ports.clock import RandomIds, SystemClock
 from paddock.server import data_dir as data_directory
@@ -82,7 +83,7 @@ async def _listening(settings: Settings, parts: Composition, clock: SystemClock)
     async with (
         front.running(),
         serve(
-            front.handle,
+            Turns(front.handle).handle,
             address,
             clock=clock,
             refuse=front.refuse,
