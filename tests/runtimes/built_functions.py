@@ -1,20 +1,25 @@
-"""Functions for an OS-only runtime, built once by the compiler that is here and kept beside the code."""
+"""Functions in compiled languages, built once by the compiler that is here and kept beside the code."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from paddock.runtimes.directories import install_directory
+from paddock.runtimes.languages.java_interpreters import DISTRIBUTION
 from paddock.runtimes.locks import digest
 from paddock.runtimes.progress import silent
 
 FUNCTIONS = Path(__file__).parent / "functions"
 CACHE = Path(__file__).parents[2] / ".cache" / "test-functions"
+JAVA_RELEASE = "17"
+"""What the functions are compiled for: every Java that is tried runs it, and compilers that are not new make it."""
+
 FETCH_SECONDS, BUILD_SECONDS = 300, 600
 
 
@@ -62,6 +67,31 @@ def bootstrap(language: str) -> bytes:
     files = sorted(path for path in source.rglob("*") if path.is_file())
     built = install_directory(CACHE / f"{language}-{digest(*files)}", _builder(toolchain, source), silent)
     return (built / "bootstrap").read_bytes()
+
+
+def java_classes(runtime_dir: Path) -> dict[str, bytes]:
+    """{file name: content} of the Java functions, and of their layer at layer.jar. Raises `ToolchainMissing`.
+
+    `runtime_dir` has the classes that they are compiled against.
+    """
+    compiler = shutil.which("javac") or next((str(path) for path in DISTRIBUTION.glob("*/bin/javac")), None)
+    if compiler is None:
+        raise ToolchainMissing("there is no javac to compile the functions with")
+    source = FUNCTIONS / "java"
+    compile_java = (compiler, "--release", JAVA_RELEASE, "-encoding", "UTF-8")
+
+    def build(directory: Path) -> None:
+        layer = directory / "layer"
+        class_path = f"{runtime_dir}/lib/*{os.pathsep}{layer}"
+        for target, files in ((layer, source.glob("layer/*.java")), (directory, source.glob("*.java"))):
+            subprocess.run([*compile_java, "-classpath", class_path, "-d", target, *files], check=True)
+        with zipfile.ZipFile(directory / "layer.jar", "w") as jar:
+            for file in layer.iterdir():
+                jar.write(file, file.name)
+        shutil.rmtree(layer)
+
+    built = install_directory(CACHE / f"java-{digest(*sorted(source.rglob('*.java')))}", build, silent)
+    return {file.name: file.read_bytes() for file in built.iterdir()}
 
 
 def _builder(toolchain: Toolchain, source: Path) -> Callable[[Path], None]:

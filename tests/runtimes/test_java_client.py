@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from paddock.runtimes import InstalledRuntime, RuntimeStore, RuntimeUnavailable
-from paddock.runtimes.languages.java_interpreters import DISTRIBUTION
+from tests.runtimes.built_functions import ToolchainMissing, java_classes
 from tests.runtimes.conftest import Start
 from tests.runtimes.scripted_runtime_api import RuntimeApi
-
-SOURCES = Path(__file__).parent / "functions" / "java"
-RELEASE = "17"
-"""What the functions are compiled for: every Java below runs it, and compilers that are not new make it."""
 
 pytestmark = pytest.mark.toolchain
 Classes = dict[str, bytes]
@@ -32,24 +24,11 @@ def java_runtime(runtime_store: RuntimeStore, request: pytest.FixtureRequest) ->
 
 
 @pytest.fixture(scope="module")
-def compiler() -> str:
-    found = shutil.which("javac") or next((str(path) for path in DISTRIBUTION.glob("*/bin/javac")), None)
-    if found is None:
-        pytest.skip("there is no javac to compile the functions with")
-    return found
-
-
-@pytest.fixture(scope="module")
-def classes(java_runtime: InstalledRuntime, compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Classes:
-    """{file name: content} of all functions, and the layer's jar at layer.jar."""
-    directory, layer = tmp_path_factory.mktemp("classes"), tmp_path_factory.mktemp("layer")
-    api = f"{java_runtime.runtime_dir}/lib/*"
-    compile_java = [compiler, "--release", RELEASE, "-encoding", "UTF-8", "-classpath", f"{api}{os.pathsep}{layer}"]
-    subprocess.run([*compile_java, "-d", layer, *SOURCES.glob("layer/*.java")], check=True)
-    subprocess.run([*compile_java, "-d", directory, *SOURCES.glob("*.java")], check=True)
-    with zipfile.ZipFile(directory / "layer.jar", "w") as jar:
-        jar.write(layer / "Greeting.class", "Greeting.class")
-    return {file.name: file.read_bytes() for file in directory.iterdir()}
+def classes(java_runtime: InstalledRuntime) -> Classes:
+    try:
+        return java_classes(java_runtime.runtime_dir)
+    except ToolchainMissing as missing:
+        pytest.skip(str(missing))
 
 
 def test_each_thread_holds_a_poll(

@@ -17,6 +17,7 @@ type event struct {
 	N       int    `json:"n"`
 	Meeting string `json:"meeting"`
 	Count   int    `json:"count"`
+	Seconds int    `json:"seconds"`
 	Status  int    `json:"status"`
 }
 
@@ -33,6 +34,8 @@ func handle(ctx context.Context, asked event) (answer, error) {
 		if err := meet(asked, invocation.AwsRequestID); err != nil {
 			return answer{}, err
 		}
+	case "wait":
+		time.Sleep(time.Duration(asked.Seconds) * time.Second)
 	case "fail":
 		return answer{}, errors.New("asked to fail")
 	case "panic":

@@ -4,14 +4,14 @@ use lambda_runtime::{run_concurrent, service_fn, Error, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path, process, time::Duration};
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 struct Event {
     r#do: String,
     n: i64,
     meeting: String,
     count: usize,
+    seconds: u64,
     status: i32,
 }
 
@@ -26,12 +26,17 @@ async fn handle(invocation: LambdaEvent<Event>) -> Result<Answer, Error> {
     let (asked, context) = invocation.into_parts();
     match asked.r#do.as_str() {
         "meet" => meet(&asked, &context.request_id).await?,
+        "wait" => tokio::time::sleep(Duration::from_secs(asked.seconds)).await,
         "fail" => return Err("asked to fail".into()),
         "panic" => panic!("asked to panic"),
         "exit" => process::exit(asked.status),
         _ => {}
     }
-    Ok(Answer { n: asked.n, request_id: context.request_id, process_id: process::id() })
+    Ok(Answer {
+        n: asked.n,
+        request_id: context.request_id,
+        process_id: process::id(),
+    })
 }
 
 /// Every invocation waits until all of them have arrived: they can only end when they run at the same time.
