@@ -24,7 +24,8 @@ class InvokeRequest:
 
 @dataclass(frozen=True, slots=True)
 class InvokeResult:
-    """`function_error` is None or the error type; `status` 200, or 429 and others with `error_code` when nothing ran."""
+    """`function_error` is None or the error type; `status` 200, or 429 and others with `error_code` when nothing ran.
+    """
 
     status: int
     payload: bytes

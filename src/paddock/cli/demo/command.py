@@ -170,10 +170,14 @@ class _Demo:
     def _built(self, store: RuntimeStore, runtime: str, build: Callable[..., bytes]) -> bytes:
         from paddock.runtimes import Progress
 
+        said: set[str] = set()
         with self.console.status(f"{runtime}: looking") as spinner:
 
             def show(progress: Progress) -> None:
                 spinner.update(f"{runtime}: {progress.step} [dim]{progress.detail[:60]}[/dim]")
+                if not self.console.is_terminal and progress.step not in said:
+                    said.add(progress.step)
+                    self._say(f"{runtime}: {progress.step} ...")
 
             store.ensure(runtime, show)
             return build(store, Path(os.environ.get("PADDOCK_RUNTIMES_DIR") or self.directory), show)
