@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+ItemT = TypeVar("ItemT")
 
 
 class Clock(Protocol):
@@ -27,6 +30,25 @@ class IdSource(Protocol):
     def uuid(self) -> str: ...
 
 
+class Dice(Protocol):
+    """Chance as a thing that is passed in; `random.Random` is one."""
+
+    def random(self) -> float: ...
+
+    def uniform(self, a: float, b: float) -> float: ...
+
+    def expovariate(self, lambd: float) -> float: ...
+
+    def randrange(self, start: int, stop: int) -> int: ...
+
+    def choice(self, seq: Sequence[ItemT]) -> ItemT: ...
+
+
+def seeded_dice(seed: int) -> Dice:
+    """The same throws for the same seed: for tests and the simulator."""
+    return random.Random(seed)  # noqa: S311  # repeatable on purpose
+
+
 class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -36,7 +58,7 @@ class SystemClock:
 
 
 class RandomIds:
-    """Ids from the operating system's randomness, drawn in blocks because a request id is needed for every invocation."""
+    """Ids from the operating system's randomness, drawn in blocks because each invocation needs a request id."""
 
     _BLOCK_BYTES = 4096
 

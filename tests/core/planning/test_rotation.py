@@ -5,12 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from paddock.core.planning.rotation import spare_for_replacement
 from paddock.model.fleet import FleetSnapshot
 from paddock.model.states import EnvironmentPhase, InstancePhase
-from tests.core.fleets import NOON, R1, a_snapshot, a_version, carried_out, key, settled, steady_loads
+from tests.core.fleets import NOON, a_snapshot, a_version, carried_out, settled, steady_loads
 from tests.core.planning.rounds import assigned, changed, idle, planned, serving, vcpu
-from tests.core.planning.test_draft import draft_of
 
 
 def patched(fleet: FleetSnapshot) -> FleetSnapshot:
@@ -98,13 +96,6 @@ def test_what_the_minimum_or_the_load_needs_is_not_lent_and_the_instance_says_wh
 
     assert assigned(made, draining=True) == 0
     assert any("the ceiling leaves no room" in reason.text for reason in made.reasons)
-
-
-def test_nothing_is_lent_without_load_samples() -> None:
-    fleet = full(minimum=3, environments=9, busy=0)
-    draft = draft_of(replace(fleet, versions=(replace(fleet.versions[0], loads=()),)))
-
-    assert spare_for_replacement(draft, draft.snapshot.versions[0], draft.members(key(), R1)) == 0
 
 
 def test_no_turn_is_taken_while_a_minimum_is_lacking() -> None:

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from paddock.core.planning.backoff import Backoff
 from paddock.core.planning.demand import Demand
 from paddock.core.planning.draft import Draft, Revision
-from paddock.core.planning.rotation import emptied, groups_on, spare_for_replacement
+from paddock.core.planning.lending import spare_to_lend
+from paddock.core.planning.rotation import emptied, groups_on
 from paddock.core.planning.supply import find_places
 from paddock.model.fleet import Environment
 from paddock.model.ids import AvailabilityZone
@@ -66,7 +67,7 @@ def trim(draft: Draft, demand: Demand) -> None:
         return
     spare = sum(1 for each in members if each.phase is EnvironmentPhase.READY) - demand.wanted
     if (demand.key, demand.revision) in draft.short and not demand.publishing:
-        spare = max(spare, spare_for_replacement(draft, demand.version, members))
+        spare = max(spare, spare_to_lend(draft, demand.version))
     drained = 0
     for environment in surplus:
         if environment.phase is EnvironmentPhase.READY:

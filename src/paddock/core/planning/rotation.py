@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from paddock.core import scaling
 from paddock.core.placement import Occupant, Placement, Room, can_empty
 from paddock.core.planning.backoff import Backoff
 from paddock.core.planning.draft import Draft, Revision
+from paddock.core.planning.lending import gives_back_soon, spare_to_lend
 from paddock.model.fleet import Environment, ManagedInstance, VersionTarget
 from paddock.model.ids import InstanceId
-from paddock.model.states import EnvironmentPhase, InstancePhase
 
 _NEW_INSTANCE = "a new instance comes first"
 
@@ -49,15 +48,6 @@ def take_turns(draft: Draft, held: Backoff) -> None:
         if where is _NEW_INSTANCE and _may_launch_another(draft, instance, held):
             # One like it, where it stands: nobody else's room is used up, and no zone loses its share.
             draft.launch(instance.instance_type, instance.zone)
-
-
-def spare_for_replacement(draft: Draft, version: VersionTarget, members: Sequence[Environment]) -> int:
-    """How many ready environments a version can lend: never those of its minimum, nor those its load keeps busy."""
-    busy = scaling.busy_environments(version, now=draft.now, settings=draft.settings.scaling)
-    if isinstance(busy, scaling.NoData):
-        return 0
-    ready = sum(1 for each in members if each.phase is EnvironmentPhase.READY)
-    return ready - max(version.bounds.minimum, busy)
 
 
 def groups_on(draft: Draft, instance_id: InstanceId) -> dict[Revision, list[Environment]]:
@@ -101,7 +91,7 @@ def _may_launch_another(draft: Draft, instance: ManagedInstance, held: Backoff) 
 def _where_to(draft: Draft, instance: ManagedInstance) -> str | None:
     if draft.budget >= instance.instance_type.vcpu:
         return _NEW_INSTANCE
-    if _gives_back_soon(draft):
+    if gives_back_soon(draft):
         return None
     staying = {
         revision: [each for each in group if not each.draining]
@@ -116,13 +106,6 @@ def _where_to(draft: Draft, instance: ManagedInstance) -> str | None:
         version = versions.get(key)
         if version is None or revision != version.serving:
             return None
-        if spare_for_replacement(draft, version, draft.members(key, revision)) < len(group):
+        if spare_to_lend(draft, version) < len(group):
             return None
     return "its headroom is lent until the new instance is there"
-
-
-def _gives_back_soon(draft: Draft) -> bool:
-    """Something is on its way out already; at the ceiling one goes at a time."""
-    return any(each.phase in (InstancePhase.STOPPING, InstancePhase.LOST) for each in draft.snapshot.instances) or any(
-        draft.is_leaving(instance_id) for instance_id in draft.instances
-    )

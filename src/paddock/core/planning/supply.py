@@ -12,6 +12,7 @@ from paddock.core.placement import Offers, Placement, Selection, place, select_t
 from paddock.core.planning.backoff import Backoff
 from paddock.core.planning.demand import Demand, restart_not_before
 from paddock.core.planning.draft import Draft
+from paddock.core.planning.lending import make_way
 from paddock.model.fleet import RevisionFailed, RevisionServed
 from paddock.model.ids import AvailabilityZone, InstanceId
 from paddock.model.states import EnvironmentPhase, InstancePhase, StateReasonCode
@@ -148,6 +149,7 @@ def _explain_shortage(draft: Draft, demand: Demand, *, below_minimum: bool) -> N
                 # What was to be emptied for tidiness or age is needed now; its turn comes again.
                 draft.set_draining(instance_id, draining=False)
                 draft.because(instance_id, f"is kept for now: {demand.key} is below its minimum")
+        make_way(draft, demand.key, demand.shape)
 
 
 def _wait_or_fail(draft: Draft, demand: Demand, enough: int) -> bool:
