@@ -34,8 +34,10 @@ RUNTIME_WAIT_SECONDS = 600.0
 
 OPEN_FILES = 4096
 """Of an execution environment (Lambda Managed Instances, March 2026)."""
-STOP_SECONDS = 5.0
-"""For the processes of an environment to be gone after SIGKILL."""
+PROCESSES = 4096
+"""And threads, of an execution environment, where they can be counted. AWS leaves it at the operating system's default,
+but there a function that forks without end has a machine to itself.
+"""
 LAST_WORDS_SECONDS = 0.5
 """For the pipes of an ended runtime to be read to their end."""
 

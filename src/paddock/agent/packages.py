@@ -7,9 +7,12 @@ entries, and archives beyond the quota, whatever sizes they claim. What is unpac
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -19,6 +22,19 @@ from paddock.agent.limits import MAX_PACKAGE_BYTES, MAX_PACKAGE_ENTRIES
 _PIECE_BYTES = 256 * 1024
 _ENCRYPTED_FLAG = 0x1
 _MAX_LINK_BYTES = 4096
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+"""What `zipfile` raises over archives that are none, damaged, encrypted, or packed in a way it does not know."""
+_ERRORS_OF_ARCHIVES = {errno.EINVAL, errno.ENAMETOOLONG, errno.ELOOP}
+"""A place before the beginning of the file, a name that no file can have: the archive's fault, not the disk's."""
 
 
 class PackageRefused(Exception):
@@ -33,12 +49,17 @@ def unpack(archive: Path, directory: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as package:
             _unpack_all(package, building)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError) as error:
+    except _BROKEN as error:
         remove_tree(building)
         raise PackageRefused(f"Could not unzip the deployment package: {error}") from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         remove_tree(building)
         raise PackageRefused("The deployment package names the same path twice") from error
+    except OSError as error:
+        remove_tree(building)
+        if error.errno in _ERRORS_OF_ARCHIVES:
+            raise PackageRefused(f"Could not unzip the deployment package: {error.strerror}") from error
+        raise
     except BaseException:
         remove_tree(building)
         raise

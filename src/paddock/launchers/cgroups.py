@@ -114,7 +114,7 @@ def _mounted(mounts: str, kind: str) -> list[tuple[Path, str, list[str]]]:
     for line in mounts.splitlines():
         left, _, right = line.partition(" - ")
         fields, described = left.split(), right.split()
-        if described and described[0] == kind:
+        if len(fields) > 4 and len(described) > 2 and described[0] == kind:
             found.append((Path(fields[4]), fields[3], described[2].split(",")))
     return found
 
