@@ -24,8 +24,7 @@ class InvokeRequest:
 
 @dataclass(frozen=True, slots=True)
 class InvokeResult:
-    """`function_error` is None or the error type; `status` 200, or 429 and others with `error_code` when nothing ran.
-    """
+    """`function_error` is the error type or None; `status` is 200, or another with `error_code` when nothing ran."""
 
     status: int
     payload: bytes

@@ -16,10 +16,12 @@ THUMBNAILS_PER_SECOND = 10.0
 ORDERS_PER_SECOND = 10.0
 """Well within two cores, client and server together: the point is concurrency, not heat."""
 
-DOWNSTREAM_WAIT_MS = 1200
-"""Long enough that twelve invocations of each function wait at any moment: Little's law, 10 a second × 1.2 s."""
+DOWNSTREAM_WAIT_MS = 800
+"""Long enough that eight invocations of each function wait at any moment: Little's law, 10 a second × 0.8 s."""
 
-MAX_CONCURRENCY = 16
+MAX_CONCURRENCY = 8
+"""Three environments then have 24 slots, of which a third is in use; each Python slot is a process that imports all."""
+
 _PHOTOS = ("chelsea", "coffee", "hubble_deep_field", "rocket")
 _COUNTRIES = ("DE", "FR", "US")
 
