@@ -12,13 +12,14 @@ import logging
 import math
 import os
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
 from paddock.agent.attribution import local_ports
 from paddock.agent.code_store import CodeStore
 from paddock.agent.invocations import InvocationServer, Machine
-from paddock.agent.limits import LAST_WORDS_SECONDS, RUNTIME_WAIT_SECONDS
+from paddock.agent.limits import LAST_WORDS_SECONDS, PROCESSES, RUNTIME_WAIT_SECONDS
 from paddock.agent.log_collector import LogCollector
 from paddock.agent.log_shipping import LogShipper
 from paddock.agent.measure import Usage, usage_of_cgroup
@@ -36,6 +37,7 @@ from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, Envi
 _LOG = logging.getLogger("paddock.agent")
 _LOOPBACK = "127.0.0.1"
 _NONCE_DIGITS = 8
+_SPARE_BACKLOG = 128
 _PORTS_SECONDS = 0.5
 """Between two looks for the connections of a process that has none that we know: it may just be connecting anew."""
 _BYTES_PER_MB = 1024 * 1024
@@ -44,7 +46,7 @@ _BYTES_PER_MB = 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Facilities:
     """What the instance gives its environments. `cores_per_vcpu` is what a vCPU is worth; `socket_dir` has a short
-    path.
+    path; `ending` are threads that no install or unpacking can keep busy.
     """
 
     code: CodeStore
@@ -56,6 +58,7 @@ class Facilities:
     socket_dir: Path
     cores_per_vcpu: float
     strict_cpu: bool
+    ending: Executor
     changed: Callable[[EnvironmentReport], None]
 
 
@@ -132,9 +135,11 @@ class ExecutionEnvironment:
 
     async def _start_runtime(self, task_root: Path) -> None:
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: RuntimeConnection(self.server), _LOOPBACK, 0)
+        # All workers connect within a moment, and their client gives up after a second.
+        backlog = _SPARE_BACKLOG + self.spec.max_concurrency
+        self._listener = await loop.create_server(lambda: RuntimeConnection(self.server), _LOOPBACK, 0, backlog=backlog)
         self._port = self._listener.sockets[0].getsockname()[1]
-        await self._collector.listen(self._log_socket)
+        await self._collector.listen(self._log_socket, 2 * backlog)
         invitation = RuntimeInvitation(self.spec, task_root, f"{_LOOPBACK}:{self._port}", self._log_socket)
         async with asyncio.timeout(RUNTIME_WAIT_SECONDS):
             self._prepared = await asyncio.to_thread(self._facilities.runtimes.prepare, invitation)
@@ -152,8 +157,9 @@ class ExecutionEnvironment:
         facilities = self._facilities
         if facilities.cgroup is not None:
             cpu = CpuShare(self.spec.vcpu * facilities.cores_per_vcpu, facilities.strict_cpu)
-            memory_bytes = self.spec.memory_mb * _BYTES_PER_MB
-            self._cgroup = facilities.cgroup.child(self.spec.environment_id, cpu, memory_bytes)
+            self._cgroup = facilities.cgroup.child(
+                self.spec.environment_id, cpu, self.memory_limit_bytes, max_processes=PROCESSES
+            )
 
     async def _take_down(self) -> None:
         """After this nothing of the environment is left but its report."""
@@ -162,7 +168,8 @@ class ExecutionEnvironment:
             self._listener.close()
         if self.process is not None:
             self.process.forget()
-            if not await asyncio.to_thread(self.process.kill):
+            loop = asyncio.get_running_loop()
+            if not await loop.run_in_executor(self._facilities.ending, self.process.kill):
                 _LOG.error("processes of environment %s would not end", self.spec.environment_id)
             await self._hear_last_words()
             if self._cgroup is not None:

@@ -13,6 +13,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from paddock import __version__
@@ -55,6 +56,8 @@ from paddock.wire.agent import (
 from paddock.wire.bootstrap import AgentBootstrap
 
 _LOG = logging.getLogger("paddock.agent")
+_ENDING_THREADS = 4
+"""Environments whose processes are killed at the same time."""
 _REMEMBERED_ENDED = 10_000
 """Environment ids that never run again; a long-lived instance sees a few thousand."""
 
@@ -94,6 +97,7 @@ class InstanceAgent:
             socket_dir=socket_dir,
             cores_per_vcpu=bootstrap.entitled_cores / bootstrap.vcpu,
             strict_cpu=bootstrap.strict_cpu,
+            ending=ThreadPoolExecutor(_ENDING_THREADS, "ending"),
             changed=self._environment_changed,
         )
 
@@ -124,7 +128,10 @@ class InstanceAgent:
     async def _every(self, seconds: float, do: Callable[[], None]) -> None:
         while True:
             await asyncio.sleep(seconds)
-            do()
+            try:
+                do()
+            except Exception:  # noqa: BLE001  # an instance does not end over a report
+                _LOG.exception("a chore failed")
 
     def shut_down(self, grace_seconds: float) -> None:
         """Take nothing more, let what is in flight finish for so long, then end everything."""

@@ -46,9 +46,9 @@ class LogCollector:
         self._pipes_closed = asyncio.Event()
         self._server: asyncio.Server | None = None
 
-    async def listen(self, path: str) -> None:
+    async def listen(self, path: str, backlog: int) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: LogReader(self, of_worker=True), path)
+        self._server = await loop.create_unix_server(lambda: LogReader(self, of_worker=True), path, backlog=backlog)
 
     async def read(self, pipe: IO[bytes]) -> None:
         """Takes the pipe over."""

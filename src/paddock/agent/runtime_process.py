@@ -104,6 +104,8 @@ class RuntimeProcess:
 
     def kill(self) -> bool:
         """SIGKILL until nothing is left; False when something would not die. Blocking, for a thread."""
+        if self._cgroup is not None:
+            self._cgroup.kill()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         gone = kill_until_none(self.living)
