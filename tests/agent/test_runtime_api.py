@@ -393,6 +393,22 @@ async def test_a_slow_reader_stops_the_stream_until_it_reads_on() -> None:
         assert b"".join(answer.streamed) == b"onetwo"
 
 
+async def test_a_stream_slows_down_after_its_first_mebibytes() -> None:
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(max_concurrency=1)
+        answer = instance.server.invoke(spec, streaming=True)
+        await worker.begin_stream(await worker.event())
+        for _ in range(40):
+            worker.chunk(b"x" * (1 << 18))
+        worker.end_chunks()
+        burst = 6 * (1 << 20)
+        assert await instance.server.until(lambda: sum(map(len, answer.streamed)) >= burst)
+        assert not answer.done.done()
+        assert (await worker.reply()).status == 202
+        assert (await answer.result())[0].outcome == "ok"
+        assert sum(map(len, answer.streamed)) == 10 * (1 << 20)
+
+
 async def test_a_cancelled_call_goes_on_and_ends_without_its_body() -> None:
     async with played_instance() as instance:
         spec, (worker,) = await instance.start(max_concurrency=1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from paddock.agent.bandwidth import Bandwidth
 from paddock.agent.outbox import Outbox
 from paddock.wire.agent import InvokeHeader, ResultHeader, SlotReleased, StreamHeader, encoder
 from paddock.wire.frames import FrameKind
@@ -33,7 +35,19 @@ class Caller(Protocol):
 class Call:
     """`event` are the pieces of its body; they are let go of once a runtime has them."""
 
-    __slots__ = ("caller", "cancelled", "event", "event_bytes", "head", "header", "number", "paused", "source")
+    __slots__ = (
+        "bandwidth",
+        "caller",
+        "cancelled",
+        "event",
+        "event_bytes",
+        "head",
+        "header",
+        "number",
+        "paused",
+        "source",
+        "throttled",
+    )
 
     def __init__(self, caller: Caller, number: int, header: InvokeHeader, event: list[bytes], event_bytes: int) -> None:
         self.caller = caller
@@ -44,7 +58,9 @@ class Call:
         self.head = ""
         self.cancelled = False
         self.paused = False
+        self.throttled = False
         self.source: StreamSource | None = None
+        self.bandwidth: Bandwidth | None = None
 
     def refuse(self, error_type: str) -> None:
         self._finish(_RESULT, ResultHeader("refused", error_type), ())
@@ -57,10 +73,10 @@ class Call:
     ) -> None:
         """Also ends a stream that has begun."""
         kind = _RESULT if self.source is None else _STREAM_END
+        self._detach()
         self._finish(kind, ResultHeader("function_error", error_type, content_type, duration_us, slot_held), pieces)
 
     def _finish(self, kind: FrameKind, header: ResultHeader, pieces: Sequence[bytes]) -> None:
-        self._detach()
         self.caller.calls.pop(self.number, None)
         outbox = self.caller.outbox
         if outbox is not None:
@@ -70,6 +86,7 @@ class Call:
 
     def begin_stream(self, content_type: str, source: StreamSource) -> None:
         self.source = source
+        self.bandwidth = Bandwidth(asyncio.get_running_loop().time())
         outbox = self.caller.outbox
         if outbox is not None:
             self.caller.streams[self] = None
@@ -80,9 +97,22 @@ class Call:
         outbox = self.caller.outbox
         if outbox is not None and not self.cancelled:
             outbox.data(self.number, chunk)
+            self._throttle(len(chunk))
             self.regulate()
 
+    def _throttle(self, size: int) -> None:
+        loop = asyncio.get_running_loop()
+        pause_seconds = 0.0 if self.bandwidth is None else self.bandwidth.take(size, loop.time())
+        if pause_seconds and not self.throttled:
+            self.throttled = True
+            loop.call_later(pause_seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self.throttled = False
+        self.regulate()
+
     def end_stream(self, duration_us: int) -> None:
+        self._detach()
         self._finish(_STREAM_END, ResultHeader("ok", "", "", duration_us), ())
 
     def release_slot(self) -> None:
@@ -96,7 +126,7 @@ class Call:
         if self.source is None:
             return
         outbox = self.caller.outbox
-        if outbox is not None and not self.cancelled and (self.paused or outbox.blocked):
+        if outbox is not None and not self.cancelled and (self.paused or self.throttled or outbox.blocked):
             self.source.pause_reading()
         else:
             self.source.resume_reading()
@@ -104,4 +134,5 @@ class Call:
     def _detach(self) -> None:
         if self.source is not None:
             self.source.resume_reading()
+            self.source = None
             self.caller.streams.pop(self, None)
