@@ -198,5 +198,13 @@ class Harness:
         answer: dict[str, Any] = self.client.create_function(FunctionName=name, Role=ROLE, **members)
         return answer
 
+    def store_tags(self) -> list[str]:
+        """What has tags in the store, by ARN."""
+
+        async def read() -> list[str]:
+            return await self.store.read(lambda tx: [each.resource_arn for each in tx.tags.select()])
+
+        return asyncio.run(read())
+
     def later(self, seconds: float = 1) -> None:
         self.clock.at += timedelta(seconds=seconds)
