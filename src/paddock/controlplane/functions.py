@@ -99,6 +99,7 @@ async def delete_function(api: Api, call: Call) -> Answer:
         version = api.version(tx, name, qualifier)
         if version.version != qualifier:
             raise invalid_parameter("Deletion of aliases is not currently supported.")
+        _refuse_if_aliased(tx, version)
         return {_marked_deleting(tx, version, api, call.now)}
 
     for provider in await api.store.write(delete):
@@ -168,6 +169,8 @@ def _latest(api: Api, name: FunctionName, configuration: FunctionConfiguration, 
 def _delete_whole(api: Api, tx: Transaction, function: Function, now: datetime) -> set[CapacityProviderName]:
     """What serves nothing is gone at once; the rest when it has drained."""
     delete_tags(tx, api.place.function_arn(function.name))
+    aliases = tx.aliases.select(function_name=function.name)
+    tx.aliases.delete_many([(alias.function_name, alias.name) for alias in aliases])
     versions = tx.versions.select(function_name=function.name)
     published = [version for version in versions if not version.is_latest]
     if not published:
@@ -179,6 +182,16 @@ def _delete_whole(api: Api, tx: Transaction, function: Function, now: datetime) 
         [replace(version, state=FunctionState.DELETING, last_modified=now) for version in versions if version.is_latest]
     )
     return {_marked_deleting(tx, version, api, now) for version in published}
+
+
+def _refuse_if_aliased(tx: Transaction, version: FunctionVersion) -> None:
+    aliases = [
+        alias.name
+        for alias in tx.aliases.select(function_name=version.function_name)
+        if version.version == alias.function_version or version.version in dict(alias.additional_weights)
+    ]
+    if aliases:
+        raise conflict(f"Unable to delete version because the following aliases reference it: [{', '.join(aliases)}]")
 
 
 def _marked_deleting(tx: Transaction, version: FunctionVersion, api: Api, now: datetime) -> CapacityProviderName:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paddock.controlplane import (
     account,
+    aliases,
     capacity_providers,
     function_updates,
     functions,
@@ -22,6 +23,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *functions.OPERATIONS,
     *function_updates.OPERATIONS,
     *versions.OPERATIONS,
+    *aliases.OPERATIONS,
     *scaling_config.OPERATIONS,
     *tags.OPERATIONS,
     *account.OPERATIONS,

@@ -142,14 +142,18 @@ def check_code_sha256(latest: FunctionVersion, expected: str | None) -> None:
         )
 
 
+def revision_mismatch() -> ApiError:
+    return ApiError(
+        "PreconditionFailedException",
+        "The Revision Id provided does not match the latest Revision Id. "
+        "Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
+        members={"Type": "User"},
+    )
+
+
 def check_revision(version: FunctionVersion, expected: str | None) -> None:
     if expected is not None and expected != version.revision_id:
-        raise ApiError(
-            "PreconditionFailedException",
-            "The Revision Id provided does not match the latest Revision Id. "
-            "Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
-            members={"Type": "User"},
-        )
+        raise revision_mismatch()
 
 
 def _check_provider(tx: Transaction, name: CapacityProviderName) -> None:
