@@ -1,7 +1,7 @@
 """The limit: the barest server that can join runtime clients and HTTP callers. `python -m bench.limit POLLS`.
 
-One process, one port for callers and one for runtime clients. Unsigned, unlogged, unlimited; an event that finds no poll
-waits. Nothing that does more in Python can be faster.
+One process, one port for callers and one for runtime clients. Unsigned, unlogged, unlimited; an event that finds no
+poll waits. Nothing that does more in Python can be faster.
 """
 
 from __future__ import annotations

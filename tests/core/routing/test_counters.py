@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddock.core.routing.counters import VersionCounters, bucket_of, upper_bound_us
+from paddock.core.routing.counters import VersionCounters, bucket_of, combined, upper_bound_us
 from paddock.core.routing.pool import ThrottleCause
 
 
@@ -49,3 +49,20 @@ def test_throttles_are_counted_by_cause() -> None:
 
     assert counters.counts().throttled == 3
     assert dict(counters.counts().throttles)[ThrottleCause.MEMORY] == 0
+
+
+def test_the_counts_of_several_routers_are_those_of_one_that_had_counted_all() -> None:
+    one, other, all_of_it = VersionCounters(), VersionCounters(), VersionCounters()
+    for counters, durations in ((one, [10, 5000]), (other, [70])):
+        for duration_us in durations:
+            counters.answered(duration_us)
+            all_of_it.answered(duration_us)
+        counters.errors += 1
+        counters.refusals += 2
+        counters.throttles[ThrottleCause.MEMORY] += 3
+    all_of_it.errors, all_of_it.refusals = 2, 4
+    all_of_it.throttles[ThrottleCause.MEMORY] = 6
+
+    assert combined([one.counts(), other.counts()]) == all_of_it.counts()
+    assert combined([one.counts()]) == one.counts()
+    assert combined([]) == VersionCounters().counts()

@@ -5,7 +5,9 @@ Counting must cost next to nothing, because it happens once per invocation: inte
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from paddock.core.routing.pool import ThrottleCause
 
@@ -55,6 +57,20 @@ class VersionCounts:
             if count and seen >= wanted:
                 return upper_bound_us(bucket)
         return None
+
+
+def combined(counts: Iterable[VersionCounts]) -> VersionCounts:
+    """What several routers have counted of one version, as if one had counted it all."""
+    each = tuple(counts)
+    throttles = {cause: sum(dict(one.throttles).get(cause, 0) for one in each) for cause in ThrottleCause}
+    return VersionCounts(
+        invocations=sum(one.invocations for one in each),
+        errors=sum(one.errors for one in each),
+        refusals=sum(one.refusals for one in each),
+        throttles=tuple(throttles.items()),
+        duration_us_sum=sum(one.duration_us_sum for one in each),
+        durations=tuple(map(sum, zip_longest(*(one.durations for one in each), fillvalue=0))),
+    )
 
 
 class VersionCounters:

@@ -1,0 +1,119 @@
+"""A router in a process of its own: shares the server's port, answers invokes itself, hands all else to the server.
+
+Told everything on standard input, because a key must not stand in a command line. Ends with its standard input, so that
+no router outlives the server that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import uvloop
+
+from paddock.awsapi.access import Access, AuthMode
+from paddock.awsapi.front import INVOKE_END, STREAM_END, Front, InvokeHandlers
+from paddock.awsapi.http import Address, serve
+from paddock.awsapi.messages import Request, Responder
+from paddock.awsapi.operations import Operations
+from paddock.awsapi.pipeline import Pipeline
+from paddock.awsapi.services import Services
+from paddock.awsapi.sigv4 import Credential
+from paddock.awsapi.turns import Turns
+from paddock.model.arns import Place
+from paddock.model.ids import AccountId, Region
+from paddock.ports.clock import RandomIds, SystemClock
+from paddock.ports.invoker import InvokeRequest
+from paddock.router.following import follow
+from paddock.router.forwarding import Forwarder
+from paddock.router.router import Router
+
+ROUTER_ID_DIGITS = 12
+_OWN_KINDS = frozenset({b"RequestResponse", b"DryRun"})
+
+
+class RouterOrders(msgspec.Struct, frozen=True):
+    """`keys`: access key ids and their secrets. `feed_path` and `server_path` are unix sockets of the server."""
+
+    host: str
+    port: int
+    region: str
+    account_id: str
+    auth: AuthMode
+    keys: dict[str, str]
+    feed_path: str
+    server_path: str
+    server_id: str
+
+
+class ElsewhereQueue:
+    """Asynchronous invokes are the server's: it has the store."""
+
+    async def put(self, request: InvokeRequest) -> None:
+        raise NotImplementedError
+
+
+def answers_itself(request: Request) -> bool:
+    """Is it an invoke that needs no more than routes and agents?"""
+    path = request.path.rstrip("/")
+    if request.method != "POST" or not path.endswith((INVOKE_END, STREAM_END)):
+        return False
+    return request.headers.get(b"x-amz-invocation-type", b"RequestResponse") in _OWN_KINDS
+
+
+@asynccontextmanager
+async def routing(orders: RouterOrders) -> AsyncIterator[Router]:
+    """A router that listens, while the context is open."""
+    clock, ids = SystemClock(), RandomIds()
+    place = Place(Region(orders.region), AccountId(orders.account_id))
+    credentials = {key: Credential(secret, place.account_id) for key, secret in orders.keys.items()}
+    access = Access(orders.auth, credentials, place, clock)
+    pipeline = Pipeline(Services(), Operations(), access, clock)
+    router = Router(
+        place,
+        clock=clock,
+        ids=ids,
+        queue=ElsewhereQueue(),
+        error_reply=pipeline.invoke_error,
+        server_id=orders.server_id,
+    )
+    invokes = InvokeHandlers(router.front.invoke, router.front.invoke_with_response_stream)
+    front = Front(pipeline, access, invokes, ids)
+    forwarder = Forwarder(orders.server_path)
+
+    def handle(request: Request, responder: Responder) -> None:
+        (front if answers_itself(request) else forwarder).handle(request, responder)
+
+    async with asyncio.TaskGroup() as group:
+        running = (
+            group.create_task(router.run()),
+            group.create_task(forwarder.run()),
+            group.create_task(follow(orders.feed_path, router, ids.hex(ROUTER_ID_DIGITS))),
+        )
+        address = Address(orders.host, orders.port, reuse_port=True)
+        async with serve(Turns(handle).handle, address, clock=clock, refuse=front.refuse, body_limit=front.body_limit):
+            yield router
+        for task in running:
+            task.cancel()
+
+
+async def run(orders: RouterOrders) -> None:
+    """Until standard input ends."""
+    async with routing(orders):
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=RouterOrders)
+    uvloop.run(run(orders))
+
+
+if __name__ == "__main__":
+    main()

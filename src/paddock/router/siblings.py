@@ -1,0 +1,81 @@
+"""Starts further router processes beside the server's own router, and others for those that end. Runs in the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from paddock.router.process import RouterOrders
+
+log = logging.getLogger(__name__)
+
+RESTART_SECONDS = 1.0
+"""Between the end of one process and the start of the next: a mistake must not become a storm of processes."""
+END_SECONDS = 5.0
+START_SECONDS = 30.0
+
+
+class Siblings:
+    """`pids` are of the processes that run now."""
+
+    def __init__(self) -> None:
+        self.pids: set[int] = set()
+
+    async def keep_one(self, orders: bytes, ready: asyncio.Event) -> None:
+        """Until cancelled."""
+        while True:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "paddock.router.process", stdin=PIPE, stdout=PIPE
+            )
+            self.pids.add(process.pid)
+            try:
+                await _give_orders(process, orders)
+                ready.set()
+                status = await process.wait()
+                log.error("router process %d ended with %d; another is started", process.pid, status)
+            finally:
+                await _end(process)
+                self.pids.discard(process.pid)
+            await asyncio.sleep(RESTART_SECONDS)
+
+
+@asynccontextmanager
+async def sibling_routers(count: int, orders: RouterOrders) -> AsyncIterator[Siblings]:
+    """So many further processes, all ready once the context is open, all ended when it closes."""
+    siblings = Siblings()
+    line = msgspec.json.encode(orders) + b"\n"
+    async with asyncio.TaskGroup() as group:
+        ready = [asyncio.Event() for _ in range(count)]
+        keepers = [group.create_task(siblings.keep_one(line, event)) for event in ready]
+        async with asyncio.timeout(START_SECONDS):
+            for event in ready:
+                await event.wait()
+        yield siblings
+        for keeper in keepers:
+            keeper.cancel()
+
+
+async def _give_orders(process: Process, orders: bytes) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(orders)
+    await process.stdin.drain()
+    await process.stdout.readline()
+
+
+async def _end(process: Process) -> None:
+    """Closing its standard input tells it to end."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

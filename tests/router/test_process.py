@@ -1,0 +1,161 @@
+"""Several router processes on one port, before one server: real processes, a real port, scripted agents."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddock.awsapi.http import Address, serve
+from paddock.awsapi.messages import Request, Responder
+from paddock.ports.clock import SeededIds, SystemClock
+from paddock.router.feed import RouteFeed
+from paddock.router.process import RouterOrders, answers_itself
+from paddock.router.router import Router
+from paddock.router.siblings import Siblings, sibling_routers
+from paddock.wire.routes import EnvironmentRoute, RoutesReplaced
+from tests.router.driving import (
+    LAMBDA,
+    PLACE,
+    Client,
+    StoredEvents,
+    environment_route,
+    function_route,
+    instance_route,
+    until,
+)
+from tests.router.scripted_agent import ScriptedAgent, scripted_agent
+
+INVOKE = "/2015-03-31/functions/f/invocations"
+
+
+def asked(method: str, path: str, kind: str | None = None) -> Request:
+    headers = {} if kind is None else {b"x-amz-invocation-type": kind.encode()}
+    return Request(method, path.encode(), path, "", headers)
+
+
+def test_a_router_answers_synchronous_invokes_itself_and_nothing_else() -> None:
+    own = [
+        asked("POST", INVOKE),
+        asked("POST", INVOKE, "RequestResponse"),
+        asked("POST", INVOKE, "DryRun"),
+        asked("POST", "/2021-11-15/functions/f/response-streaming-invocations"),
+    ]
+    others = [
+        asked("POST", INVOKE, "Event"),
+        asked("GET", INVOKE),
+        asked("POST", "/2015-03-31/functions"),
+        asked("POST", "/2014-11-13/functions/f/invoke-async"),
+        asked("GET", "/health"),
+    ]
+
+    assert all(map(answers_itself, own))
+    assert not any(map(answers_itself, others))
+
+
+@dataclass
+class Several:
+    port: int
+    siblings: Siblings
+    feed: RouteFeed
+
+    async def ask(self, method: str, path: str, count: int = 1) -> list[tuple[int, bytes]]:
+        """Each on a connection of its own, so that every process gets some."""
+        found = []
+        for _ in range(count):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            client = Client(reader, writer)
+            writer.write(
+                f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+            )
+            answer = await client.answer()
+            client.close()
+            found.append((answer.status, answer.body))
+        return found
+
+
+@asynccontextmanager
+async def several(directory: Path, agent: ScriptedAgent, count: int) -> AsyncIterator[Several]:
+    """A server that says `server` to all but invokes, and router processes that share its port."""
+    clock, ids = SystemClock(), SeededIds(1)
+    router = Router(
+        PLACE, clock=clock, ids=ids, queue=StoredEvents(), error_reply=LAMBDA.serialise_error, server_id="s-1"
+    )
+    feed = RouteFeed(router)
+
+    def handle(request: Request, responder: Responder) -> None:
+        if answers_itself(request):
+            router.front.invoke(request, responder, ids.uuid(), "f", None)
+        else:
+            responder.send(200, (), b"server")
+
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(router.run())
+        public, private = Address(reuse_port=True), Address(unix_path=directory / "server.sock")
+        async with (
+            feed.listening(directory / "feed.sock"),
+            serve(handle, public, clock=clock, grace_seconds=0.0) as server,
+            serve(handle, private, clock=clock, grace_seconds=0.0),
+        ):
+            orders = RouterOrders(
+                "127.0.0.1",
+                server.port,
+                PLACE.region,
+                PLACE.account_id,
+                "none",
+                {},
+                str(directory / "feed.sock"),
+                str(directory / "server.sock"),
+                "s-1",
+            )
+            async with sibling_routers(count, orders) as siblings:
+                feed.apply(RoutesReplaced((function_route(),), (instance_route(agent),), environments(agent)))
+                await until(lambda: feed.routers == count and agent.connections == count + 1)
+                yield Several(server.port, siblings, feed)
+        running.cancel()
+
+
+def environments(agent: ScriptedAgent) -> tuple[EnvironmentRoute, ...]:
+    return (environment_route("e0", agent, slots=4),)
+
+
+async def test_processes_share_the_port_and_all_of_them_answer_everything(tmp_path: Path) -> None:
+    async with scripted_agent("i-1", tmp_path) as agent, several(tmp_path, agent, 2) as them:
+        invoked = await them.ask("POST", INVOKE, 30)
+        others = await them.ask("GET", "/2015-03-31/functions", 30)
+        await until(lambda: sum(one.counts.invocations for one in them.feed.statistics()) == 30)
+        by_router = {id(invocation.writer) for invocation in agent.invocations}
+
+    assert set(invoked) == {(200, b'"done"')}
+    assert set(others) == {(200, b"server")}
+    assert len(by_router) == 3
+
+
+async def test_a_router_process_that_ends_is_replaced(tmp_path: Path) -> None:
+    async with scripted_agent("i-1", tmp_path) as agent, several(tmp_path, agent, 1) as them:
+        [before] = them.siblings.pids
+        os.kill(before, signal.SIGKILL)
+        await until(lambda: them.siblings.pids and before not in them.siblings.pids and them.feed.routers == 1)
+        await until(lambda: agent.connections == 2)
+        invoked = await them.ask("POST", INVOKE, 10)
+
+    assert set(invoked) == {(200, b'"done"')}
+
+
+async def test_no_router_process_outlives_its_server(tmp_path: Path) -> None:
+    async with scripted_agent("i-1", tmp_path) as agent, several(tmp_path, agent, 1) as them:
+        [pid] = them.siblings.pids
+
+    assert not alive(pid)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
