@@ -19,6 +19,7 @@ import typer
 
 from paddock.cli.decisions import terminal
 from paddock.cli.demo import scenario
+from paddock.cli.demo.deploy import PROVIDER
 from paddock.cli.options import DataDir, Output, OutputOption, client, resolved
 from paddock.cli.status import fetch_status
 from paddock.model.errors import StartError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 START_SECONDS = 60
 STOP_SECONDS = 60
 LIVE_SECONDS = 0.5
+SLOT_LOOKS = 60
 PLAIN_SECONDS = 10
 """How often a line is printed where there is no terminal to draw on."""
 
@@ -125,6 +127,7 @@ class _Demo:
             stack.callback(remove, api, scenario.FUNCTIONS)
         account = client("sts", self.running, self.keys).get_caller_identity()["Account"]
         deploy(api, account, functions, self._say)
+        self._await_slots()
         load = self._drive(api, tuple(function.name for function in functions), seconds)
         report = self._report(load, notes)
         from paddock.cli.demo.report import print_report
@@ -181,6 +184,23 @@ class _Demo:
 
             store.ensure(runtime, show)
             return build(store, Path(os.environ.get("PADDOCK_RUNTIMES_DIR") or self.directory), show)
+
+    def _await_slots(self) -> None:
+        """A version is Active when the first runtime worker of each environment polls; here all of them should."""
+        pause = threading.Event()
+        for _ in range(SLOT_LOOKS):
+            environments = [
+                each
+                for provider in fetch_status(self.running, self.keys)["providers"]
+                for each in provider["environments"]
+                if provider["name"] == PROVIDER
+            ]
+            open_slots = sum(each["slots"] for each in environments)
+            if open_slots >= sum(each["max_concurrency"] for each in environments):
+                self._say(f"{open_slots} slots are open in {len(environments)} environments")
+                return
+            pause.wait(LIVE_SECONDS)
+        self._say("not all slots are open yet; the load begins all the same")
 
     def _drive(self, api: Any, functions: tuple[str, ...], seconds: int) -> Load:
         from rich.live import Live

@@ -54,7 +54,7 @@ def _environments(load: Load, providers: Iterable[dict[str, Any]]) -> Iterable[E
 
 
 def _cold_starts(load: Load, stream: str, ready_at: float | None) -> int:
-    """Invocations an environment served that were due before it was ready: they must have waited for its init."""
+    """Invocations an environment served that were sent before it was ready: they must have waited for its init."""
     if ready_at is None:
         return 0
     ready_seconds = ready_at - load.started_at.timestamp()
@@ -62,7 +62,7 @@ def _cold_starts(load: Load, stream: str, ready_at: float | None) -> int:
 
 
 def _waited_for_init(answer: Answer, stream: str, ready_seconds: float) -> bool:
-    return answer.environment == stream and answer.due_seconds < ready_seconds
+    return answer.environment == stream and answer.sent_seconds < ready_seconds
 
 
 def _decisions(providers: Iterable[dict[str, Any]]) -> Iterable[DecisionRow]:

@@ -32,7 +32,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one request. `due_seconds` counts from the start; `environment` is what the function said."""
+    """What became of one request; times count from the start. `environment` is what the function said of itself.
+
+    `sent_seconds` is later than `due_seconds` only where the client could not keep up.
+    """
 
     function_name: str
     due_seconds: float
@@ -40,6 +43,7 @@ class Answer:
     outcome: str
     environment: str | None = None
     detail: str | None = None
+    sent_seconds: float = 0.0
 
 
 class Load:
@@ -90,6 +94,7 @@ class Load:
             numbers[index] += 1
 
     def _send(self, stream: Stream, number: int, due_seconds: float) -> None:
+        sent_seconds = self.elapsed_seconds()
         with self._counting:
             self._in_flight += 1
             self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
@@ -100,7 +105,8 @@ class Load:
         with self._counting:
             self._in_flight -= 1
         latency_ms = (self.elapsed_seconds() - due_seconds) * 1000
-        self.answers.append(Answer(stream.function_name, due_seconds, latency_ms, outcome, environment, detail))
+        name = stream.function_name
+        self.answers.append(Answer(name, due_seconds, latency_ms, outcome, environment, detail, sent_seconds))
 
     def _invoke(self, stream: Stream, number: int) -> tuple[str, str | None, str | None]:
         response = self._client.invoke(
