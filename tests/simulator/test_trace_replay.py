@@ -13,7 +13,8 @@ from paddock.model.capacity_provider import Architecture, CapacityProviderScalin
 from paddock.model.fleet import EnvironmentShape, ScalingBounds
 from paddock.model.instance_types import InstanceType
 from paddock.simulator.trace_fleet import Delays
-from paddock.simulator.trace_replay import Replay, ReplayedWorkload, ReplayError, ReplaySettings, reasons_of, replay
+from paddock.simulator.trace_replay import Replay, ReplayedWorkload, ReplaySettings, reasons_of, replay
+from paddock.simulator.trace_steering import ReplayError
 
 XLARGE = InstanceType("m8g.xlarge", 4, 16.0, Architecture.ARM64, 4, on_demand_usd_per_hour=Decimal("0.17952"))
 SHAPE = EnvironmentShape(memory_mb=2048, vcpu=1.0, max_concurrency=8)

@@ -136,6 +136,12 @@ class Fleet:
     def instances(self) -> int:
         return len(self._instances)
 
+    def able(self) -> Iterator[tuple[Environment, AvailabilityZone]]:
+        """Environments that are ready or drain, each with its zone: those that may have invocations in flight."""
+        for each in self._environments.values():
+            if each.phase is EnvironmentPhase.READY:
+                yield each, self._instances[each.instance_id].zone
+
     @property
     def at_cap(self) -> bool:
         """Would one more instance exceed the guardrail?"""

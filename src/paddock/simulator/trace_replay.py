@@ -10,36 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paddock.core import scaling
 from paddock.core.planning import PlanningSettings
 from paddock.core.queueing import erlang_b, peak_in_flight, peak_z, shared_duration
 from paddock.model.capacity_provider import CapacityProviderScalingConfig
 from paddock.model.fleet import EnvironmentShape, LoadSample, ScalingBounds
 from paddock.model.instance_types import InstanceType
 from paddock.simulator.trace_fleet import Delays, Fleet
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-"""Any will do: decisions depend on differences only."""
-
-REPLAN = timedelta(minutes=5)
-"""The planner is asked at least so often although nothing happened: it consolidates and ends what is idle."""
-
-MAX_WARM_UP = timedelta(hours=1)
-SETTLING = timedelta(minutes=15)
-"""Launches and the scaler's long window, with room."""
-
-SAMPLES_KEPT = timedelta(minutes=6)
-
-
-class ReplayError(Exception):
-    """The fleet never became ready: the text says why, in the planner's words."""
+from paddock.simulator.trace_steering import START, ReplayedDecision, Steering
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +44,6 @@ class ReplaySettings:
     delays: Delays = field(default_factory=Delays)
     zones: int = 3
     tick_seconds: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayedDecision:
-    """A change of the fleet, and why. `second` counts from the trace's beginning."""
-
-    second: float
-    environments: int
-    instances: int
-    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,14 +136,11 @@ class _Replayer:
             zones=settings.zones,
             now=START,
         )
-        self._samples: list[LoadSample] = []
-        self._decisions: list[ReplayedDecision] = []
-        self._planned_at = START
+        self._steering = Steering(self._fleet, settings.scaling, settings.planning)
         self._z = peak_z(workload.duration_seconds, float(self._tick))
 
     def run(self, progress: Progress | None) -> Replay:
-        now = self._warm_up()
-        begin = now
+        begin = self._steering.settle(self._steering.publish(), self._tick, self._first_minute)
         count = len(self._rates)
         columns = np.zeros((count, 11))
         step = timedelta(seconds=self._tick)
@@ -177,43 +148,23 @@ class _Replayer:
             now = begin + index * step
             self._fleet.advance(now)
             columns[index] = self._serve(float(rate), now + step)
-            self._decide(now + step, begin)
+            self._steering.decide(now + step, begin)
             if progress is not None and index % 5000 == 0:
                 progress(index, count)
         return self._result(columns)
 
-    def _warm_up(self) -> datetime:
-        """Publish, wait until the version serves, and let the fleet settle on the first minute's traffic.
-
-        What is replayed is a service that runs, not its first day.
-        """
-        now = START
-        while not self._fleet.serves:
-            reasons = self._fleet.plan(now, ())
-            if self._fleet.failed is not None or now - START > MAX_WARM_UP:
-                raise ReplayError(self._fleet.failed or "; ".join(reasons[-3:]))
-            now += timedelta(seconds=5)
-            self._fleet.advance(now)
-        self._planned_at = now
-        return self._settle(now)
-
-    def _settle(self, now: datetime) -> datetime:
-        step = timedelta(seconds=self._tick)
-        until = now + SETTLING
-        while now < until:
-            self._fleet.advance(now)
-            self._serve(float(self._rates[0]), now + step)
-            self._decide(now + step, now)
-            now += step
-        self._decisions.clear()
-        return now
+    def _first_minute(self, at: datetime) -> LoadSample:
+        rate = float(self._rates[0])
+        ready = self._fleet.ready
+        served = serve(rate, ready, self._shape, self._workload)
+        return self._sample(served, ready, served.refused_share * rate * self._tick, at)
 
     def _serve(self, rate: float, at: datetime) -> tuple[float, ...]:
         fleet = self._fleet
         ready = fleet.ready
         served = serve(rate, ready, self._shape, self._workload)
         refused = served.refused_share * rate * self._tick
-        self._sample(served, ready, refused, at)
+        self._steering.sample(self._sample(served, ready, refused, at))
         slots, cpu, cap = self._blamed(refused, served)
         return (
             rate * self._tick,
@@ -237,34 +188,10 @@ class _Replayer:
             return 0.0, cpu, refused - cpu
         return refused - cpu, cpu, 0.0
 
-    def _sample(self, served: _Served, ready: int, refused: float, at: datetime) -> None:
+    def _sample(self, served: _Served, ready: int, refused: float, at: datetime) -> LoadSample:
         slots = ready * self._shape.max_concurrency
         peak = min(slots, ceil(peak_in_flight(served.in_flight, self._z)))
-        throttles = round(refused)
-        self._samples.append(LoadSample(at, ready, served.in_flight, peak, served.utilization, throttles))
-        while at - self._samples[0].at > SAMPLES_KEPT:
-            self._samples.pop(0)
-
-    def _decide(self, now: datetime, begin: datetime) -> None:
-        """The planner is asked when the scaler wants another number, when something is under way, or now and then."""
-        settled = not self._fleet.moving and now - self._planned_at < REPLAN
-        loads = tuple(self._samples)
-        if settled:
-            wanted = scaling.decide(
-                self._fleet.version(loads),
-                self._fleet.staying,
-                scaling=self._settings.scaling,
-                now=now,
-                settings=self._settings.planning.scaling,
-            )
-            if wanted.environments == self._fleet.staying:
-                return
-        before = (self._fleet.staying, self._fleet.instances)
-        reasons = self._fleet.plan(now, loads)
-        self._planned_at = now
-        after = (self._fleet.staying, self._fleet.instances)
-        if after != before:
-            self._decisions.append(ReplayedDecision((now - begin).total_seconds(), *after, tuple(reasons)))
+        return LoadSample(at, ready, served.in_flight, peak, served.utilization, round(refused))
 
     def _result(self, columns: NDArray[np.float64]) -> Replay:
         whole = columns.T
@@ -283,7 +210,7 @@ class _Replayer:
             cap_throttles=whole[9],
             duration_seconds=whole[10],
             instance_hours=float(existing.sum()) * self._tick / 3600,
-            decisions=tuple(self._decisions),
+            decisions=tuple(self._steering.decisions),
             plans=self._fleet.plans,
         )
 
