@@ -30,6 +30,9 @@ def up(
     keep_instances: Annotated[
         bool | None, typer.Option("--keep-instances", help="Leave instances running when the server ends.")
     ] = None,
+    routers: Annotated[
+        int | None, typer.Option(help="Processes that answer invokes and share the port. [default: 1]")
+    ] = None,
     network_file: Annotated[
         Path | None, typer.Option(help="YAML file naming other subnets and security groups.", show_default=False)
     ] = None,
@@ -39,7 +42,6 @@ def up(
     Prints one line beginning `ready` with the URL when it answers. Point AWS tools at it with
     `eval "$(paddock env)"`.
     """
-    from paddock.server.main import run
     from paddock.server.settings import load_settings
 
     flags = {
@@ -52,6 +54,11 @@ def up(
         "strict_cpu": strict_cpu,
         "strict_runtimes": strict_runtimes,
         "keep_instances": keep_instances,
+        "routers": routers,
         "network_file": network_file,
     }
-    run(load_settings(flags, os.environ))
+    settings = load_settings(flags, os.environ)
+    # Only now: all of a server takes a second to import, and a wrong flag should not.
+    from paddock.server.main import run
+
+    run(settings)
