@@ -32,10 +32,10 @@ UNREAD_BYTES = 16 * 1024 * 1024
 
 
 class RouteFeed:
-    """Owns the connections of the other routers. What one of them counted stays counted when it ends."""
+    """Owns the connections of the other routers; `local` is the server's own. What one counted stays when it ends."""
 
     def __init__(self, local: Router) -> None:
-        self._local = local
+        self.local = local
         self._picture = RoutesPicture()
         self._listeners: set[Fed] = set()
         self._counted: dict[str, dict[FunctionVersionKey, VersionStatistics]] = {}
@@ -60,7 +60,7 @@ class RouteFeed:
 
     def apply(self, update: object) -> None:
         self._picture.apply(update)
-        self._local.apply(update)
+        self.local.apply(update)
         if self._listeners:
             frames = b"".join(frames_of(FrameKind.CONTROL, 0, b"", encoder.encode(update)))
             for listener in tuple(self._listeners):
@@ -70,7 +70,7 @@ class RouteFeed:
 
     def statistics(self) -> tuple[VersionStatistics, ...]:
         by_version: dict[FunctionVersionKey, list[VersionStatistics]] = {}
-        for statistics in self._local.statistics():
+        for statistics in self.local.statistics():
             by_version[statistics.key] = [statistics]
         for counted in self._counted.values():
             for key, statistics in counted.items():

@@ -20,8 +20,8 @@ _HELP = {
 
 
 def exposition(statistics: Iterable[VersionStatistics]) -> str:
-    """All versions, metric by metric, as the format asks."""
-    known = tuple(statistics)
+    """All versions that anyone tried to invoke, metric by metric, as the format asks."""
+    known = tuple(one for one in statistics if _was_used(one))
     lines: list[str] = []
     for name, described in _HELP.items():
         kind, _, text = described.partition(" ")
@@ -29,6 +29,11 @@ def exposition(statistics: Iterable[VersionStatistics]) -> str:
         for one in known:
             lines += _samples(name, one)
     return "\n".join([*lines, ""])
+
+
+def _was_used(of: VersionStatistics) -> bool:
+    counts = of.counts
+    return bool(counts.invocations or counts.refusals or counts.throttled or of.in_flight)
 
 
 def _samples(name: str, of: VersionStatistics) -> Sequence[str]:

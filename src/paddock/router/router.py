@@ -61,6 +61,7 @@ class Router:
         error_reply: ErrorReply,
         server_id: str,
     ) -> None:
+        self.server_id = server_id
         self._place = place
         self._ids = ids
         self._queue = queue

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from paddock import catalogue
@@ -27,9 +27,10 @@ from paddock.launchers.local import LocalLauncher
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError
-from paddock.model.ids import AccountId, FunctionVersionKey, Region
+from paddock.model.ids import AccountId, Region
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest
+from paddock.router.feed import RouteFeed
 from paddock.router.metrics import CONTENT_TYPE, exposition
 from paddock.router.router import Router
 from paddock.runtimes import RuntimeStore
@@ -68,20 +69,10 @@ class Late:
 
 
 @dataclass(frozen=True, slots=True)
-class RouterThrottles:
-    """The router's refusals as the control plane's scaler sees them."""
-
-    router: Router = field(repr=False)
-
-    def throttle_counts(self) -> Mapping[FunctionVersionKey, int]:
-        counted = {each.key: each.counts.throttles for each in self.router.statistics()}
-        return {key: sum(number for _, number in throttles) for key, throttles in counted.items()}
-
-
-@dataclass(frozen=True, slots=True)
 class Composition:
     front: Front
     control_plane: ControlPlane
+    feed: RouteFeed
     late: Late
 
 
@@ -97,20 +88,21 @@ async def composed(
     late = Late()
     server_id = ids.hex(_SERVER_ID_DIGITS)
     router = Router(place, clock=clock, ids=ids, queue=late, error_reply=late.error_reply, server_id=server_id)
+    feed = RouteFeed(router)
     async with AsyncExitStack() as stack:
-        ports = await _ports(settings, router, clock, ids, stack)
+        ports = await _ports(settings, router, feed, clock, ids, stack)
         running = await stack.enter_async_context(asyncio.TaskGroup())
         routing = running.create_task(router.run())
         stack.callback(routing.cancel)
         control_plane = ControlPlane(_control_plane_settings(settings, place, keys, late, server_id), ports)
         async with control_plane:
             late.queue = control_plane.async_queue
-            yield _fronted(settings, keys, clock, ids, router, control_plane, late)
+            yield _fronted(settings, keys, clock, ids, feed, control_plane, late)
         await _end_instances(settings, control_plane, say)
 
 
 async def _ports(
-    settings: Settings, router: Router, clock: Clock, ids: IdSource, stack: AsyncExitStack
+    settings: Settings, router: Router, feed: RouteFeed, clock: Clock, ids: IdSource, stack: AsyncExitStack
 ) -> ControlPlanePorts:
     data_dir = settings.data_dir
     store = await stack.enter_async_context(SqlStore(data_dir / "paddock.db"))
@@ -135,11 +127,11 @@ async def _ports(
         log_store=log_store,
         launcher=launcher,
         runtimes=ThreadedRuntimes(RuntimeStore(runtimes_dir, strict=settings.strict_runtimes)),
-        routes=router,
+        routes=feed,
         invoker=router,
         metrics=MemoryMetricStore(),
-        invocations=router,
-        throttles=RouterThrottles(router),
+        invocations=feed,
+        throttles=feed,
     )
 
 
@@ -170,7 +162,7 @@ def _fronted(
     keys: KeyPair,
     clock: Clock,
     ids: IdSource,
-    router: Router,
+    feed: RouteFeed,
     control_plane: ControlPlane,
     late: Late,
 ) -> Composition:
@@ -183,9 +175,10 @@ def _fronted(
     for declaration in SHORT_WAY:
         operations.declare(declaration)
     late.pipeline = Pipeline(Services(), operations, access, clock)
+    router = feed.local
     invokes = InvokeHandlers(router.front.invoke, router.front.invoke_with_response_stream)
-    routes = (*_own_routes(access, control_plane), _metrics(router, control_plane), *control_plane.plain_routes())
-    return Composition(Front(late.pipeline, access, invokes, ids, routes), control_plane, late)
+    routes = (*_own_routes(access, control_plane), _metrics(feed, control_plane), *control_plane.plain_routes())
+    return Composition(Front(late.pipeline, access, invokes, ids, routes), control_plane, feed, late)
 
 
 def _own_routes(access: Access, control_plane: ControlPlane) -> tuple[PlainRoute, ...]:
@@ -200,11 +193,11 @@ def _own_routes(access: Access, control_plane: ControlPlane) -> tuple[PlainRoute
     return (PlainRoute("/health", health), PlainRoute("/_paddock/status", status))
 
 
-def _metrics(router: Router, control_plane: ControlPlane) -> PlainRoute:
-    """For Prometheus: what the router counts and what the fleet is. Without a signature, as scrapers come."""
+def _metrics(feed: RouteFeed, control_plane: ControlPlane) -> PlainRoute:
+    """For Prometheus: what all routers count and what the fleet is. Without a signature, as scrapers come."""
 
     def metrics(_request: Request, responder: Responder) -> None:
-        text = exposition(router.statistics()) + control_plane.gauges()
+        text = exposition(feed.statistics()) + control_plane.gauges()
         responder.send(200, [("Content-Type", CONTENT_TYPE)], text.encode())
 
     return PlainRoute("/metrics", metrics)

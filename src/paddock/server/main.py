@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import uvloop
 
@@ -23,6 +24,8 @@ from paddock.model.errors import StartError
 from paddock.ports.clock import RandomIds, SystemClock
 from paddock.server import data_dir as data_directory
 from paddock.server.composition import Composition, composed
+from paddock.server.data_dir import KeyPair
+from paddock.server.routers import further_routers
 from paddock.server.settings import Settings
 
 NOFILE_WANTED = 65536
@@ -67,7 +70,7 @@ async def _serve(settings: Settings) -> None:
     keys = data_directory.key_pair(settings.data_dir, ids)
     stop = _stop_on_signals()
     async with composed(settings, keys, clock, ids, _say) as parts:
-        async with _listening(settings, parts, clock) as url:
+        async with _listening(settings, parts, keys, clock) as url:
             running = data_directory.RunningServer(url, settings.region, os.getpid(), settings.auth)
             data_directory.announce(settings.data_dir, running)
             _say(f"ready {url}")
@@ -77,21 +80,22 @@ async def _serve(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, parts: Composition, clock: SystemClock) -> AsyncIterator[str]:
+async def _listening(settings: Settings, parts: Composition, keys: KeyPair, clock: SystemClock) -> AsyncIterator[str]:
     front = parts.front
-    address = Address(settings.host, settings.port)
-    async with (
-        front.running(),
-        serve(
-            Turns(front.handle).handle,
-            address,
-            clock=clock,
-            refuse=front.refuse,
-            body_limit=front.body_limit,
-            grace_seconds=CLOSE_SECONDS,
-        ) as server,
-    ):
+    serve_at = partial(
+        serve,
+        Turns(front.handle).handle,
+        clock=clock,
+        refuse=front.refuse,
+        body_limit=front.body_limit,
+        grace_seconds=CLOSE_SECONDS,
+    )
+    async with front.running(), AsyncExitStack() as stack:
+        address = Address(settings.host, settings.port, reuse_port=settings.routers > 1)
+        server = await stack.enter_async_context(serve_at(address))
         parts.late.url = server.url
+        if settings.routers > 1:
+            await stack.enter_async_context(further_routers(settings, parts, keys, server.port, serve_at))
         yield server.url
 
 

@@ -17,6 +17,8 @@ import yaml
 from paddock.model.errors import SettingsError
 
 AuthMode = Literal["sigv4", "none"]
+MAX_ROUTERS = 64
+"""Each holds a connection to every agent."""
 
 
 def default_data_dir() -> Path:
@@ -73,6 +75,13 @@ class Settings:
     async_retry_seconds: float = field(
         default=60.0,
         metadata={"help": "wait before the first retry of a failed asynchronous invoke; the second waits twice that"},
+    )
+    routers: int = field(
+        default=1,
+        metadata={
+            "help": "processes that answer invokes and share the port, the server's own among them; more than one "
+            "pays where cores are left over"
+        },
     )
     keep_instances: bool = field(
         default=False, metadata={"help": "leave instances running when the server ends on Ctrl-C or SIGTERM"}
@@ -156,5 +165,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"account_id must be twelve digits, not {settings.account_id!r}")
     if settings.cores_per_vcpu is not None and not 0 < settings.cores_per_vcpu <= 1:
         raise SettingsError("cores_per_vcpu must be above 0 and at most 1")
+    if not 1 <= settings.routers <= MAX_ROUTERS:
+        raise SettingsError(f"routers must be 1 to {MAX_ROUTERS}, not {settings.routers}")
     if settings.instance_lifetime_hours <= 0:
         raise SettingsError("instance_lifetime_hours must be above 0")
