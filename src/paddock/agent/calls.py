@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from paddock.agent.bandwidth import Bandwidth
+from paddock.agent.answer_stream import AnswerStream, StreamSource
 from paddock.agent.outbox import Outbox
 from paddock.wire.agent import InvokeHeader, ResultHeader, SlotReleased, StreamHeader, encoder
 from paddock.wire.frames import FrameKind
@@ -16,38 +15,20 @@ _RESULT, _STREAM_HEAD = FrameKind.RESULT, FrameKind.STREAM_HEAD
 _STREAM_END, _SLOT_RELEASED = FrameKind.STREAM_END, FrameKind.SLOT_RELEASED
 
 
-class StreamSource(Protocol):
-    """The runtime's connection that a streamed answer comes from."""
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-
 class Caller(Protocol):
-    """The link to the server, for as long as it stands."""
+    """The link to the server; `outbox` is None once it is gone. `calls` are those not yet answered, `streams` those of
+    them whose answer is streaming.
+    """
 
     outbox: Outbox | None
     calls: dict[int, Call]
-    streams: dict[Call, None]
+    streams: dict[Call, AnswerStream]
 
 
 class Call:
-    """`event` are the pieces of its body; they are let go of once a runtime has them."""
+    """`event` are the pieces of its body, let go of once a runtime has them; `head` is what goes before them."""
 
-    __slots__ = (
-        "bandwidth",
-        "caller",
-        "cancelled",
-        "event",
-        "event_bytes",
-        "head",
-        "header",
-        "number",
-        "paused",
-        "source",
-        "throttled",
-    )
+    __slots__ = ("caller", "cancelled", "event", "event_bytes", "head", "header", "number", "stream")
 
     def __init__(self, caller: Caller, number: int, header: InvokeHeader, event: list[bytes], event_bytes: int) -> None:
         self.caller = caller
@@ -57,10 +38,7 @@ class Call:
         self.event_bytes = event_bytes
         self.head = ""
         self.cancelled = False
-        self.paused = False
-        self.throttled = False
-        self.source: StreamSource | None = None
-        self.bandwidth: Bandwidth | None = None
+        self.stream: AnswerStream | None = None
 
     def refuse(self, error_type: str) -> None:
         self._finish(_RESULT, ResultHeader("refused", error_type), ())
@@ -72,48 +50,42 @@ class Call:
         self, error_type: str, content_type: str, duration_us: int, pieces: Sequence[bytes], *, slot_held: bool = False
     ) -> None:
         """Also ends a stream that has begun."""
-        kind = _RESULT if self.source is None else _STREAM_END
-        self._detach()
+        kind = _RESULT if self.stream is None else _STREAM_END
+        self._end_stream()
         self._finish(kind, ResultHeader("function_error", error_type, content_type, duration_us, slot_held), pieces)
 
     def _finish(self, kind: FrameKind, header: ResultHeader, pieces: Sequence[bytes]) -> None:
-        self.caller.calls.pop(self.number, None)
-        outbox = self.caller.outbox
+        caller = self.caller
+        caller.calls.pop(self.number, None)
+        outbox = caller.outbox
         if outbox is not None:
             outbox.body(kind, self.number, _encode(header), () if self.cancelled else pieces)
-            if not self.caller.calls:
+            if not caller.calls:
                 outbox.flush()  # nobody else is likely to write in this turn
 
     def begin_stream(self, content_type: str, source: StreamSource) -> None:
-        self.source = source
-        self.bandwidth = Bandwidth(asyncio.get_running_loop().time())
+        self.stream = AnswerStream(source)
         outbox = self.caller.outbox
         if outbox is not None:
-            self.caller.streams[self] = None
             outbox.frame(_STREAM_HEAD, self.number, _encode(StreamHeader(content_type)))
-            self.regulate()
+            self.caller.streams[self] = self.stream
+            self.stream.blocked = outbox.blocked
 
-    def stream(self, chunk: bytes) -> None:
+    def continue_stream(self, chunk: bytes) -> None:
         outbox = self.caller.outbox
-        if outbox is not None and not self.cancelled:
+        if outbox is not None and self.stream is not None and not self.cancelled:
             outbox.data(self.number, chunk)
-            self._throttle(len(chunk))
-            self.regulate()
+            self.stream.passed_on(len(chunk))
 
-    def _throttle(self, size: int) -> None:
-        loop = asyncio.get_running_loop()
-        pause_seconds = 0.0 if self.bandwidth is None else self.bandwidth.take(size, loop.time())
-        if pause_seconds and not self.throttled:
-            self.throttled = True
-            loop.call_later(pause_seconds, self._go_on)
-
-    def _go_on(self) -> None:
-        self.throttled = False
-        self.regulate()
-
-    def end_stream(self, duration_us: int) -> None:
-        self._detach()
+    def finish_stream(self, duration_us: int) -> None:
+        self._end_stream()
         self._finish(_STREAM_END, ResultHeader("ok", "", "", duration_us), ())
+
+    def _end_stream(self) -> None:
+        if self.stream is not None:
+            self.stream.let_run()
+            self.stream = None
+            self.caller.streams.pop(self, None)
 
     def release_slot(self) -> None:
         outbox = self.caller.outbox
@@ -121,18 +93,13 @@ class Call:
             header = SlotReleased(self.header.environment_id, self.header.invocation_id)
             outbox.frame(_SLOT_RELEASED, self.number, _encode(header))
 
-    def regulate(self) -> None:
-        """Read on from the runtime only while the caller keeps up. With nobody there any more the rest is let run."""
-        if self.source is None:
-            return
-        outbox = self.caller.outbox
-        if outbox is not None and not self.cancelled and (self.paused or self.throttled or outbox.blocked):
-            self.source.pause_reading()
-        else:
-            self.source.resume_reading()
+    def cancel(self) -> None:
+        """Its caller is gone; the invocation goes on."""
+        self.cancelled = True
+        if self.stream is not None:
+            self.stream.let_run()
 
-    def _detach(self) -> None:
-        if self.source is not None:
-            self.source.resume_reading()
-            self.source = None
-            self.caller.streams.pop(self, None)
+    def pause(self, *, paused: bool) -> None:
+        if self.stream is not None:
+            self.stream.paused = paused
+            self.stream.regulate()

@@ -81,7 +81,6 @@ class InvocationServer:
         self._check_memory = check_memory
         self._ended = ended
         self._max_connections = 2 * max_concurrency + SPARE_CONNECTIONS
-        self._streamed: dict[str, int] = {}
         self._loop = asyncio.get_running_loop()
         self._wake_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
@@ -197,7 +196,6 @@ class InvocationServer:
             return self.rejected(finished)
         call = invocation.caller
         duration = now - invocation.delivered_at
-        self._streamed.pop(invocation.invocation_id, None)
         call.fail(error_type, content_type, int(duration * 1_000_000), pieces)
         self._report(call, now, duration, "error", error_type)
         self.perform(finished, now)
@@ -208,15 +206,12 @@ class InvocationServer:
         if not call.header.streaming:
             return False
         call.begin_stream(content_type, source)
-        self._streamed[invocation.invocation_id] = 0
         return True
 
     def stream(self, invocation: RuntimeInvocation, chunk: bytes) -> None:
-        size = self._streamed.get(invocation.invocation_id, 0) + len(chunk)
-        self._streamed[invocation.invocation_id] = size
-        if size <= STREAM_BYTES:
-            invocation.caller.stream(chunk)
-        else:
+        call = invocation.caller
+        call.continue_stream(chunk)
+        if call.stream is not None and call.stream.too_long:
             self.respond_badly(invocation, errors.RESPONSE_TOO_LARGE, f"Response stream exceeded {STREAM_BYTES} bytes.")
 
     def end_stream(self, invocation: RuntimeInvocation, error_type: str, error_body: str) -> bytes:
@@ -227,12 +222,11 @@ class InvocationServer:
             )
             return late or replies.ACCEPTED
         now = self._monotonic()
-        self._streamed.pop(invocation.invocation_id, None)
         finished = self.machine.finish(invocation)
         if isinstance(finished, Rejection):
             return self.rejected(finished)
         duration = now - invocation.delivered_at
-        invocation.caller.end_stream(int(duration * 1_000_000))
+        invocation.caller.finish_stream(int(duration * 1_000_000))
         self._report(invocation.caller, now, duration, "success", "")
         self.perform(finished, now)
         return replies.ACCEPTED
@@ -274,7 +268,6 @@ class InvocationServer:
         duration = now - invocation.delivered_at
         timed_out = error_type == errors.TIMED_OUT
         document = _error_document(error_type, errors.caller_message(invocation.invocation_id, message))
-        self._streamed.pop(invocation.invocation_id, None)
         call.fail(error_type, _JSON, int(duration * 1_000_000), [document], slot_held=timed_out)
         if timed_out:
             status = "timeout"
@@ -333,12 +326,17 @@ def _is_deliverable(call: Call) -> bool:
     """A value that holds a line break, or a context that is no JSON (Node.js dies of it), is not passed on."""
     if call.head.count("\n") != _HEAD_LINES or call.head.count("\r") != _HEAD_LINES:
         return False
-    for document in (call.header.client_context, call.header.cognito_identity):
-        if document:
-            try:
-                msgspec.json.decode(document)
-            except (msgspec.DecodeError, UnicodeEncodeError):
-                return False
+    header = call.header
+    if not header.client_context and not header.cognito_identity:
+        return True
+    return all(_is_json(document) for document in (header.client_context, header.cognito_identity) if document)
+
+
+def _is_json(document: str) -> bool:
+    try:
+        msgspec.json.decode(document)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return False
     return True
 
 

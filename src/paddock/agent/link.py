@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 import msgspec
 
+from paddock.agent.answer_stream import AnswerStream
 from paddock.agent.calls import Call
 from paddock.agent.limits import HELLO_SECONDS, MAX_EVENT_BYTES, SMALL_MESSAGE_BYTES
 from paddock.agent.outbox import Outbox
@@ -68,7 +69,7 @@ class Link(asyncio.Protocol):
         self.role: Role | None = None
         self.outbox: Outbox | None = None
         self.calls: dict[int, Call] = {}
-        self.streams: dict[Call, None] = {}
+        self.streams: dict[Call, AnswerStream] = {}
         self._owner = owner
         self._reader = FrameReader()
         self._arriving: dict[int, _Arriving] = {}
@@ -102,22 +103,25 @@ class Link(asyncio.Protocol):
     def pause_writing(self) -> None:
         if self.outbox is not None:
             self.outbox.block()
-            for call in self.streams:
-                call.regulate()
+            self._block_streams(blocked=True)
 
     def resume_writing(self) -> None:
         if self.outbox is not None:
             self.outbox.unblock()
-            for call in list(self.streams):
-                call.regulate()
+            self._block_streams(blocked=self.outbox.blocked)
+
+    def _block_streams(self, *, blocked: bool) -> None:
+        for stream in list(self.streams.values()):
+            stream.blocked = blocked
+            stream.regulate()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_hello_timer()
         if self.outbox is not None:
             self.outbox.clear()
             self.outbox = None
-        for call in list(self.streams):
-            call.regulate()
+        for stream in self.streams.values():
+            stream.let_run()
         self.streams.clear()
         self.calls.clear()
         self._arriving.clear()
@@ -215,7 +219,6 @@ class Link(asyncio.Protocol):
         if call is None:
             return
         if kind is FrameKind.CANCEL:
-            call.cancelled = True
+            call.cancel()
         else:
-            call.paused = kind is FrameKind.PAUSE
-        call.regulate()
+            call.pause(paused=kind is FrameKind.PAUSE)

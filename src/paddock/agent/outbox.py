@@ -43,9 +43,12 @@ class Outbox:
 
     def body(self, kind: FrameKind, call: int, header: bytes, pieces: Sequence[bytes]) -> None:
         """A message whose body came in pieces, of any size."""
+        if len(pieces) == 1 and len(pieces[0]) <= MAX_CHUNK_BYTES:
+            self.frame(kind, call, header, pieces[0])
+            return
         total = sum(map(len, pieces))
         if total <= MAX_CHUNK_BYTES:
-            self.frame(kind, call, header, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            self.frame(kind, call, header, b"".join(pieces))
             return
         self.frame(kind, call, header, flags=MORE)
         self.flush()

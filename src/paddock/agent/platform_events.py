@@ -16,7 +16,7 @@ from paddock.wire.agent import EnvironmentSpec
 INITIALIZATION_TYPE = "lambda-managed-instances"
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30}
 _BYTES_PER_MB = 1024 * 1024
-_MAX_KEPT_ARNS = 64
+_MAX_KEPT_NAMES = 64
 """An environment is invoked under a handful of names: version, aliases, none."""
 
 AddLine = Callable[[int, bytes, str], None]
@@ -40,7 +40,7 @@ class PlatformEvents:
         self._timebase = timebase
         self._add = add
         self._version = json.dumps(spec.version)
-        self._arns: dict[str, str] = {}
+        self._names: dict[str, str] = {}
 
     def init_start(self, now: float, runtime_version: str, runtime_version_arn: str) -> None:
         if self._info:
@@ -68,37 +68,36 @@ class PlatformEvents:
 
     def start(self, at_ms: int, request_id: str, arn: str, trace_header: str) -> None:
         if self._info:
-            self._add(
-                at_ms,
-                f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.start","record":{{"requestId":"{request_id}",'
-                f'"version":{self._version},"functionArn":{self._escaped(arn)}{_tracing(trace_header)}}}}}'.encode(),
-                request_id,
+            tracing = _tracing(trace_header) if trace_header else ""
+            line = (
+                f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.start","record":{{"requestId":"{request_id}"'
+                f"{self._names.get(arn) or self._name(arn)}{tracing}}}}}"
             )
+            self._add(at_ms, line.encode(), request_id)
 
     def report(
         self, at_ms: int, request_id: str, duration_seconds: float, status: str, error_type: str, trace_header: str
     ) -> None:
         if self._info or status != "success":
-            error = f',"errorType":{json.dumps(error_type)}' if error_type else ""
-            self._add(
-                at_ms,
-                f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.report","record":{{"requestId":"{request_id}",'
-                f'"metrics":{{"durationMs":{duration_seconds * 1000:.3f}}},"status":"{status}"{error}'
-                f"{_tracing(trace_header)}}}}}".encode(),
-                request_id,
+            more = f',"errorType":{json.dumps(error_type)}' if error_type else ""
+            if trace_header:
+                more += _tracing(trace_header)
+            line = (
+                f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.report","record":{{"requestId":"{request_id}"'
+                f',"metrics":{{"durationMs":{duration_seconds * 1000:.3f}}},"status":"{status}"{more}}}}}'
             )
+            self._add(at_ms, line.encode(), request_id)
 
     def _write(self, now: float, kind: str, record: str) -> None:
         at_ms = self._timebase.epoch_ms(now)
         self._add(at_ms, f'{{"time":"{self._timebase.iso(at_ms)}","type":"{kind}","record":{record}}}'.encode(), "")
 
-    def _escaped(self, arn: str) -> str:
-        escaped = self._arns.get(arn)
-        if escaped is None:
-            if len(self._arns) >= _MAX_KEPT_ARNS:
-                self._arns.clear()
-            escaped = self._arns[arn] = json.dumps(arn)
-        return escaped
+    def _name(self, arn: str) -> str:
+        """The part of a record that says which function and version."""
+        if len(self._names) >= _MAX_KEPT_NAMES:
+            self._names.clear()
+        name = self._names[arn] = f',"version":{self._version},"functionArn":{json.dumps(arn)}'
+        return name
 
 
 def logs_dropped(time_text: str, records: int, dropped_bytes: int) -> bytes:

@@ -323,7 +323,8 @@ class RuntimeConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._completed += 1
-        if self._transport is None or self._transport.is_closing():
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return
         self._between_requests = True
         if self._route is Route.NEXT:
@@ -331,9 +332,9 @@ class RuntimeConnection(asyncio.Protocol):
             self.user_agent = self._header(b"user-agent")
             self._api.polled(self)
             return
-        self._write(self._answer())
+        transport.write(self._answer())
         if not self._parser.should_keep_alive():
-            self._transport.close()
+            transport.close()
 
     def _answer(self) -> bytes:
         if self._reply is not None:

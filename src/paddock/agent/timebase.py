@@ -14,6 +14,8 @@ class Timebase:
         self._offset = 0.0
         self._second = -1
         self._second_text = ""
+        self._made_for = -1
+        self._made = ""
         self.resynchronise()
 
     def resynchronise(self) -> None:
@@ -26,9 +28,13 @@ class Timebase:
         return int((monotonic + self._offset) * 1000)
 
     def iso(self, epoch_ms: int) -> str:
-        """`2026-11-23T06:28:00.123Z`; the part that changes once a second is kept."""
+        """`2026-11-23T06:28:00.123Z`; what was made last is kept, and the part that changes once a second."""
+        if epoch_ms == self._made_for:
+            return self._made
+        self._made_for = epoch_ms
         second, milliseconds = divmod(epoch_ms, 1000)
         if second != self._second:
             self._second = second
             self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._second_text}.{milliseconds:03d}Z"
+        self._made = f"{self._second_text}.{milliseconds:03d}Z"
+        return self._made

@@ -69,6 +69,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         self.peak_in_flight = 0
         self._slots: Slots[ConnectionT] = Slots(max_concurrency, workers)
         self._own_connection = workers is RuntimeWorkers.OWN_CONNECTION
+        self._counts_units = workers is RuntimeWorkers.UNKNOWN
         # Last polled first keeps the warm workers busy; Node.js takes many events per worker, so there they go round.
         self._last_polled_first = workers is not RuntimeWorkers.MULTIPLEXED
         self._nonce_prefix = nonce_prefix
@@ -170,24 +171,24 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     def poll(self, connection: ConnectionT, now: float) -> Effects[CallerT, ConnectionT]:
         """A worker asks for an event."""
-        effects: list[Effect[CallerT, ConnectionT]] = []
+        effects: Effects[CallerT, ConnectionT] = ()
         if self.phase is _STARTING:
             self.phase = _READY
             self._slots.runtime_ready(now)
-            effects.append(BecomeReady())
+            effects = (BecomeReady(),)
         if self._own_connection:
             self._slots.worker_seen(connection)
             abandoned = self._running_on.pop(connection, None)
             if abandoned is not None:
-                effects.extend(self._lose(abandoned))
+                effects = (*effects, *self._lose(abandoned))
         if self._held and self.phase is not _ENDED:
-            effects.append(self._deliver(self._held.popleft(), connection, now))
-        elif len(self._idle) < MAX_IDLE_POLLS:
-            self._idle[connection] = None
-        else:
-            effects.append(RefusePoll(connection))
-        self._slots.units_seen(len(self._idle) + len(self._invocations) - len(self._held))
-        return tuple(effects)
+            return (*effects, self._deliver(self._held.popleft(), connection, now))
+        if len(self._idle) >= MAX_IDLE_POLLS:
+            return (*effects, RefusePoll(connection))
+        self._idle[connection] = None
+        if self._counts_units:
+            self._slots.units_seen(len(self._idle) + len(self._invocations) - len(self._held))
+        return effects
 
     def undelivered(self, invocation: Invocation[CallerT, ConnectionT], now: float) -> Effects[CallerT, ConnectionT]:
         """The poll that `Deliver` named had gone before a byte was written: the event finds another."""
