@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddock.cli.demo.load import Answer
-from paddock.cli.demo.summary import latency_of, summarise
+from paddock.cli.answers import Answer, latency_of
+from paddock.cli.demo.summary import summarise
 
 
 def an_answer(latency_ms: float, outcome: str = "ok", environment: str | None = "e") -> Answer:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from paddock.cli.demo.deploy import DemoFunction
-    from paddock.cli.demo.load import Load
     from paddock.cli.demo.report import Report
+    from paddock.cli.load import Load
     from paddock.runtimes import RuntimeStore
     from paddock.server.data_dir import KeyPair, RunningServer
 
@@ -206,10 +206,10 @@ class _Demo:
         from rich.live import Live
 
         from paddock.cli.demo.live import view
-        from paddock.cli.demo.load import Load
+        from paddock.cli.load import Load, steady
         from paddock.ports.clock import SystemClock
 
-        load = Load(api, scenario.streams(functions), seconds, SystemClock())
+        load = Load(api, steady(scenario.streams(functions), seconds), seconds, SystemClock())
         self.console.rule(f"[bold]Steady traffic for {seconds} s")
         driver = threading.Thread(target=load.run, name="demo load")
         driver.start()

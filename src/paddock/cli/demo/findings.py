@@ -10,9 +10,10 @@ from typing import Any
 from paddock.advisor.comparison import CostComparison, MeasuredTraffic, break_even_requests_per_second, compare_costs
 from paddock.catalogue import Catalogue
 from paddock.catalogue import load as load_catalogue
-from paddock.cli.demo.load import Answer, Load
+from paddock.cli.answers import Answer
 from paddock.cli.demo.report import CostRow, DecisionRow, EnvironmentRow, Report
 from paddock.cli.demo.summary import summarise
+from paddock.cli.load import Load
 from paddock.core.pricing.bill import Bill
 from paddock.model.ids import Region
 from paddock.model.prices import Unknown

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from paddock.cli.decisions import short
-from paddock.cli.demo.load import Load
 from paddock.cli.demo.summary import summarise
+from paddock.cli.load import Load
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from paddock.cli.answers import Latency
 from paddock.cli.decisions import print_decision, short
-from paddock.cli.demo.summary import Latency, LoadSummary
+from paddock.cli.demo.summary import LoadSummary
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paddock.cli.demo.load import Stream
+from paddock.cli.load import Stream
 
 THUMBNAILER = "paddock-demo-thumbnailer"
 PRICING = "paddock-demo-pricing"

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from paddock.cli.demo.load import Answer
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds. Percentiles by nearest rank: each is a latency that really happened."""
-
-    p50: float
-    p90: float
-    p99: float
-    maximum: float
+from paddock.cli.answers import Answer, Latency, latency_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +45,6 @@ def summarise(answers: Iterable[Answer], seconds: float) -> LoadSummary:
         functions=functions,
         problems=tuple(dict.fromkeys(answer.detail for answer in every if answer.detail))[:5],
     )
-
-
-def latency_of(answers: Sequence[Answer]) -> Latency | None:
-    """Of the successful answers; None where there is none."""
-    times = sorted(answer.latency_ms for answer in answers if answer.outcome == "ok")
-    if not times:
-        return None
-    return Latency(_rank(times, 0.50), _rank(times, 0.90), _rank(times, 0.99), times[-1])
-
-
-def _rank(ordered: Sequence[float], quantile: float) -> float:
-    return ordered[max(0, math.ceil(quantile * len(ordered)) - 1)]
 
 
 def _of_function(name: str, answers: Sequence[Answer]) -> FunctionSummary:
