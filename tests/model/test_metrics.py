@@ -34,7 +34,8 @@ def test_the_order_of_dimensions_does_not_matter() -> None:
 @given(VALUES)
 def test_a_value_lies_in_its_bucket(value: float) -> None:
     low, high = bounds_of(bucket_of(value))
-    assert low <= value * (1 + math.copysign(1e-12, value)) and value * (1 - math.copysign(1e-12, value)) <= high
+    assert low <= value * (1 + math.copysign(1e-12, value))
+    assert value * (1 - math.copysign(1e-12, value)) <= high
 
 
 @given(st.lists(VALUES, min_size=2, max_size=20))

@@ -14,7 +14,7 @@ from typing import TypeAlias
 DEEPEST = 40
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|\"(?P<double>[^\"]*)\"|'(?P<quoted>[^']*)'"
     r"|(?P<sign>\|\||&&|<=|>=|==|!=|[-+*/^<>()\[\],]))"
 )

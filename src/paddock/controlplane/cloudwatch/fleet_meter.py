@@ -13,21 +13,25 @@ from paddock.controlplane.cloudwatch.names import UNITS, of_environments, of_ins
 from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord
 from paddock.controlplane.inventory import Inventory
 from paddock.core.placement import SYSTEM_MEMORY_MB, SYSTEM_VCPU
-from paddock.model.ids import CapacityProviderName, FunctionVersionKey, InstanceId
+from paddock.model.ids import CapacityProviderName, EnvironmentId, FunctionVersionKey, InstanceId
 from paddock.model.metrics import MetricId, Summary, single, together
 from paddock.model.states import EnvironmentPhase, InstancePhase
 from paddock.ports.metrics import MetricSample
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
+_SERVING = (EnvironmentPhase.READY, EnvironmentPhase.DRAINING)
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """The last report of an instance: when we heard it, by the monotonic clock, and the CPU time used by then."""
+    """The last report of an instance: when we heard it, by the monotonic clock, and the CPU time used by then, in all
+    and by each environment.
+    """
 
     at: float
     cpu_seconds: float
+    by_environment: Mapping[EnvironmentId, float]
 
 
 @dataclass(slots=True)
@@ -73,17 +77,27 @@ class FleetMeter:
                 if environment.phase is EnvironmentPhase.READY:
                     ready[environment.key] = ready.get(environment.key, 0) + 1
             before = self._before.get(record.instance_id)
-            now = measured[record.instance_id] = _Measured(record.heard_at, record.cpu_seconds)
-            if before is None or now.at > before.at:
-                yield from _instance(provider, record, before, now)
-                for environment in record.environments.values():
-                    yield from _environment(provider, record, environment)
-            else:
+            if before is not None and record.heard_at <= before.at:
                 measured[record.instance_id] = before
+                continue
+            now = measured[record.instance_id] = _measured(record, record.heard_at)
+            yield from _instance(provider, record, before, now)
+            for environment in record.environments.values():
+                yield from _environment(provider, environment)
+                yield from _environment_cpu(provider, record, environment, before, now)
         for kind, capacity in capacities.items():
             yield from _capacity(provider, kind, capacity)
         for key, count in ready.items():
             yield _of_environments("ExecutionEnvironmentCount", provider, key, count)
+
+
+def _measured(record: InstanceRecord, at: float) -> _Measured:
+    reported = {
+        environment_id: environment.report.cpu_seconds
+        for environment_id, environment in record.environments.items()
+        if environment.report is not None
+    }
+    return _Measured(at, record.cpu_seconds, reported)
 
 
 def _instance(
@@ -98,22 +112,33 @@ def _instance(
         yield _of_instances("MemoryUtilization", provider, kind.name, 100 * share)
 
 
-def _environment(
-    provider: CapacityProviderName, instance: InstanceRecord, environment: EnvironmentRecord
-) -> Iterator[Found]:
+def _environment(provider: CapacityProviderName, environment: EnvironmentRecord) -> Iterator[Found]:
     report, spec, key = environment.report, environment.spec, environment.key
-    if report is None or environment.phase not in (EnvironmentPhase.READY, EnvironmentPhase.DRAINING):
+    if report is None or environment.phase not in _SERVING:
         return
     busy = max(report.peak_in_flight, report.in_flight, environment.peak_in_flight)
     yield _of_environments("ExecutionEnvironmentConcurrency", provider, key, busy)
     yield _of_environments("ExecutionEnvironmentConcurrencyLimit", provider, key, spec.max_concurrency)
-    entitled = spec.vcpu * instance.cores_per_vcpu
-    if environment.used_cores is not None and entitled > 0:
-        share = environment.used_cores / entitled
-        yield _of_environments("ExecutionEnvironmentCPUUtilization", provider, key, 100 * share)
     if report.memory_bytes:
         share = report.memory_bytes / (spec.memory_mb * MIB)
         yield _of_environments("ExecutionEnvironmentMemoryUtilization", provider, key, 100 * share)
+
+
+def _environment_cpu(
+    provider: CapacityProviderName,
+    instance: InstanceRecord,
+    environment: EnvironmentRecord,
+    before: _Measured | None,
+    now: _Measured,
+) -> Iterator[Found]:
+    """All that was used, its first seconds too: the scaler leaves those out, a graph need not."""
+    used = now.by_environment.get(environment.environment_id)
+    used_before = None if before is None else before.by_environment.get(environment.environment_id)
+    entitled = environment.spec.vcpu * instance.cores_per_vcpu
+    if before is None or used is None or used_before is None or entitled <= 0 or environment.phase not in _SERVING:
+        return
+    share = max(0.0, used - used_before) / (now.at - before.at) / entitled
+    yield _of_environments("ExecutionEnvironmentCPUUtilization", provider, environment.key, 100 * share)
 
 
 def _count_capacity(record: InstanceRecord, capacity: _Capacity) -> None:

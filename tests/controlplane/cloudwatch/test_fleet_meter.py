@@ -1,0 +1,174 @@
+from datetime import timedelta
+
+import pytest
+
+from paddock.controlplane.cloudwatch.fleet_meter import FleetMeter
+from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord
+from paddock.controlplane.inventory import Inventory
+from paddock.model.ids import CapacityProviderName
+from paddock.model.metrics import Summary
+from paddock.model.states import EnvironmentPhase, InstancePhase
+from paddock.ports.metrics import MetricSample
+from paddock.wire.agent import EnvironmentReport, EnvironmentSpec, Report
+from tests.controlplane.ec2.fleet_in_memory import running
+from tests.controlplane.harness import NOON
+
+STEADY = CapacityProviderName("steady")
+GIB = 1024**3
+
+
+def spec(number: int) -> EnvironmentSpec:
+    return EnvironmentSpec(
+        environment_id=f"env-{number}",
+        function_name="hello",
+        function_arn="arn",
+        version="1",
+        revision="r",
+        runtime="python3.13",
+        handler="app.handler",
+        code_sha256="x",
+        memory_mb=2048,
+        vcpu=1.0,
+        max_concurrency=16,
+        timeout_seconds=3,
+        init_timeout_seconds=10,
+        log_group="g",
+        log_stream="s",
+    )
+
+
+class PlayedInstance:
+    """An m7i.xlarge (4 vCPU, worth 2 cores here; 16 GiB) with environments of one vCPU and 2 GiB."""
+
+    def __init__(self, inventory: Inventory, number: int, environments: int = 1) -> None:
+        self.inventory = inventory
+        self.record: InstanceRecord = running(inventory, number, NOON, letter="a")
+        self.record.heard_at = None
+        self.second = 0
+        for each in range(environments):
+            made = EnvironmentRecord(spec(number * 10 + each), self.record.instance_id, NOON, EnvironmentPhase.STARTING)
+            self.record.environments[made.environment_id] = made
+
+    def report(self, *, cores: float = 0.0, in_flight: int = 0, peak: int = 0, phase: str = "ready") -> None:
+        """A second later: all environments alike, the instance as much as all of them."""
+        self.second += 1
+        at = NOON + timedelta(seconds=self.second)
+        environments = [
+            EnvironmentReport(
+                environment_id=str(environment_id),
+                phase=phase,
+                in_flight=in_flight,
+                peak_in_flight=peak,
+                slots=16,
+                cpu_seconds=self.second * cores,
+                memory_bytes=GIB,
+            )
+            for environment_id in self.record.environments
+        ]
+        report = Report(
+            instance_id=self.record.instance_id,
+            generation=1,
+            at=at.timestamp(),
+            cpu_seconds=self.second * cores * len(environments),
+            entitled_cores=2.0,
+            memory_bytes=GIB * len(environments),
+            environments=tuple(environments),
+        )
+        self.inventory.reported(self.record, report, now=at, monotonic=at.timestamp())
+
+
+def of_instances(samples: list[MetricSample]) -> dict[str, Summary]:
+    wanted = (("CapacityProviderName", "steady"), ("InstanceType", "m7i.xlarge"))
+    return {sample.metric.name: sample.summary for sample in samples if sample.metric.dimensions == wanted}
+
+
+def of_environments(samples: list[MetricSample]) -> dict[str, Summary]:
+    wanted = (("CapacityProviderName", "steady"), ("FunctionName", "hello"), ("Resource", "hello:1"))
+    return {sample.metric.name: sample.summary for sample in samples if sample.metric.dimensions == wanted}
+
+
+def test_utilisation_is_use_over_entitlement() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    instance = PlayedInstance(inventory, 1, environments=2)
+    instance.report(cores=0.25)
+    first = meter.samples({STEADY: inventory})
+    assert "CPUUtilization" not in of_instances(first)
+    instance.report(cores=0.25)
+    samples = meter.samples({STEADY: inventory})
+    instances, environments = of_instances(samples), of_environments(samples)
+    assert instances["CPUUtilization"].average == pytest.approx(25.0)
+    assert environments["ExecutionEnvironmentCPUUtilization"].average == pytest.approx(50.0)
+    assert environments["ExecutionEnvironmentCPUUtilization"].count == 2
+    assert instances["MemoryUtilization"].average == pytest.approx(100 * 2 / 16)
+    assert environments["ExecutionEnvironmentMemoryUtilization"].average == pytest.approx(50.0)
+
+
+def test_a_report_is_measured_once() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    instance = PlayedInstance(inventory, 1)
+    instance.report(cores=0.5)
+    meter.samples({STEADY: inventory})
+    again = meter.samples({STEADY: inventory})
+    assert "MemoryUtilization" not in of_instances(again)
+    assert set(of_environments(again)) == {"ExecutionEnvironmentCount"}
+    instance.report(cores=0.5)
+    instance.report(cores=0.5)
+    assert of_instances(meter.samples({STEADY: inventory}))["CPUUtilization"].average == pytest.approx(25.0)
+
+
+def test_each_instance_of_a_type_gives_a_value() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    idle, busy = PlayedInstance(inventory, 1), PlayedInstance(inventory, 2)
+    idle.report(cores=0.0)
+    busy.report(cores=1.0)
+    meter.samples({STEADY: inventory})
+    idle.report(cores=0.0)
+    busy.report(cores=1.0)
+    found = of_instances(meter.samples({STEADY: inventory}))["CPUUtilization"]
+    assert (found.count, found.minimum) == (2, 0.0)
+    assert found.maximum == pytest.approx(50.0)
+
+
+def test_allocated_is_reserved_and_available_is_left_beside_the_systems_share() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    for number in (1, 2):
+        PlayedInstance(inventory, number, environments=2).report()
+    found = {name: summary.total for name, summary in of_instances(meter.samples({STEADY: inventory})).items()}
+    assert (found["vCPUAllocated"], found["vCPUAvailable"]) == (4, 2)
+    assert (found["MemoryAllocated"], found["MemoryAvailable"]) == (8 * GIB, 22 * GIB)
+
+
+def test_nothing_is_available_on_an_instance_that_is_being_emptied() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    instance = PlayedInstance(inventory, 1)
+    instance.report()
+    instance.record.draining = True
+    found = {name: summary.total for name, summary in of_instances(meter.samples({STEADY: inventory})).items()}
+    assert (found["vCPUAllocated"], found["vCPUAvailable"]) == (1, 0)
+
+
+def test_concurrency_is_the_most_at_once_and_its_limit_the_slots() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    instance = PlayedInstance(inventory, 1)
+    instance.report(in_flight=2, peak=9)
+    found = of_environments(meter.samples({STEADY: inventory}))
+    assert found["ExecutionEnvironmentConcurrency"].maximum == 9
+    assert found["ExecutionEnvironmentConcurrencyLimit"].maximum == 16
+    assert found["ExecutionEnvironmentCount"].total == 1
+
+
+@pytest.mark.parametrize("phase", [InstancePhase.PENDING, InstancePhase.LOST, InstancePhase.STOPPING])
+def test_instances_that_do_not_run_give_no_data(phase: InstancePhase) -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    instance = PlayedInstance(inventory, 1)
+    instance.report()
+    instance.record.phase = phase
+    assert meter.samples({STEADY: inventory}) == []
+
+
+def test_environments_that_start_give_no_data() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    PlayedInstance(inventory, 1).report(phase="starting")
+    samples = meter.samples({STEADY: inventory})
+    assert of_environments(samples) == {}
+    assert of_instances(samples)["vCPUAllocated"].total == 1

@@ -1,0 +1,125 @@
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paddock.controlplane.cloudwatch.invocation_meter import InvocationMeter, duration_summary
+from paddock.core.routing.counters import VersionCounters, VersionCounts
+from paddock.core.routing.pool import ThrottleCause
+from paddock.model.ids import FunctionName, FunctionVersionKey, VersionName
+from paddock.model.metrics import Summary
+from paddock.ports.metrics import MetricSample
+
+
+@dataclass
+class Reading:
+    """One version of one router, counted as routers count."""
+
+    key: FunctionVersionKey
+    counters: VersionCounters
+    in_flight: int = 0
+
+    @property
+    def counts(self) -> VersionCounts:
+        return self.counters.counts()
+
+    def ran(self, *durations_us: int, errors: int = 0) -> None:
+        for duration in durations_us:
+            self.counters.answered(duration)
+        self.counters.errors += errors
+
+
+def reading(name: str = "hello", version: str = "1") -> Reading:
+    return Reading(FunctionVersionKey(FunctionName(name), VersionName(version)), VersionCounters())
+
+
+def seen(samples: list[MetricSample], **dimensions: str) -> dict[str, Summary]:
+    """What was measured with exactly these dimensions, by name."""
+    wanted = tuple(sorted(dimensions.items()))
+    return {sample.metric.name: sample.summary for sample in samples if sample.metric.dimensions == wanted}
+
+
+def test_only_what_happened_since_the_last_look_is_measured() -> None:
+    meter, hello = InvocationMeter(), reading()
+    hello.ran(1000, 2000, errors=1)
+    first = seen(meter.samples([hello]), FunctionName="hello", Resource="hello:1")
+    assert (first["Invocations"].total, first["Errors"].total, first["Duration"].total) == (2, 1, 3.0)
+    assert meter.samples([hello]) == []
+    hello.ran(5000)
+    later = seen(meter.samples([hello]), FunctionName="hello", Resource="hello:1")
+    assert later["Duration"] == Summary(1, 5.0, 5.0, 5.0)
+    assert later["Errors"] == Summary(1, 0.0, 0.0, 0.0)
+
+
+def test_what_did_not_happen_is_no_data() -> None:
+    assert InvocationMeter().samples([reading()]) == []
+
+
+def test_averages_of_errors_and_throttles_are_rates() -> None:
+    meter, hello = InvocationMeter(), reading()
+    hello.ran(*[1000] * 8, errors=2)
+    hello.counters.throttles[ThrottleCause.CONCURRENCY] += 1
+    hello.counters.throttles[ThrottleCause.MEMORY] += 1
+    found = seen(meter.samples([hello]), FunctionName="hello")
+    assert found["Errors"].average == 0.25
+    assert (found["Throttles"].count, found["Throttles"].total) == (10, 2)
+    assert {name: found[name].total for name in found if name.endswith(("yThrottles", "kThrottles"))} == {
+        "ConcurrencyThrottles": 1,
+        "MemoryThrottles": 1,
+        "DiskThrottles": 0,
+    }
+    assert found["CPUThrottles"].total == 0
+
+
+def test_refusals_alone_are_throttles_without_invocations() -> None:
+    meter, hello = InvocationMeter(), reading()
+    hello.counters.throttles[ThrottleCause.CPU] += 3
+    found = seen(meter.samples([hello]), FunctionName="hello")
+    assert found["CPUThrottles"] == Summary(3, 3.0, 1.0, 1.0)
+    assert "Invocations" not in found
+    assert "Duration" not in found
+
+
+def test_concurrent_executions_of_versions_and_functions_are_added_up() -> None:
+    meter, one, two, other = InvocationMeter(), reading(), reading(version="2"), reading("other")
+    one.in_flight, two.in_flight, other.in_flight = 3, 4, 5
+    samples = meter.samples([one, two, other])
+    assert seen(samples, FunctionName="hello", Resource="hello:2")["ConcurrentExecutions"].total == 4
+    assert seen(samples, FunctionName="hello")["ConcurrentExecutions"].total == 7
+    assert seen(samples)["ConcurrentExecutions"] == Summary(1, 12.0, 12.0, 12.0)
+
+
+def test_a_function_that_was_created_again_is_counted_from_zero() -> None:
+    meter, hello = InvocationMeter(), reading()
+    hello.ran(*[1000] * 10)
+    meter.samples([hello])
+    again = reading()
+    again.ran(1000)
+    assert seen(meter.samples([again]), FunctionName="hello")["Invocations"].total == 1
+    meter.samples([])
+    again.ran(1000)
+    assert seen(meter.samples([again]), FunctionName="hello")["Invocations"].total == 2
+
+
+@given(st.lists(st.integers(min_value=0, max_value=10**9), min_size=2, max_size=50))
+def test_durations_are_close_to_what_they_were(durations_us: list[int]) -> None:
+    counters = VersionCounters()
+    for duration in durations_us:
+        counters.answered(duration)
+    counts = counters.counts()
+    summary = duration_summary(counts.durations, counts.duration_us_sum)
+    assert summary.count == len(durations_us)
+    assert summary.total == pytest.approx(sum(durations_us) / 1000)
+    assert summary.minimum <= min(durations_us) / 1000 <= summary.average <= summary.maximum
+    assert max(durations_us) / 1000 <= summary.maximum <= max(durations_us) / 1000 * 1.26 + 0.001
+
+
+@pytest.mark.parametrize("percent", [50, 90, 99])
+def test_percentiles_of_durations_are_right_to_an_eighth(percent: int) -> None:
+    counters = VersionCounters()
+    for duration in range(1000, 101_000, 100):
+        counters.answered(duration)
+    counts = counters.counts()
+    found = duration_summary(counts.durations, counts.duration_us_sum).percentile(percent)
+    assert found == pytest.approx(1 + percent, rel=0.13)
