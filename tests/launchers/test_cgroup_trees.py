@@ -35,12 +35,12 @@ def text(path: Path) -> str:
 def test_version_1_limits_memory_and_weighs_cpu(tmp_path: Path) -> None:
     instance = open_cgroups(*v1_tree(tmp_path), "paddock-i", STRICT)
     assert isinstance(instance, CgroupV1)
-    assert text(tmp_path / "cpu,cpuacct/paddock-i/cpu.shares") == "1536"
+    assert text(tmp_path / "cpu,cpuacct/paddock-i/cpu.shares") == "6144"
     assert text(tmp_path / "cpu,cpuacct/paddock-i/cpu.cfs_period_us") == "50000"
     assert text(tmp_path / "cpu,cpuacct/paddock-i/cpu.cfs_quota_us") == "75000"
 
     environment = instance.child("env-1", HALF, 1 << 30)
-    assert text(tmp_path / "cpu,cpuacct/paddock-i/env-1/cpu.shares") == "512"
+    assert text(tmp_path / "cpu,cpuacct/paddock-i/env-1/cpu.shares") == "2048"
     assert not (tmp_path / "cpu,cpuacct/paddock-i/env-1/cpu.cfs_quota_us").exists()
     assert text(tmp_path / "memory/paddock-i/env-1/memory.limit_in_bytes") == str(1 << 30)
     assert [str(path.relative_to(tmp_path)) for path in environment.join_files] == [
@@ -72,12 +72,12 @@ def test_version_2_limits_memory_and_weighs_cpu(tmp_path: Path) -> None:
     assert isinstance(instance, CgroupV2)
     directory = tmp_path / "session/paddock-i"
     assert text(tmp_path / "session/cgroup.subtree_control") == "+memory +pids"
-    assert text(directory / "cpu.weight") == "150"
+    assert text(directory / "cpu.weight") == "600"
     assert text(directory / "cpu.max") == "75000 50000"
 
     environment = instance.child("env-1", HALF, 1 << 30)
     assert text(directory / "cgroup.subtree_control") == "+cpu +memory"
-    assert text(directory / "env-1/cpu.weight") == "50"
+    assert text(directory / "env-1/cpu.weight") == "200"
     assert text(directory / "env-1/memory.max") == str(1 << 30)
     assert text(directory / "env-1/memory.oom.group") == "1"
     assert environment.join_files == (directory / "env-1/cgroup.procs",)

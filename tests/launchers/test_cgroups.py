@@ -50,7 +50,7 @@ def test_the_limits_of_an_environment_are_written(tmp_path: Path) -> None:
     (directory,) = made.directories
     written = {path.name: path.read_text() for path in directory.iterdir()}
     assert written == {
-        "cpu.weight": "50",
+        "cpu.weight": "200",
         "cpu.max": "25000 50000",
         "memory.max": str(640 * MIB),
         "memory.oom.group": "1",

@@ -23,10 +23,12 @@ _PROCESSES = "pids"
 """Taken where it is there: without it nothing counts processes."""
 _PERIOD_US = 50_000
 """Of a CPU quota: half the kernel's default, so that a throttled request waits at most that long."""
-_SHARES_PER_CORE = 1024
-_WEIGHT_PER_CORE = 100
-"""What the kernel gives a group nobody has set, so that a core's worth of entitlement weighs as much as its neighbours.
+_PROCESSES_PER_CORE = 4
+"""How many ordinary processes a core of entitlement weighs: an instance is dozens of processes, and would starve beside
+a compiler if it weighed as much as one.
 """
+_SHARES_PER_CORE = 1024 * _PROCESSES_PER_CORE
+_WEIGHT_PER_CORE = 100 * _PROCESSES_PER_CORE
 
 
 @dataclass(frozen=True, slots=True)
