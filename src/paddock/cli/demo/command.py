@@ -224,6 +224,7 @@ class _Demo:
                     self._say(f"{load.elapsed_seconds():3.0f} s: {len(load.answers)} answered")
                     driver.join(PLAIN_SECONDS)
         except KeyboardInterrupt:
+            self._say("stopping: what is in flight is waited for, then all that was deployed is removed")
             load.stop()
             driver.join()
             raise

@@ -53,7 +53,10 @@ async def _serve() -> None:
 def slow_downstream() -> Iterator[str]:
     """Run the service; gives its URL."""
     command = [sys.executable, "-m", "paddock.cli.demo.downstream"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    # In a group of its own: Ctrl-C is for the demo, which closes the pipe when nobody waits any more.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
+    ) as process:
         assert process.stdout is not None
         assert process.stdin is not None
         try:
