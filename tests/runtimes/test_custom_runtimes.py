@@ -79,6 +79,15 @@ def test_a_handler_that_fails_posts_its_error_and_goes_on(
 
 
 @in_languages(*COMPILED)
+def test_a_payload_that_is_no_json_is_the_invocations_error(
+    provided: InstalledRuntime, code: dict[str, bytes], runtime_api: RuntimeApi, start: Start
+) -> None:
+    start(provided, code, "unused", max_concurrency=1)
+    assert runtime_api.answer(runtime_api.dispatch_bytes(b"{")).kind == "error"
+    assert runtime_api.answer(runtime_api.dispatch({"do": "echo", "n": 1})).document["n"] == 1
+
+
+@in_languages(*COMPILED)
 def test_an_exit_ends_the_environment_and_leaves_the_invocation_unanswered(
     provided: InstalledRuntime, code: dict[str, bytes], runtime_api: RuntimeApi, start: Start
 ) -> None:
@@ -109,6 +118,14 @@ def test_a_panic_in_rust_is_answered_and_no_more(
     panicked = runtime_api.answer(runtime_api.dispatch({"do": "panic"}))
     assert panicked.kind == "error"
     assert "asked to panic" in panicked.document["errorMessage"]
+    assert runtime_api.answer(runtime_api.dispatch({"do": "echo", "n": 1})).document["n"] == 1
+
+
+def test_the_exec_wrapper_is_left_to_the_function(
+    provided: InstalledRuntime, runtime_api: RuntimeApi, start: Start
+) -> None:
+    customer = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/no-such-wrapper"}
+    start(provided, {"bootstrap": bootstrap("shell")}, "unused", max_concurrency=1, customer=customer)
     assert runtime_api.answer(runtime_api.dispatch({"do": "echo", "n": 1})).document["n"] == 1
 
 

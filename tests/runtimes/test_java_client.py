@@ -112,6 +112,15 @@ def test_system_exit_ends_the_environment_and_leaves_the_invocation_unanswered(
     assert runtime_api.posts == []
 
 
+def test_a_handler_that_hangs_takes_its_own_thread_and_no_other(
+    java_runtime: InstalledRuntime, classes: Classes, runtime_api: RuntimeApi, start: Start
+) -> None:
+    start(java_runtime, classes, "Handlers::hang", max_concurrency=2)
+    runtime_api.wait_for_polls(2)
+    runtime_api.dispatch("hang")
+    assert len({runtime_api.answer(runtime_api.dispatch("go on")).document for _ in range(4)}) == 1
+
+
 def test_a_refused_response_is_followed_by_an_error_for_the_same_invocation(
     java_runtime: InstalledRuntime, classes: Classes, runtime_api: RuntimeApi, start: Start
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from paddock.runtimes import InstalledRuntime
@@ -21,6 +22,13 @@ export const handler = async ({ meeting, count }, context) => {
   await writeFile(`${meeting}/${context.awsRequestId}`, "");
   while ((await readdir(meeting)).length < count) await setTimeout(5);
   return context.awsRequestId;
+};
+"""
+
+EXIT = """
+export const handler = async (event) => {
+  if (event === "exit") process.exit(3);
+  return event;
 };
 """
 
@@ -64,6 +72,18 @@ def test_the_function_sees_the_environment_of_the_managed_runtime(
         str(p) for p in (*libraries, runtime / "node_modules", runtime, task)
     ]
     assert "UV_THREADPOOL_SIZE" not in facts["env"]
+
+
+def test_a_worker_that_exits_leaves_a_poll_behind_whose_event_aborts_the_process(
+    nodejs_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start
+) -> None:
+    customer = {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "2"}
+    runtime = start(nodejs_runtime, {"index.mjs": EXIT}, "index.handler", max_concurrency=64, customer=customer)
+    runtime_api.wait_for_polls(2)
+    runtime_api.dispatch("exit")
+    for n in range(4):
+        runtime_api.dispatch(n)
+    assert runtime.ended()[0] == -signal.SIGABRT
 
 
 def test_a_handler_that_does_not_import_is_an_init_error(

@@ -34,6 +34,16 @@ def handler(event, context):
     return {"path": sys.path, "env": env, "boto3": boto3.__file__, "cwd": cwd, "prefix": sys.prefix}
 """
 
+EXIT_OR_HANG = """
+import os, time
+def handler(event, context):
+    if event == "exit":
+        os._exit(3)
+    if event == "hang":
+        time.sleep(3600)
+    return os.getpid()
+"""
+
 
 def test_as_many_polls_are_open_as_the_maximum_concurrency(
     python_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start
@@ -82,6 +92,28 @@ def test_a_handler_that_raises_posts_its_error_and_goes_on(
     failed = runtime_api.answer(runtime_api.dispatch(0))
     assert (failed.kind, failed.document["errorType"]) == ("error", "ZeroDivisionError")
     assert runtime_api.answer(runtime_api.dispatch(1)).document == 1.0
+
+
+def test_one_worker_that_exits_leaves_the_others_and_the_last_one_ends_the_process(
+    python_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start
+) -> None:
+    runtime = start(python_runtime, {"app.py": EXIT_OR_HANG}, "app.handler", max_concurrency=2)
+    runtime_api.wait_for_polls(2)
+    runtime_api.dispatch("exit")
+    survivors = {runtime_api.answer(runtime_api.dispatch(n)).document for n in range(4)}
+    assert len(survivors) == 1
+    assert runtime.process.poll() is None
+    runtime_api.dispatch("exit")
+    assert runtime.ended()[0] == 0
+
+
+def test_a_handler_that_hangs_takes_its_own_worker_and_no_other(
+    python_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start
+) -> None:
+    start(python_runtime, {"app.py": EXIT_OR_HANG}, "app.handler", max_concurrency=2)
+    runtime_api.wait_for_polls(2)
+    runtime_api.dispatch("hang")
+    assert len({runtime_api.answer(runtime_api.dispatch(n)).document for n in range(4)}) == 1
 
 
 def test_the_function_finds_its_code_its_layers_and_the_sdk_and_nothing_of_this_machine(

@@ -43,8 +43,8 @@ class NotRunnable(RuntimeUnavailable):
     def __init__(self, runtime: str) -> None:
         super().__init__(
             runtime,
-            f"{runtime} cannot run here: no registry that Paddock installs from has its runtime interface client.",
-            "Use a container image that carries it, or a Python, Node.js or provided.al2023 runtime.",
+            f"{runtime} cannot run here: Paddock has no runtime interface client for it.",
+            "Use a container image that carries one, or a runtime of the list.",
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -60,12 +61,12 @@ def path_directories(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def newest_first(programs: Iterable[Path]) -> list[Path]:
     """Of programs at <a directory that is named by its version>/bin/<program>."""
+    return sorted(programs, key=lambda program: version_numbers(program.parent.parent.name), reverse=True)
 
-    def numbers(program: Path) -> tuple[int, ...]:
-        digits = "".join(c if c.isdigit() else " " for c in program.parent.parent.name)
-        return tuple(int(number) for number in digits.split())
 
-    return sorted(programs, key=numbers, reverse=True)
+def version_numbers(name: str) -> tuple[int, ...]:
+    """All numbers in it, to compare: `java-21.0.10` is newer than `java-21.0.4`."""
+    return tuple(int(number) for number in re.findall(r"\d+", name))
 
 
 def home_directory(environ: Mapping[str, str]) -> Path:

@@ -18,10 +18,12 @@ RECORD = "installed.json"
 
 
 def installed_directory(root: Path, resolution: Resolution, digest: str) -> Path:
-    """`digest` names the locks and scripts that it is made from. Another interpreter makes another directory."""
+    """`digest` names the locks and scripts that it is made from. Another interpreter or client makes another one."""
     if resolution.interpreter_path is None:
         return root / resolution.runtime.identifier
-    made_from = hashlib.sha256(f"{digest} {resolution.interpreter_path}".encode()).hexdigest()[:12]
+    made_from = hashlib.sha256(f"{digest} {resolution.interpreter_path} {resolution.ric_version}".encode()).hexdigest()[
+        :12
+    ]
     return root / resolution.runtime.identifier / f"{resolution.version}-{made_from}"
 
 

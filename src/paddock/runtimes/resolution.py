@@ -46,8 +46,11 @@ class Resolution:
         """For logs and tables: `python3.14 (Python 3.13.0, awslambdaric 4.2.2)`."""
         if self.interpreter_path is None:
             return self.runtime.identifier
-        language = LANGUAGE_NAMES[self.runtime.language]
-        return f"{self.runtime.identifier} ({language} {self.version}, {self.ric_name} {self.ric_version})"
+        parts = [
+            f"{LANGUAGE_NAMES[self.runtime.language]} {self.version}",
+            f"{self.ric_name} {self.ric_version}".strip(),
+        ]
+        return f"{self.runtime.identifier} ({', '.join(filter(None, parts))})"
 
     def runtime_version_arn(self, region: str) -> str:
         """For RuntimeVersionConfig. AWS's is opaque too: it ends in 64 hexadecimal digits."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from paddock.model.runtimes import Language
-from paddock.runtimes.languages import java, nodejs, provided, python
+from paddock.runtimes.languages import dotnet, java, nodejs, provided, python
 from paddock.runtimes.languages.support import LanguageSupport
 
 SUPPORT: Mapping[Language, LanguageSupport] = {
     Language.PYTHON: python,
     Language.NODEJS: nodejs,
     Language.JAVA: java,
+    Language.DOTNET: dotnet,
     Language.PROVIDED: provided,
 }

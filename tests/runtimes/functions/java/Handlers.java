@@ -37,6 +37,13 @@ public class Handlers implements RequestHandler<Map<String, Object>, Object> {
         return "unreachable";
     }
 
+    public String hang(String event) throws InterruptedException {
+        if (event.equals("hang")) {
+            Thread.sleep(3_600_000);
+        }
+        return Thread.currentThread().getName();
+    }
+
     public Map<String, Object> facts(Object event) {
         System.out.println("Grüße");
         Map<String, Object> facts = new TreeMap<>();
