@@ -42,6 +42,8 @@ def arguments() -> argparse.Namespace:
         default=16,
         help="least concurrency of the execution environment; more in flight, more slots",
     )
+    parser.add_argument("--environments", type=int, default=1, help="of the product; each on an instance of its own")
+    parser.add_argument("--function", default="noop", help="noop, or echo for answers as long as the event")
     parser.add_argument("--runtime", default="python3.13")
     parser.add_argument("--without-execution-env", action="store_true", help="leave AWS_EXECUTION_ENV out")
     parser.add_argument("--only", default="", help=f"of {', '.join(SUBJECTS)}; separated by commas")
@@ -102,7 +104,13 @@ def main() -> None:
         for name in chosen:
             for slots in {max(count, options.slots) for count in in_flight}:
                 surroundings = Surroundings(
-                    runtime, slots, not options.without_execution_env, directory, options.runtimes_dir
+                    runtime,
+                    slots,
+                    options.environments,
+                    options.function,
+                    not options.without_execution_env,
+                    directory,
+                    options.runtimes_dir,
                 )
                 reached[name, slots] = stack.enter_context(SUBJECTS[name](surroundings))
         for number in range(options.rounds):

@@ -92,7 +92,14 @@ def product(directory: Path, runtimes: Path, *, auth: str = "sigv4") -> Iterator
 
 
 def deploy(
-    there: Product, runtime: str, slots: int, environments: int, variables: dict[str, str], *, code: str = "noop"
+    there: Product,
+    runtime: str,
+    slots: int,
+    environments: int,
+    variables: dict[str, str],
+    *,
+    code: str = "noop",
+    system_log_level: str = "INFO",
 ) -> None:
     """A provider, a function, and so many environments of it, each with so many slots, ready to be invoked."""
     client = there.client()
@@ -111,6 +118,7 @@ def deploy(
         Code={"ZipFile": package(code)},
         MemorySize=MEMORY_MB,
         Environment={"Variables": variables},
+        LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": system_log_level},
         CapacityProviderConfig={
             "LambdaManagedInstancesCapacityProviderConfig": {
                 "CapacityProviderArn": arn,
@@ -140,7 +148,8 @@ def deploy(
 def package(code: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.write(FUNCTIONS / code / "index.py", "index.py")
+        for path in (FUNCTIONS / code).glob("index.*"):
+            archive.write(path, path.name)
     return buffer.getvalue()
 
 

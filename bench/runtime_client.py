@@ -19,10 +19,10 @@ VCPU = 1.0
 
 @contextmanager
 def runtime_client(
-    runtime: InstalledRuntime, runtime_api: str, slots: int, *, execution_env: bool = True
+    runtime: InstalledRuntime, runtime_api: str, slots: int, code: str, *, execution_env: bool = True
 ) -> Iterator[Started]:
     """`execution_env` False leaves `AWS_EXECUTION_ENV` out, as a container image does."""
-    task_root = FUNCTIONS / "noop"
+    task_root = FUNCTIONS / code
     customer: dict[str, str] = {}
     if not execution_env:
         customer["AWS_LAMBDA_EXEC_WRAPPER"] = str(WITHOUT_EXECUTION_ENV)

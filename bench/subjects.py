@@ -38,6 +38,8 @@ class Surroundings:
 
     runtime: InstalledRuntime
     slots: int
+    environments: int
+    code: str
     execution_env: bool
     directory: Path
     runtimes_dir: Path
@@ -78,10 +80,17 @@ def bare_agent(surroundings: Surroundings, *, check: bool = True) -> Iterator[Re
 
 @contextmanager
 def paddock(surroundings: Surroundings, *, auth: str = "sigv4") -> Iterator[Reached]:
-    """The whole product, as one command starts it: one environment on one of its instances."""
+    """The whole product, as one command starts it."""
     variables = {} if surroundings.execution_env else {"AWS_LAMBDA_EXEC_WRAPPER": str(WITHOUT_EXECUTION_ENV)}
     with product(surroundings.directory / f"{auth}-{surroundings.slots}", surroundings.runtimes_dir, auth=auth) as it:
-        deploy(it, surroundings.runtime.runtime.identifier, surroundings.slots, 1, variables)
+        deploy(
+            it,
+            surroundings.runtime.runtime.identifier,
+            surroundings.slots,
+            surroundings.environments,
+            variables,
+            code=surroundings.code,
+        )
         platform, runtimes = it.groups()
         key = it.key if auth == "sigv4" else None
         yield Reached(it.port, platform, runtimes, key, FUNCTION, it.figures)
@@ -90,7 +99,11 @@ def paddock(surroundings: Surroundings, *, auth: str = "sigv4") -> Iterator[Reac
 @contextmanager
 def _client(surroundings: Surroundings, runtime_api: str) -> Iterator[int]:
     with runtime_client(
-        surroundings.runtime, runtime_api, surroundings.slots, execution_env=surroundings.execution_env
+        surroundings.runtime,
+        runtime_api,
+        surroundings.slots,
+        surroundings.code,
+        execution_env=surroundings.execution_env,
     ) as client:
         yield client.group
 

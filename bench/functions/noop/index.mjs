@@ -1,0 +1,2 @@
+// Answers at once: what is measured is everything around it.
+export const handler = async () => ({ ok: true });
