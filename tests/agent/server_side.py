@@ -136,7 +136,10 @@ class ServerSide:
         invocation_id: str | None = None,
         timeout_seconds: float | None = None,
         streaming: bool = False,
-        **header: str,
+        trace_header: str = "",
+        client_context: str = "",
+        cognito_identity: str = "",
+        content_type: str = "application/json",
     ) -> Answer:
         self._calls += 1
         number = self._calls
@@ -147,8 +150,11 @@ class ServerSide:
             invocation_id or f"request-{number}",
             spec.function_arn,
             int((timeout_seconds or spec.timeout_seconds) * 1000),
-            streaming=streaming,
-            **header,
+            trace_header,
+            client_context,
+            cognito_identity,
+            content_type,
+            streaming,
         )
         self.write(frames_of(FrameKind.INVOKE, number, encoder.encode(described), event))
         return answer

@@ -2,6 +2,7 @@ import io
 import stat
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,16 @@ def test_an_encrypted_entry_is_refused(place: Path) -> None:
 def test_setuid_bits_are_dropped(place: Path) -> None:
     code = unpacked(packed(("a", b"1", stat.S_IFREG | 0o6755)), place)
     assert (code / "a").stat().st_mode & 0o7000 == 0
+
+
+def test_two_that_unpack_the_same_package_do_not_disturb_each_other(place: Path) -> None:
+    archive = place.with_suffix(".zip")
+    archive.write_bytes(zip_of({f"d{number}/f": b"x" * 1000 for number in range(300)}))
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(unpack, archive, place) for _ in range(4)]:
+            done.result()
+    assert len(list(place.iterdir())) == 300
+    assert sorted(path.name for path in place.parent.iterdir()) == ["code", "code.zip"]
 
 
 def test_a_package_is_removed_although_it_cannot_be_written(place: Path) -> None:

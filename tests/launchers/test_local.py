@@ -83,13 +83,15 @@ async def local(data_dir: Path) -> AsyncIterator[LocalUnderTest]:
             await ended(under_test, one.instance_id)
 
 
-async def serving(under_test: LocalUnderTest, server: ServerSide) -> tuple[InstanceId, EnvironmentSpec]:
+async def serving(
+    under_test: LocalUnderTest, server: ServerSide, *, memory_mb: int = 2048
+) -> tuple[InstanceId, EnvironmentSpec]:
     """A running instance with one ready environment."""
     one = await running(under_test)
     assert one.address is not None
     await server.connect(one.address.removeprefix("unix:"), token="token-1")
     code = server.package({"bootstrap": BOOTSTRAP}, executable=("bootstrap",))
-    spec = environment_spec(code, environment_id=f"env-{os.getpid()}")
+    spec = environment_spec(code, environment_id=f"env-{os.getpid()}", memory_mb=memory_mb)
     server.configure(spec)
     await server.phase(spec, "ready")
     return one.instance_id, spec
@@ -132,6 +134,23 @@ async def test_nothing_of_an_instance_outlives_its_agent(tmp_path: Path, victim:
 
 def socket_place(under_test: LocalUnderTest, instance_id: InstanceId) -> Path:
     return socket_directory(under_test.directory(instance_id).path, os.environ.get("XDG_RUNTIME_DIR"))
+
+
+async def test_memory_beyond_the_limit_is_the_kernels_to_take(tmp_path: Path) -> None:
+    async with local(tmp_path) as under_test:
+        if not under_test.launcher.capabilities().memory_enforced:
+            pytest.skip("no cgroups can be made here")
+        server = ServerSide()
+        instance_id, spec = await serving(under_test, server, memory_mb=64)
+        running = server.invoke(spec, b'{"sleep": 9}')
+        header, _ = await server.invoke(spec, b'{"allocate": 150}').result()
+        assert header.error_type == "Runtime.OutOfMemory"
+        assert (await running.result())[0].error_type == "Runtime.OutOfMemory"
+        report = await server.phase(spec, "ended")
+        assert report.failure is not None
+        assert report.failure.error_type == "Runtime.OutOfMemory"
+        assert under_test.processes(instance_id) != [], "the agent goes on"
+        await server.close()
 
 
 async def test_an_agent_that_does_not_end_in_its_grace_is_killed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ there, unless told to fence itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import logging
 import os
@@ -23,6 +24,7 @@ from paddock.agent.environment import ExecutionEnvironment, Facilities
 from paddock.agent.ledger import ConfigurationLedger
 from paddock.agent.limits import (
     ENDED_REPORTED_SECONDS,
+    LAST_WORDS_SECONDS,
     LOG_FLUSH_SECONDS,
     MAX_LINKS,
     MEMORY_CHECK_SECONDS,
@@ -58,6 +60,7 @@ from paddock.wire.bootstrap import AgentBootstrap
 _LOG = logging.getLogger("paddock.agent")
 _ENDING_THREADS = 4
 """Environments whose processes are killed at the same time."""
+_CLOSING_PAUSE_SECONDS = 0.005
 _REMEMBERED_ENDED = 10_000
 """Environment ids that never run again; a long-lived instance sees a few thousand."""
 
@@ -122,8 +125,16 @@ class InstanceAgent:
         finally:
             self._group = None
             self._shipper.ship()
-            for link in list(self._links):
-                link.close()
+            await self._close_links()
+
+    async def _close_links(self) -> None:
+        """What was said last is written before."""
+        for link in list(self._links):
+            link.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                while self._links:  # noqa: ASYNC110  # once in a life, and bounded
+                    await asyncio.sleep(_CLOSING_PAUSE_SECONDS)
 
     async def _every(self, seconds: float, do: Callable[[], None]) -> None:
         while True:

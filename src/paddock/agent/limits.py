@@ -39,7 +39,7 @@ PROCESSES = 4096
 but there a function that forks without end has a machine to itself.
 """
 LAST_WORDS_SECONDS = 0.5
-"""For the pipes of an ended runtime to be read to their end."""
+"""For the pipes of an ended runtime to be read to their end, and for the last frames of an ending agent to be sent."""
 
 REPORT_SECONDS = 1.0
 """Between two reports: three missed ones take the instance out of routing."""

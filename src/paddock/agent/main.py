@@ -44,8 +44,8 @@ def run(bootstrap_path: Path, fence_after_seconds: float | None) -> int:
     open_journal(Path(bootstrap.directory))
     _raise_open_files()
     try:
-        with asyncio.Runner(loop_factory=_new_loop) as runner:
-            runner.run(_serve(bootstrap))
+        # The loop is not closed: that would wait for threads that install a runtime or unpack a package.
+        _new_loop().run_until_complete(_serve(bootstrap))
     except OSError as error:
         _LOG.error("the agent cannot go on: %s", error)  # one line says it all
         return 1

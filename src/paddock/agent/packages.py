@@ -13,6 +13,7 @@ import os
 import shutil
 import stat
 import struct
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -42,10 +43,10 @@ class PackageRefused(Exception):
 
 
 def unpack(archive: Path, directory: Path) -> None:
-    """`directory` must not exist; it is complete when this returns and gone when it raises `PackageRefused`."""
-    building = directory.with_name(f"{directory.name}.building")
-    remove_tree(building)
-    building.mkdir(parents=True, mode=0o755)
+    """`directory` is complete when this returns, and not there when it raises `PackageRefused`. Whoever does the same
+    at the same time is not disturbed.
+    """
+    building = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", suffix=".building", dir=directory.parent))
     try:
         with zipfile.ZipFile(archive) as package:
             _unpack_all(package, building)
@@ -64,14 +65,18 @@ def unpack(archive: Path, directory: Path) -> None:
         remove_tree(building)
         raise
     _make_read_only(building)
-    building.rename(directory)
+    try:
+        building.rename(directory)
+    except OSError:
+        remove_tree(building)
+        if not directory.is_dir():
+            raise
 
 
 def remove_package(directory: Path) -> None:
     """In one step for those who look for it, then file by file."""
     if directory.is_dir():
-        leaving = directory.with_name(f"{directory.name}.building")
-        remove_tree(leaving)
+        leaving = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", suffix=".leaving", dir=directory.parent))
         directory.rename(leaving)
         remove_tree(leaving)
 
