@@ -135,7 +135,9 @@ def agent_seconds(directory: Path) -> float:
     recorded = InstanceDirectory(directory).process()
     assert recorded is not None
     stats = all_stats()
-    agent = next(stat for stat in stats if stat.pid in descendants([recorded.pid], stats) and stat.parent == recorded.pid)
+    agent = next(
+        stat for stat in stats if stat.pid in descendants([recorded.pid], stats) and stat.parent == recorded.pid
+    )
     return agent.cpu_ticks / TICKS_PER_SECOND
 
 
