@@ -1,7 +1,7 @@
 """`python -m bench.agent_hop`: CPU of one agent for each invocation, with a runtime that answers at once.
 
-The driver speaks the wire protocol as a router does and keeps a number of invocations in flight; the runtime is a loop over
-raw sockets. Only the agent's own CPU time is counted, so neighbours disturb the rate but hardly the figure.
+The driver speaks the wire protocol as a router does and keeps a number of invocations in flight; the runtime is a loop
+over raw sockets. Only the agent's own CPU time is counted, so neighbours disturb the rate more than the figure.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from paddock.launchers.processes import TICKS_PER_SECOND, all_stats, descendants
 from paddock.model.capacity_provider import Architecture
 from paddock.model.ids import AvailabilityZone, CapacityProviderName, InstanceId, SubnetId
 from paddock.model.instance_types import InstanceType
+from paddock.model.states import InstancePhase
 from paddock.ports.clock import RandomIds, SystemClock
-from paddock.ports.launcher import LaunchRequest
+from paddock.ports.launcher import LaunchRequest, ObservedInstance
 from paddock.wire.agent import (
     AcknowledgeLogs,
     AgentConfiguration,
@@ -49,12 +50,14 @@ from paddock.wire.agent import (
 from paddock.wire.frames import FrameKind
 from paddock.wire.stream import FrameReader, frames_of
 
+TOKEN = RandomIds().hex(32)
 BOOTSTRAP = """#!{python}
 import os, select, socket
 address, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
 poll = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\nUser-Agent: stub/1.0\\r\\n\\r\\n"
 answer = (b"POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\\r\\nHost: x\\r\\nUser-Agent: stub/1.0\\r\\n"
-          b"Content-Type: application/json\\r\\nLambda-Runtime-Invocation-Id: %s\\r\\nContent-Length: 2\\r\\n\\r\\n{{}}")
+          b"Content-Type: application/json\\r\\nLambda-Runtime-Invocation-Id: %s\\r\\n"
+          b"Content-Length: 2\\r\\n\\r\\n{{}}")
 epoll = select.epoll()
 connections = {{}}
 for _ in range(int(os.environ["AWS_LAMBDA_MAX_CONCURRENCY"])):
@@ -141,6 +144,15 @@ def agent_seconds(directory: Path) -> float:
     return agent.cpu_ticks / TICKS_PER_SECOND
 
 
+async def reach(launcher: LocalLauncher, phase: InstancePhase) -> ObservedInstance:
+    for _ in range(1000):
+        (observed,) = await launcher.list()
+        if observed.phase is phase:
+            return observed
+        await asyncio.sleep(0.02)
+    raise TimeoutError(phase)
+
+
 async def measure(options: argparse.Namespace, data_dir: Path) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as package:
@@ -160,15 +172,14 @@ async def measure(options: argparse.Namespace, data_dir: Path) -> None:
             (),
             2.0,
             strict_cpu=False,
-            token="token",
+            token=TOKEN,
         )
     )
-    while (observed := (await launcher.list())[0]).phase == "pending":
-        await asyncio.sleep(0.02)
+    observed = await reach(launcher, InstancePhase.RUNNING)
     assert observed.address is not None, observed
     driver = Driver(code)
     await asyncio.get_running_loop().create_unix_connection(lambda: driver, observed.address.removeprefix("unix:"))
-    driver.send(ServerHello("control", "token", "bench"))
+    driver.send(ServerHello("control", TOKEN, "bench"))
     spec = EnvironmentSpec(
         "env-1", "f", "arn:f", "1", "r1", "provided.al2023", "x",
         base64.b64encode(hashlib.sha256(code).digest()).decode(),
@@ -183,8 +194,7 @@ async def measure(options: argparse.Namespace, data_dir: Path) -> None:
         for _ in range(options.rounds):
             await one_round(driver, in_flight, options, data_dir / "instances" / instance_id)
     await launcher.terminate(instance_id, 1)
-    while (await launcher.list())[0].phase != "terminated":
-        await asyncio.sleep(0.05)
+    await reach(launcher, InstancePhase.TERMINATED)
 
 
 async def one_round(driver: Driver, in_flight: int, options: argparse.Namespace, directory: Path) -> None:

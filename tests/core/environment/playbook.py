@@ -27,6 +27,9 @@ from paddock.core.environment import (
     errors,
 )
 
+OWN, MULTIPLEXED, UNKNOWN = RuntimeWorkers.OWN_CONNECTION, RuntimeWorkers.MULTIPLEXED, RuntimeWorkers.UNKNOWN
+ALL = [OWN, MULTIPLEXED, UNKNOWN]
+
 Machine = EnvironmentMachine[str, str]
 Effects = Iterable[Effect[str, str]]
 
@@ -140,3 +143,10 @@ class Scene:
                 return f"refuse poll {connection}"
             case End(failure):
                 return "end" if failure is None else f"end {failure.error_type}"
+
+
+def ready(workers: RuntimeWorkers = OWN, *, slots: int = 2, polls: str = "ab") -> Scene:
+    """Init is over and these connections poll."""
+    scene = Scene(workers, slots=slots)
+    scene.play(f">> poll {polls[0]}\n<< ready\n" + "".join(f">> poll {poll}\n" for poll in polls[1:]))
+    return scene
