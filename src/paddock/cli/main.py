@@ -8,6 +8,7 @@ import typer
 
 from paddock import __version__
 from paddock.cli import advise, bill, check, env, export, logs, prices, runtimes, status, up
+from paddock.cli.bench import command as bench
 from paddock.cli.demo import command as demo
 from paddock.model.errors import SettingsError, StartError
 
@@ -25,6 +26,7 @@ app.command("logs")(logs.logs)
 app.command("demo")(demo.demo)
 app.command("runtimes")(runtimes.runtimes)
 app.command("advise")(advise.advise)
+app.command("bench")(bench.bench)
 app.command("export")(export.export)
 app.command("check")(check.check)
 app.command("bill")(bill.bill)

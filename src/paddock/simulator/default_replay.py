@@ -21,12 +21,15 @@ IDLE_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class DefaultSettings:
-    """`start_seconds` is from the request to the handler's first line, `most` the account's concurrency."""
+    """`start_seconds` is from the request to the handler's first line, `most` the account's concurrency, `warm`
+    how many environments are idle at the beginning.
+    """
 
     start_seconds: float = 0.5
     idle_seconds: float = IDLE_SECONDS
     most: int = 1000
     cores: float | None = None
+    warm: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +63,7 @@ class _DefaultReplayer:
         self._cpu: SharedCpu[int] = SharedCpu(settings.cores or float(max(1, settings.most)))
         self._later: list[tuple[float, int, bool]] = []
         """When somebody begins to compute (True) or is done with waiting."""
-        self._idle: list[float] = []
+        self._idle: list[float] = [0.0] * settings.warm
         self._busy = 0
         self._most = 0
         self._seconds = np.full(len(load), np.nan)
