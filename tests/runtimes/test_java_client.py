@@ -170,6 +170,17 @@ def test_the_exec_wrapper_gets_the_command_line(
     assert wrapped.endswith("AWSLambda Handlers::facts")
 
 
+def test_classes_come_from_the_archive_that_the_install_made(
+    java_runtime: InstalledRuntime, classes: Classes, runtime_api: RuntimeApi, start: Start, tmp_path: Path
+) -> None:
+    customer = {"JAVA_TOOL_OPTIONS": f"-Xlog:class+load:file={tmp_path / 'loaded.txt'}"}
+    start(java_runtime, classes, "Handlers", max_concurrency=1, customer=customer)
+    runtime_api.wait_for_polls(1)
+    client = [line for line in (tmp_path / "loaded.txt").read_text().splitlines() if ".runtime.api.client." in line]
+    assert client
+    assert [line for line in client if "shared objects file" not in line and "$$Lambda" not in line] == []
+
+
 def test_java_tool_options_reach_the_virtual_machine(
     java_runtime: InstalledRuntime, classes: Classes, runtime_api: RuntimeApi, start: Start
 ) -> None:

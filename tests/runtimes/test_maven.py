@@ -93,6 +93,17 @@ def test_an_installed_maven_is_asked_with_its_own_configuration(
     assert "<groupId>org.example</groupId><artifactId>thing</artifactId><version>1.0</version>" in asked
 
 
+def test_what_maven_says_first_is_the_reason(
+    home: Path, tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    errors = "[INFO] Scanning\n[ERROR] Could not find it -> [Help 1]\n[ERROR] \n[ERROR] Re-run Maven\n"
+    (tmp_path / "bin" / "mvn").write_text(f"#!/bin/sh\ncat <<'END'\n{errors}END\nexit 1\n")
+    (tmp_path / "bin" / "mvn").chmod(0o755)
+    with pytest.raises(InstallFailed, match=r"^Installing the client failed: Could not find it\. Check that"):
+        maven_fetch(lock(tmp_path), target, JOB)
+
+
 def test_without_maven_the_users_mirror_is_asked(home: Path, tmp_path: Path, target: Path, mirror: str) -> None:
     use_mirror(home, mirror)
     maven_fetch(lock(tmp_path), target, JOB)

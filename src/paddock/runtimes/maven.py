@@ -20,6 +20,8 @@ from paddock.runtimes.maven_repository import MavenRepository
 
 _TRY_AGAIN = "Check that the Maven repository can be reached, then try again."
 
+_ERROR = "[ERROR] "
+
 _PROJECT = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -85,8 +87,18 @@ def _ask_maven(maven: str, jars: Sequence[Jar], target: Path, job: Job) -> None:
     project.write_text(_PROJECT.format(dependencies="\n".join(dependencies)))
     argv = [maven, "--batch-mode", f"--file={project}", "dependency:copy-dependencies"]
     argv += ["-DexcludeTransitive=true", f"-DoutputDirectory={target}"]
-    job.run(argv, target, os.environ, _TRY_AGAIN)
+    try:
+        job.run(argv, target, os.environ, _TRY_AGAIN)
+    except InstallFailed as failed:
+        raise _explained(failed, job) from failed
     project.unlink()
+
+
+def _explained(failed: InstallFailed, job: Job) -> InstallFailed:
+    """Maven's first error says what is wrong; those after it, how to ask it for more."""
+    errors = (line.removeprefix(_ERROR) for line in failed.output if line.startswith(_ERROR))
+    reason = next(errors, failed.reason).removesuffix(" -> [Help 1]")
+    return InstallFailed(job.subject, f"{job.step} failed: {reason}.", _TRY_AGAIN, failed.output)
 
 
 def _download(jars: Sequence[Jar], target: Path, job: Job) -> None:

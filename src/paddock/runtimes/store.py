@@ -66,7 +66,7 @@ class RuntimeStore:
         support = SUPPORT[resolution.runtime.language]
         with os_errors_explained(runtime, self._machine.root):
             directory = support.install(resolution, self._machine, progress)
-        readable = (directory, *support.readable_paths(resolution))
+        readable = (directory, *support.readable_paths(resolution, self._machine))
         return InstalledRuntime(resolution.runtime, resolution, directory, readable)
 
     def status(self) -> list[RuntimeStatus]:

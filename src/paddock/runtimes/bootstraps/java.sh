@@ -5,7 +5,7 @@ export AWS_EXECUTION_ENV="@EXECUTION_ENV@"
 lang="${LAMBDA_RUNTIME_DIR%/*}/lang"
 lib="$LAMBDA_RUNTIME_DIR/lib"
 
-# The client itself looks for layers in /opt; those that are elsewhere come after it.
+# Where the client was when its classes were archived. It looks for layers in /opt; those that are elsewhere come after it.
 class_path="@CLASS_PATH@"
 layers="${1:-/opt}/java/lib"
 if [ "$layers" != /opt/java/lib ] && [ -d "$layers" ]; then

@@ -61,12 +61,13 @@ def require_tools(runtime: LambdaRuntime, machine: Machine) -> None:
     """Nothing is compiled, and Maven is used where it is there."""
 
 
-def readable_paths(resolution: Resolution) -> tuple[Path, ...]:
-    """The Java runtime, and where its configuration really is."""
+def readable_paths(resolution: Resolution, machine: Machine) -> tuple[Path, ...]:
+    """The Java runtime, where its configuration really is, and the client."""
     assert resolution.prefix is not None
     prefix = resolution.prefix
     real = {(prefix / name).resolve().parent for name in CONFIGURATION if (prefix / name).exists()}
-    return (prefix, *sorted(place for place in real if not place.is_relative_to(prefix.resolve())))
+    client = _client_directory(machine.root)
+    return (client, prefix, *sorted(place for place in real if not place.is_relative_to(prefix.resolve())))
 
 
 def install(resolution: Resolution, machine: Machine, progress: ProgressCallback) -> Path:
@@ -85,11 +86,11 @@ def install(resolution: Resolution, machine: Machine, progress: ProgressCallback
         (directory / "lang").symlink_to(prefix, target_is_directory=True)
         values = {
             "EXECUTION_ENV": resolution.runtime.execution_env,
-            "CLASS_PATH": ":".join(f"$lib/{jar.file_name}" for jar in read_lock(JAVA_CLIENT)),
+            "CLASS_PATH": _class_path(client),
             "VERSION_OPTIONS": " ".join(_version_options(resolution)),
         }
         write_bootstrap(runtime / "bootstrap", SCRIPTS[0], values)
-        _archive_classes(runtime / "lib", resolution, Job(subject, "Preparing a fast start", progress, 0.8))
+        _archive_classes(runtime / "lib", client, resolution, Job(subject, "Preparing a fast start", progress, 0.8))
         write_record(directory, resolution, digest())
 
     return install_directory(installed_directory(root, resolution, digest()), build_runtime, progress)
@@ -135,15 +136,21 @@ def _version_options(resolution: Resolution) -> tuple[str, ...]:
     return tuple(options)
 
 
-def _archive_classes(library: Path, resolution: Resolution, job: Job) -> None:
+def _class_path(client: Path) -> str:
+    """Not through the runtime's own directory: an archive is of use only where files are at the path they had."""
+    return ":".join(str(client / jar.file_name) for jar in read_lock(JAVA_CLIENT))
+
+
+def _archive_classes(library: Path, client: Path, resolution: Resolution, job: Job) -> None:
     assert resolution.prefix is not None
-    jars = [library / jar.file_name for jar in read_lock(JAVA_CLIENT)]
     listed = library / "classes.txt"
     own = (resolution.prefix / "lib" / "classlist").read_text()
-    listed.write_text(own + "".join(f"{name}\n" for jar in jars for name in _classes(jar)))
+    listed.write_text(
+        own + "".join(f"{name}\n" for jar in read_lock(JAVA_CLIENT) for name in _classes(client / jar.file_name))
+    )
     argv = [str(resolution.interpreter_path), "-Xshare:dump", f"-XX:SharedClassListFile={listed}"]
     argv += [f"-XX:SharedArchiveFile={library / 'runtime.jsa'}", *REQUIRED_OPTIONS, *_version_options(resolution)]
-    argv += ["-cp", ":".join(str(jar) for jar in jars)]
+    argv += ["-classpath", _class_path(client)]
     job.run(argv, library, os.environ, f"Install another Java {resolution.runtime.version}: this one cannot do it.")
     listed.unlink()
 

@@ -45,12 +45,12 @@ class LanguageSupport(Protocol):
         """The directory that holds `lang` and `runtime`, made when it is not there yet. Raises `RuntimeUnavailable`."""
         ...
 
-    def readable_paths(self, resolution: Resolution) -> tuple[Path, ...]:
+    def readable_paths(self, resolution: Resolution, machine: Machine) -> tuple[Path, ...]:
         """What an environment must be able to read beside that directory."""
         ...
 
 
-def prefix_only(resolution: Resolution) -> tuple[Path, ...]:
+def prefix_only(resolution: Resolution, machine: Machine) -> tuple[Path, ...]:
     return () if resolution.prefix is None else (resolution.prefix,)
 
 
