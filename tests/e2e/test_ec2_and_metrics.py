@@ -250,3 +250,15 @@ def test_an_instance_that_ended_is_shown_as_terminated(own_server: Callable[...,
     api.delete_function(FunctionName="passing")
     assert eventually(lambda: deleted(api, "passing"))
     ec2.get_waiter("instance_terminated").wait(InstanceIds=known, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def test_metrics_outlive_the_server(own_server: Callable[..., Server]) -> None:
+    server = own_server()
+    api = server.client("lambda")
+    create_function(api, create_provider(api, "lasting"), "lasting")
+    for _ in range(5):
+        invoke(api, "lasting", {})
+    assert eventually(lambda: total(server, "Invocations", FunctionName="lasting") == 5)
+    server.stop()
+    later = own_server()
+    assert total(later, "Invocations", FunctionName="lasting") == 5

@@ -41,7 +41,7 @@ from paddock.server.settings import Settings
 from paddock.stores.code import EncryptedCodeStore
 from paddock.stores.keyring import Keyring
 from paddock.stores.logs import DiskLogStore
-from paddock.stores.metrics import MemoryMetricStore
+from paddock.stores.metric_files import DiskMetricStore
 from paddock.stores.sql import SqlStore
 
 ARCHITECTURES = {"x86_64": Architecture.X86_64, "aarch64": Architecture.ARM64, "arm64": Architecture.ARM64}
@@ -129,7 +129,7 @@ async def _ports(
         runtimes=ThreadedRuntimes(RuntimeStore(runtimes_dir, strict=settings.strict_runtimes)),
         routes=feed,
         invoker=router,
-        metrics=MemoryMetricStore(),
+        metrics=await stack.enter_async_context(DiskMetricStore(data_dir / "metrics")),
         invocations=feed,
         throttles=feed,
     )

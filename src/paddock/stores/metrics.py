@@ -77,10 +77,6 @@ class Slices:
         self._slices: dict[int, dict[int, _Point]] = {}
         self._oldest = 0
 
-    @property
-    def is_full(self) -> bool:
-        return self._points >= self._most_points
-
     def put(self, number: int, summaries: Slice) -> None:
         if number <= self.newest - self.length:
             return
