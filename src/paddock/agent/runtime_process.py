@@ -13,6 +13,7 @@ import resource
 import signal
 import subprocess
 import threading
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,17 +138,20 @@ def start(command: ProcessCommand, cgroup: Cgroup | None) -> RuntimeProcess:
 
     limit = min(OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     try:
-        popen = subprocess.Popen(
-            list(command.argv),
-            env=dict(command.environment),
-            cwd=command.cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            process_group=0,
-            preexec_fn=before_exec,  # noqa: PLW1509  # only this way the limits hold from the first instruction on
-        )
+        with warnings.catch_warnings():
+            # Python 3.12 and later warn of a fork beside threads: what runs after it takes no locks.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            popen = subprocess.Popen(
+                list(command.argv),
+                env=dict(command.environment),
+                cwd=command.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                process_group=0,
+                preexec_fn=before_exec,  # noqa: PLW1509  # only this way the limits hold from the first instruction on
+            )
     except subprocess.SubprocessError as error:
         raise CannotStart(PLATFORM_FAILURE, "the runtime's limits could not be set") from error
     except (OSError, ValueError) as error:
