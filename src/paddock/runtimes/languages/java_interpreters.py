@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from paddock.runtimes.interpreters import (
@@ -40,9 +41,15 @@ def _candidates(environ: Mapping[str, str], distribution: Path) -> Iterator[Path
     yield from newest_first(sdkman.glob("candidates/java/*/bin/java"))
 
 
-def _probe(path: Path, major: int) -> Interpreter | None:
+@lru_cache(maxsize=64)
+def _properties(path: Path, modified: int) -> Mapping[str, str]:
+    """What a virtual machine says of itself. Each takes a tenth of a second, and is asked for several versions."""
     text = answer_of([str(path), *REQUIRED_OPTIONS, "-XshowSettings:properties", "-version"], on_stderr=True)
-    properties = dict(re.findall(r"^\s+([\w.]+) = (.+?)\s*$", text or "", re.MULTILINE))
+    return dict(re.findall(r"^\s+([\w.]+) = (.+?)\s*$", text or "", re.MULTILINE))
+
+
+def _probe(path: Path, major: int) -> Interpreter | None:
+    properties = _properties(path, path.stat().st_mtime_ns)
     machine = properties.get("os.arch", "")
     right = properties.get("java.specification.version") == str(major)
     if not right or _MACHINES.get(machine, machine) != platform.machine() or "java.home" not in properties:
