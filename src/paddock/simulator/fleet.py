@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import ParamSpec
 
 from paddock.core.planning import PlanningSettings
 from paddock.model.fleet import EnvironmentAssignment, LaunchInstance
@@ -14,6 +15,8 @@ from paddock.simulator.kernel import Kernel
 from paddock.simulator.records import ProviderRecords
 from paddock.simulator.traffic import SimulatedRouter
 from paddock.simulator.words import AgentReport, Behaviour, Configuration, Outcome, SimulatedInvocation
+
+ArgumentsT = ParamSpec("ArgumentsT")
 
 LATENCY_SECONDS = 0.005
 RECONNECT_SECONDS = (0.1, 1.5)
@@ -30,6 +33,7 @@ class SimulatedFleet:
     ) -> None:
         self.kernel = kernel
         self.up = True
+        self._incarnation = 1
         self.changed = True
         """Something other than a call has happened since this was last set to False."""
         self.global_faults: list[float] = []
@@ -54,6 +58,7 @@ class SimulatedFleet:
 
     def _start_server(self) -> None:
         self.up = True
+        self._incarnation += 1
         self.router.start()
         for control in self.controls.values():
             control.start()
@@ -112,10 +117,20 @@ class SimulatedFleet:
 
     def launch(self, launch: LaunchInstance, records: ProviderRecords, refused: LaunchRefused) -> None:
         self.changed = True
-        self.launcher.launch(launch, records.name, refused)
+        self.launcher.launch(launch, records.name, self._if_still_the_same_server(refused))
 
     def terminate(self, instance_id: InstanceId, gone: LaunchGone) -> None:
-        self.launcher.terminate(instance_id, gone)
+        self.launcher.terminate(instance_id, self._if_still_the_same_server(gone))
+
+    def _if_still_the_same_server(self, answer: Callable[ArgumentsT, None]) -> Callable[ArgumentsT, None]:
+        """An answer to a server that has died since reaches nobody."""
+        asked_by = self._incarnation
+
+        def deliver(*arguments: ArgumentsT.args, **named: ArgumentsT.kwargs) -> None:
+            if self.up and self._incarnation == asked_by:
+                answer(*arguments, **named)
+
+        return deliver
 
     def excuses(self, invocation: SimulatedInvocation) -> bool:
         """Did anything fail that a lost call can be put down to: the server, its instance or link, its environment?"""

@@ -139,6 +139,7 @@ class Happenings:
     def clock_jumps(self) -> str:
         seconds = self._dice.choice([-300, -30, -5, 5, 30, 300])
         self._fleet.global_faults.append(self._kernel.now)
+        self._checker.disturbed(extra_seconds=abs(seconds))
         self._kernel.clock.wall_offset += timedelta(seconds=seconds)
         return f"the wall clock jumps by {seconds} s"
 

@@ -29,8 +29,12 @@ class InvariantBroken(AssertionError):
     """`invariant` is its short name; the text says what was seen."""
 
     def __init__(self, invariant: str, at: float, text: str) -> None:
-        super().__init__(f"{invariant} at {at:.2f} s: {text}")
+        super().__init__(invariant, at, text)
         self.invariant = invariant
+
+    def __str__(self) -> str:
+        invariant, at, text = self.args
+        return f"{invariant} at {at:.2f} s: {text}"
 
 
 class Checker:
@@ -49,9 +53,12 @@ class Checker:
         for control in fleet.controls.values():
             control.on_plan = self._on_plan
 
-    def disturbed(self) -> None:
-        """A fault or a request has just changed what can be expected; minimums may lack until it is made good."""
-        self._disturbed_at = self._kernel.now
+    def disturbed(self, extra_seconds: float = 0.0) -> None:
+        """A fault or a request has just changed what can be expected; minimums may lack until it is made good.
+
+        `extra_seconds`: by how much delays got longer, because the wall clock that they are measured by has jumped.
+        """
+        self._disturbed_at = max(self._disturbed_at, self._kernel.now + extra_seconds)
 
     def _broken(self, invariant: str, text: str) -> InvariantBroken:
         return InvariantBroken(invariant, self._kernel.now, text)
@@ -109,6 +116,8 @@ class Checker:
         record = control.records.instances.get(instance.instance_id)
         if instance.generation < seen or instance.refused_generations:
             raise self._broken("generation", f"{instance.instance_id} went from {seen} to {instance.generation}")
+        if instance.contradictions:
+            raise self._broken("generation", f"{instance.instance_id} got one generation with two contents")
         if record is not None and instance.generation > record.configuration.generation:
             raise self._broken("generation", f"{instance.instance_id} is ahead of what was ever written")
         self._generations[instance.instance_id] = instance.generation
@@ -184,11 +193,19 @@ class Checker:
 
     # At the end
 
+    def check_promises(self) -> None:
+        """What was answered 202 has run, or nobody wants it any more."""
+        router = self._fleet.router
+        finished = sum(1 for each in router.done if each.asynchronous)
+        if router.accepted != finished + router.forgotten + len(router.waiting):
+            raise self._broken("no loss", f"{router.accepted} asynchronous calls were accepted, {finished} have run")
+
     def unrest(self) -> str | None:
         """What keeps the fleet from being at rest; None when everything is as it should stay."""
         fleet = self._fleet
-        if not fleet.up or fleet.router.calls or fleet.router.waiting:
-            return f"{len(fleet.router.calls)} calls and {len(fleet.router.waiting)} asynchronous ones are under way"
+        waiting = [each for each in fleet.router.waiting.values() if not self._starves(each.key)]
+        if not fleet.up or fleet.router.calls or waiting:
+            return f"{len(fleet.router.calls)} calls and {len(waiting)} asynchronous ones are under way"
         for control in fleet.controls.values():
             found = self._unrest_of(control)
             if found is not None:
@@ -212,6 +229,14 @@ class Checker:
             if self._lacks(version, made):
                 return f"{version.key} has {self.ready(version)} environments ready"
         return None
+
+    def _starves(self, key: FunctionVersionKey) -> bool:
+        """The ceiling is lower than what the minimums need, and this version gets nothing: its calls go on waiting."""
+        for control in self._fleet.controls.values():
+            version = control.records.versions.get(key)
+            if version is not None and control.last_plan is not None:
+                return lacks_room(key, control.last_plan) and self.ready(version) == 0
+        return False
 
     def _lacks(self, version: VersionTarget, made: Plan) -> bool:
         if version.serving is None or lacks_room(version.key, made):

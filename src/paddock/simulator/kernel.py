@@ -19,17 +19,11 @@ MAX_EVENTS = 5_000_000
 class Event:
     """A thing that will happen; a cancelled one does not."""
 
-    __slots__ = ("action", "at", "cancelled", "order")
+    __slots__ = ("action", "cancelled")
 
-    def __init__(self, at: float, order: int, action: Callable[[], None]) -> None:
-        self.at = at
-        self.order = order
+    def __init__(self, action: Callable[[], None]) -> None:
         self.action = action
         self.cancelled = False
-
-    def __lt__(self, other: Event) -> bool:
-        """Events of the same moment happen in the order they were asked for."""
-        return (self.at, self.order) < (other.at, other.order)
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -59,7 +53,8 @@ class Kernel:
         self.ids = SeededIds(seed + 1)
         self.watchers: list[Callable[[], None]] = []
         self.events = 0
-        self._heap: list[Event] = []
+        # Events of the same moment happen in the order they were asked for.
+        self._heap: list[tuple[float, int, Event]] = []
         self._order = 0
 
     @property
@@ -70,8 +65,8 @@ class Kernel:
     def after(self, seconds: float, action: Callable[[], None]) -> Event:
         assert seconds >= 0
         self._order += 1
-        event = Event(self.clock.seconds + seconds, self._order, action)
-        heappush(self._heap, event)
+        event = Event(action)
+        heappush(self._heap, (self.clock.seconds + seconds, self._order, event))
         return event
 
     def every(self, seconds: float, action: Callable[[], None]) -> None:
@@ -86,11 +81,11 @@ class Kernel:
     def run(self, until: float) -> None:
         """Everything up to and including the second `until`."""
         heap = self._heap
-        while heap and heap[0].at <= until:
-            event = heappop(heap)
+        while heap and heap[0][0] <= until:
+            at, _, event = heappop(heap)
             if event.cancelled:
                 continue
-            self.clock.seconds = event.at
+            self.clock.seconds = at
             event.action()
             self.events += 1
             if self.events > MAX_EVENTS:

@@ -204,6 +204,7 @@ class Scenario:
             if self.kernel.now >= ends_at:
                 raise InvariantBroken("convergence", self.kernel.now, unrest)
             self.kernel.run(until=self.kernel.now + REST_SECONDS)
+        self.checker.check_promises()
 
 
 def simulate(seed: int, prepare: Callable[[SimulatedFleet], None] | None = None) -> Report:

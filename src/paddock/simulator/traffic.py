@@ -55,6 +55,9 @@ class SimulatedRouter:
         self.up = True
         self.done: list[SimulatedInvocation] = []
         self.waiting: dict[str, SimulatedInvocation] = {}
+        self.accepted = 0
+        self.forgotten = 0
+        """Asynchronous calls that were accepted, and those of them whose version went away."""
         self.on_outcome: Callable[[SimulatedInvocation], None] = lambda _: None
         self._kernel = kernel
         self._reach = reach
@@ -89,6 +92,7 @@ class SimulatedRouter:
         invocation = SimulatedInvocation(self._kernel.ids.hex(8), key, asynchronous, self._kernel.now)
         if asynchronous:
             self.waiting[invocation.invocation_id] = invocation
+            self.accepted += 1
         self._start(invocation)
 
     def _start(self, invocation: SimulatedInvocation) -> None:
@@ -127,6 +131,7 @@ class SimulatedRouter:
         """Nobody waits any more for what was asked of a version that is going."""
         for invocation_id in [each.invocation_id for each in self.waiting.values() if each.key == key]:
             self.waiting.pop(invocation_id).outcome = Outcome.THROTTLED
+            self.forgotten += 1
 
     # What agents say
 
@@ -177,7 +182,12 @@ class SimulatedRouter:
         self.up = True
 
     def _finish(self, invocation: SimulatedInvocation, outcome: Outcome) -> None:
-        """Timeouts and function errors of asynchronous calls would be retried and dropped in time: they have run."""
+        """Timeouts and function errors of asynchronous calls would be retried and dropped in time: they have run.
+
+        One that nobody waits for any more (its version went away, or an earlier try answered late) is over already.
+        """
+        if invocation.asynchronous and invocation.invocation_id not in self.waiting:
+            return
         ran = outcome in (Outcome.ANSWERED, Outcome.TIMED_OUT, Outcome.FUNCTION_ERROR)
         if invocation.asynchronous and not ran:
             self._kernel.after(RETRY_SECONDS, lambda: self._retry(invocation))

@@ -51,37 +51,54 @@ def _end_overdue(draft: Draft, environment: Environment) -> None:
             draft.because(
                 environment.key, f"{environment.environment_id} still runs after {settings.drain_timeout} of drain"
             )
-    elif environment.phase in _UNREADY and draft.now - environment.assigned_at >= settings.start_deadline:
+    elif _is_overdue(draft, environment):
         draft.drop(environment)
         draft.because(environment.key, f"{environment.environment_id} was not ready in {settings.start_deadline}")
 
 
+def _is_overdue(draft: Draft, environment: Environment) -> bool:
+    """Not ready although its instance has long been there; a slow launch is not the environment's fault."""
+    if draft.instances[environment.instance_id].phase is not InstancePhase.RUNNING:
+        return False
+    return environment.phase in _UNREADY and draft.now - environment.assigned_at >= draft.settings.start_deadline
+
+
 def trim(draft: Draft, demand: Demand) -> None:
     """Drain what a revision has beyond what it wants, as far as what stays is ready."""
-    found = draft.members(demand.key, demand.revision)
-    members = keep_order(draft, found)
+    members = keep_order(draft, draft.members(demand.key, demand.revision))
     staying = [each for each in members if not draft.is_leaving(each.instance_id)]
     kept = {each.environment_id for each in staying[: demand.wanted]}
     surplus = [each for each in reversed(members) if each.environment_id not in kept]
     if not surplus:
         return
+    stuck = (demand.key, demand.revision) in draft.short and not demand.publishing
     spare = sum(1 for each in members if each.phase is EnvironmentPhase.READY) - demand.wanted
-    if (demand.key, demand.revision) in draft.short and not demand.publishing:
+    if stuck:
         spare = max(spare, spare_to_lend(draft, demand.version))
-    drained = 0
+    waiting = _drain_spare(draft, demand, surplus, spare)
+    if not waiting:
+        draft.because(demand.key, f"{len(surplus)} environments are drained: {demand.wanted} are wanted")
+        return
+    draft.because(demand.key, f"{len(waiting)} environments stay until what replaces them is ready")
+    for environment in waiting:
+        if stuck and draft.is_leaving(environment.instance_id):
+            # Nothing can take its place and nothing can be lent: emptying the instance would wait for ever.
+            draft.set_draining(environment.instance_id, draining=False)
+            draft.because(environment.instance_id, f"is kept for now: {demand.key} has no other room")
+
+
+def _drain_spare(draft: Draft, demand: Demand, surplus: Sequence[Environment], spare: int) -> list[Environment]:
+    """Drain what is not ready, and as much as can be spared of what is. Those that have to wait."""
+    waiting = []
     for environment in surplus:
         if environment.phase is EnvironmentPhase.READY:
             # Without load samples nobody knows whether what stays would do.
             if spare <= 0 or (draft.is_leaving(environment.instance_id) and not demand.measured):
+                waiting.append(environment)
                 continue
             spare -= 1
         draft.drain(environment)
-        drained += 1
-    if drained < len(surplus):
-        text = f"{len(surplus) - drained} environments stay until what replaces them is ready"
-    else:
-        text = f"{drained} environments are drained: {demand.wanted} are wanted"
-    draft.because(demand.key, text)
+    return waiting
 
 
 def keep_order(draft: Draft, members: Sequence[Environment]) -> list[Environment]:

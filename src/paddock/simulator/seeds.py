@@ -1,0 +1,33 @@
+"""Many seeds, in several processes, and what came of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+from paddock.simulator.scenario import Report, simulate
+
+CHUNK_SEEDS = 10
+"""Handed to a process at once: a seed takes about a tenth of a second, a hand-over a few milliseconds."""
+
+
+def simulate_seeds(seeds: Iterable[int], *, processes: int | None = None) -> Iterator[Report]:
+    """Reports in the order of the seeds. By default a process for each core."""
+    count = processes or os.cpu_count() or 1
+    if count == 1:
+        yield from map(simulate, seeds)
+        return
+    with ProcessPoolExecutor(count) as pool:
+        yield from pool.map(simulate, seeds, chunksize=CHUNK_SEEDS)
+
+
+def told(report: Report) -> str:
+    """One simulation in a few lines; a broken one with its story and how to see it again."""
+    calls = ", ".join(f"{count} {outcome}" for outcome, count in sorted(report.outcomes.items())) or "no calls"
+    size = f"{report.seconds:.0f} s, {report.events} events, {report.launches} instances launched"
+    head = f"seed {report.seed}: {size}, {calls}"
+    if report.broken is None:
+        return f"{head}; every promise kept"
+    story = "\n".join(f"    {line}" for line in report.story)
+    return f"{head}\n{story}\n  BROKEN {report.broken}\n  again: python -m paddock.simulator --seed {report.seed}"
