@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
-from bench import requests, table
+from bench import advisor, requests, table
 from bench.cpu import busy_seconds
 from bench.processes import load
 from bench.subjects import SUBJECTS, Reached, Surroundings
@@ -134,6 +134,8 @@ def main() -> None:
             print(f"\n{name}, {slots} slots:")
             for what, figure in subject.figures.items():
                 print(f"  {what.ljust(48)} {figure:8.2f}")
+    if not options.only:
+        advisor.main()
 
 
 def say(progress: Progress) -> None:
