@@ -95,7 +95,8 @@ attempt("append", open, sys.argv[1], "a")
 print("done")
 """
     )
-    held(anywhere.run(script, __file__, str(Path.home() / ".bashrc"), "/var/lib/dpkg/status"))
+    files = ("/var/lib/dpkg/status", str(Path.home() / ".bashrc"), __file__)
+    held(anywhere.run(script, *(path for path in files if not path.startswith("/tmp/"))))
 
 
 def test_code_and_system_cannot_be_changed(in_own_namespaces: Enclosure) -> None:
