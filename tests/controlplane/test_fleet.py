@@ -541,6 +541,6 @@ def test_the_reconciler_of_a_provider_ends_with_it() -> None:
         fleet = world.control_plane._fleet
         assert CapacityProviderName("steady") in fleet.reconcilers
         await world.call("DeleteCapacityProvider", CapacityProviderName="steady")
-        await world.until(lambda: not fleet.reconcilers, 5)
+        await world.until(lambda: CapacityProviderName("steady") not in fleet.reconcilers, 5)
 
     run(scenario)

@@ -18,11 +18,6 @@ def managed(**members: Any) -> dict[str, Any]:
 
 
 BAD_INPUT: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no capacity provider": (
-        {"CapacityProviderConfig": None},
-        "InvalidParameterValueException",
-        "Functions without CapacityProviderConfig (Lambda default) are not supported by this server yet",
-    ),
     "unknown provider": (
         managed(CapacityProviderArn=STEADY.replace("steady", "nobody")),
         "ResourceNotFoundException",

@@ -25,6 +25,7 @@ from paddock.stores.metrics import MemoryMetricStore
 from paddock.wire.routes import (
     EnvironmentRoute,
     EnvironmentRouteRemoved,
+    EnvironmentStartFailed,
     FunctionRoute,
     FunctionRouteRemoved,
     InstanceRoute,
@@ -69,6 +70,8 @@ class RecordedRoutes:
                 self.environments[update.environment_id] = update
             case EnvironmentRouteRemoved():
                 del self.environments[update.environment_id]
+            case EnvironmentStartFailed():
+                pass
             case _:
                 raise AssertionError(f"unknown update {update!r}")
 

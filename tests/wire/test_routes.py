@@ -6,6 +6,7 @@ import pytest
 from paddock.wire.routes import (
     EnvironmentRoute,
     EnvironmentRouteRemoved,
+    EnvironmentStartFailed,
     FunctionRoute,
     FunctionRouteRemoved,
     InstanceRoute,
@@ -32,6 +33,7 @@ UPDATES: list[RouteUpdate] = [
     InstanceRouteRemoved("i-1"),
     ENVIRONMENT,
     EnvironmentRouteRemoved("env-1"),
+    EnvironmentStartFailed("f", "$LATEST", "Runtime.ImportModuleError", "no such module"),
     RoutesReplaced((FUNCTION,), (INSTANCE,), (ENVIRONMENT,)),
 ]
 

@@ -28,7 +28,7 @@ class Caller(Protocol):
 class Call:
     """`event` are the pieces of its body, let go of once a runtime has them; `head` is what goes before them."""
 
-    __slots__ = ("caller", "cancelled", "event", "event_bytes", "head", "header", "number", "stream")
+    __slots__ = ("caller", "cancelled", "event", "event_bytes", "head", "header", "log_tail", "number", "stream")
 
     def __init__(self, caller: Caller, number: int, header: InvokeHeader, event: list[bytes], event_bytes: int) -> None:
         self.caller = caller
@@ -37,6 +37,7 @@ class Call:
         self.event = event
         self.event_bytes = event_bytes
         self.head = ""
+        self.log_tail = ""
         self.cancelled = False
         self.stream: AnswerStream | None = None
 
@@ -44,7 +45,7 @@ class Call:
         self._finish(_RESULT, ResultHeader("refused", error_type), ())
 
     def answer(self, content_type: str, duration_us: int, pieces: Sequence[bytes]) -> None:
-        self._finish(_RESULT, ResultHeader("ok", "", content_type, duration_us), pieces)
+        self._finish(_RESULT, ResultHeader("ok", "", content_type, duration_us, log_tail=self.log_tail), pieces)
 
     def fail(
         self, error_type: str, content_type: str, duration_us: int, pieces: Sequence[bytes], *, slot_held: bool = False
@@ -52,7 +53,8 @@ class Call:
         """Also ends a stream that has begun."""
         kind = _RESULT if self.stream is None else _STREAM_END
         self._end_stream()
-        self._finish(kind, ResultHeader("function_error", error_type, content_type, duration_us, slot_held), pieces)
+        header = ResultHeader("function_error", error_type, content_type, duration_us, slot_held, self.log_tail)
+        self._finish(kind, header, pieces)
 
     def _finish(self, kind: FrameKind, header: ResultHeader, pieces: Sequence[bytes]) -> None:
         caller = self.caller
@@ -79,7 +81,7 @@ class Call:
 
     def finish_stream(self, duration_us: int) -> None:
         self._end_stream()
-        self._finish(_STREAM_END, ResultHeader("ok", "", "", duration_us), ())
+        self._finish(_STREAM_END, ResultHeader("ok", "", "", duration_us, log_tail=self.log_tail), ())
 
     def _end_stream(self) -> None:
         if self.stream is not None:

@@ -22,11 +22,13 @@ from paddock.agent.invocations import InvocationServer, Machine
 from paddock.agent.limits import LAST_WORDS_SECONDS, PROCESSES, RUNTIME_WAIT_SECONDS
 from paddock.agent.log_collector import LogCollector
 from paddock.agent.log_shipping import LogShipper
-from paddock.agent.measure import Usage, usage_of_cgroup
-from paddock.agent.platform_events import PlatformEvents
+from paddock.agent.measure import Usage, peak_memory_bytes, usage_of_cgroup
+from paddock.agent.one_at_a_time import OneAtATime
+from paddock.agent.platform_events import INITIALIZATION_TYPE, PlatformEvents
 from paddock.agent.runtime_api import RuntimeConnection
 from paddock.agent.runtime_commands import PreparedRuntime, RuntimeCommandSource, RuntimeInvitation
 from paddock.agent.runtime_process import CannotStart, RuntimeProcess, start
+from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import Failure, RuntimeWorkers, errors, runtime_workers
 from paddock.launchers.cgroups import Cgroup, CpuShare
@@ -81,12 +83,20 @@ class ExecutionEnvironment:
         self._ready_at: float | None = None
         self._ports: dict[int, tuple[float, list[int]]] = {}
         timebase = facilities.timebase
-        stream = facilities.shipper.open_stream(spec.log_group, spec.log_stream)
-        self._events = PlatformEvents(spec, timebase, stream.add)
+        managed = spec.initialization_type == INITIALIZATION_TYPE
+        stream = facilities.shipper.open_stream(spec.log_group, spec.log_stream, plain=not managed)
+        self._one_at_a_time = None if managed else OneAtATime()
+        self._events: PlatformEvents | TextEvents
+        if self._one_at_a_time is None:
+            self._events = PlatformEvents(spec, timebase, stream.add)
+        else:
+            self._events = TextEvents(spec, timebase, stream.add, self._memory_held)
+            stream.tap = self._one_at_a_time.log_tail.add
         machine = Machine(
             max_concurrency=spec.max_concurrency,
             workers=self._workers,
             nonce_prefix=facilities.ids.hex(_NONCE_DIGITS),
+            ends_on_timeout=not managed,
         )
         self.server = InvocationServer(
             machine,
@@ -98,6 +108,7 @@ class ExecutionEnvironment:
             check_memory=self._check_memory,
             ended=self._machine_ended,
         )
+        self.server.one_at_a_time = self._one_at_a_time
         self._collector = LogCollector(
             stream,
             timebase,
@@ -105,6 +116,8 @@ class ExecutionEnvironment:
             request_of=self._request_of,
             connection_closed=self._log_connection_closed,
         )
+        if self._one_at_a_time is not None:
+            self._one_at_a_time.collector = self._collector
 
     @property
     def machine(self) -> Machine:
@@ -249,6 +262,10 @@ class ExecutionEnvironment:
             self._ports[pid] = now, ports
             found = self.server.request_of(ports)
         return found
+
+    def _memory_held(self) -> int:
+        peak = 0 if self.process is None else peak_memory_bytes(self.process.pid)
+        return max(self._usage.memory_bytes, peak)
 
     # What is known of it
 

@@ -18,8 +18,10 @@ import msgspec
 from paddock.agent import runtime_replies as replies
 from paddock.agent.calls import Call
 from paddock.agent.limits import SPARE_CONNECTIONS, STREAM_BYTES
+from paddock.agent.one_at_a_time import OneAtATime
 from paddock.agent.platform_events import PlatformEvents
 from paddock.agent.runtime_api import RuntimeConnection
+from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import (
     BecomeReady,
@@ -62,7 +64,7 @@ class InvocationServer:
         self,
         machine: Machine,
         timebase: Timebase,
-        events: PlatformEvents,
+        events: PlatformEvents | TextEvents,
         *,
         max_concurrency: int,
         ready: Callable[[], None],
@@ -70,6 +72,7 @@ class InvocationServer:
         check_memory: Callable[[], None],
         ended: Callable[[Failure | None], None],
     ) -> None:
+        self.one_at_a_time: OneAtATime | None = None
         self.machine = machine
         self.connections: dict[RuntimeConnection, None] = {}
         self.user_agent = ""
@@ -129,6 +132,8 @@ class InvocationServer:
         call.event = []
         if invocation.wake_at < self._wake_at:
             self._wake(invocation.wake_at, now)
+        if self.one_at_a_time is not None:
+            self.one_at_a_time.begin(invocation.invocation_id)
         self._events.start(at_ms, invocation.invocation_id, header.invoked_function_arn, header.trace_header)
 
     # From the runtime's connections
@@ -170,8 +175,11 @@ class InvocationServer:
             return self.rejected(finished)
         call = invocation.caller
         duration = now - invocation.delivered_at
+        if self.one_at_a_time is not None:
+            self._report(call, now, duration, "success", "")
         call.answer(content_type, int(duration * 1_000_000), pieces)
-        self._report(call, now, duration, "success", "")
+        if self.one_at_a_time is None:
+            self._report(call, now, duration, "success", "")
         if finished:
             self.perform(finished, now)
         return replies.ACCEPTED
@@ -196,8 +204,8 @@ class InvocationServer:
             return self.rejected(finished)
         call = invocation.caller
         duration = now - invocation.delivered_at
-        call.fail(error_type, content_type, int(duration * 1_000_000), pieces)
         self._report(call, now, duration, "error", error_type)
+        call.fail(error_type, content_type, int(duration * 1_000_000), pieces)
         self.perform(finished, now)
         return None
 
@@ -226,8 +234,8 @@ class InvocationServer:
         if isinstance(finished, Rejection):
             return self.rejected(finished)
         duration = now - invocation.delivered_at
-        invocation.caller.finish_stream(int(duration * 1_000_000))
         self._report(invocation.caller, now, duration, "success", "")
+        invocation.caller.finish_stream(int(duration * 1_000_000))
         self.perform(finished, now)
         return replies.ACCEPTED
 
@@ -268,17 +276,21 @@ class InvocationServer:
         duration = now - invocation.delivered_at
         timed_out = error_type == errors.TIMED_OUT
         document = _error_document(error_type, errors.caller_message(invocation.invocation_id, message))
-        call.fail(error_type, _JSON, int(duration * 1_000_000), [document], slot_held=timed_out)
         if timed_out:
             status = "timeout"
         else:
             status = "error" if error_type.startswith(("Runtime.", "Function.", "Extension.")) else "failure"
         self._report(call, now, duration, status, error_type)
+        call.fail(error_type, _JSON, int(duration * 1_000_000), [document], slot_held=timed_out)
 
     def _report(self, call: Call, now: float, duration: float, status: str, error_type: str) -> None:
         header = call.header
         at_ms = self._timebase.epoch_ms(now)
+        if self.one_at_a_time is not None:
+            self.one_at_a_time.read_logs()
         self._events.report(at_ms, header.invocation_id, duration, status, error_type, header.trace_header)
+        if self.one_at_a_time is not None and header.tail:
+            call.log_tail = self.one_at_a_time.tail()
 
     # Time
 

@@ -8,6 +8,7 @@ opens one for each worker thread, and its end is the only sure sign that the thr
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from paddock.agent.log_lines import LineCutter
 from paddock.agent.log_shipping import LogStream
 from paddock.agent.timebase import Timebase
 
+_PIPE_BYTES = 1024 * 1024
+"""The most a pipe of an ordinary user holds on Linux."""
 _CREDENTIALS = struct.Struct("3i")
 _PEER_CREDENTIALS_OPTION = getattr(socket, "SO_PEERCRED", None)
 
@@ -54,7 +57,12 @@ class LogCollector:
         """Takes the pipe over."""
         loop = asyncio.get_running_loop()
         self._open_pipes += 1
-        await loop.connect_read_pipe(lambda: LogReader(self, of_worker=False), pipe)
+        await loop.connect_read_pipe(lambda: LogReader(self, of_worker=False, pipe=pipe), pipe)
+
+    def read_what_is_there(self) -> None:
+        """Without waiting for the loop: what was written before a runtime's post is in the pipes when that comes."""
+        for reader in list(self.open):
+            reader.pull()
 
     def pipe_closed(self) -> None:
         self._open_pipes -= 1
@@ -87,8 +95,9 @@ class LogCollector:
 class LogReader(asyncio.Protocol):
     """One stream of bytes: a pipe, or a worker's connection."""
 
-    def __init__(self, collector: LogCollector, *, of_worker: bool) -> None:
+    def __init__(self, collector: LogCollector, *, of_worker: bool, pipe: IO[bytes] | None = None) -> None:
         self._collector = collector
+        self._pipe = pipe
         self._of_worker = of_worker
         self._cutter = LineCutter()
         self._peer_pid = 0
@@ -108,6 +117,17 @@ class LogReader(asyncio.Protocol):
         lines = self._cutter.feed(data)
         if lines:
             self._collector.lines(lines, self._peer_pid)
+
+    def pull(self) -> None:
+        """As much as the pipe may hold, so that a flood cannot keep us here."""
+        if self._pipe is None or self._transport is None or self._transport.is_closing():
+            return
+        try:
+            data = os.read(self._pipe.fileno(), _PIPE_BYTES)
+        except (OSError, ValueError):
+            return
+        if data:
+            self.data_received(data)
 
     def eof_received(self) -> None:
         return None

@@ -37,7 +37,10 @@ class PausableReader(Protocol):
 class LogStream:
     """The lines of one environment that wait to be sent."""
 
-    def __init__(self, group: str, stream: str, shipper: LogShipper) -> None:
+    def __init__(self, group: str, stream: str, shipper: LogShipper, *, plain: bool = False) -> None:
+        self.plain = plain
+        self.tap: Callable[[bytes], None] | None = None
+        """Gets every line as well, also those that there is no room to keep."""
         self.group = group
         self.stream = stream
         self.waiting_bytes = 0
@@ -50,6 +53,8 @@ class LogStream:
         self._paused = False
 
     def add(self, at_ms: int, message: bytes, request_id: str) -> None:
+        if self.tap is not None:
+            self.tap(message)
         size = len(message) + RECORD_BYTES
         shipper = self._shipper
         if self.waiting_bytes + size > STREAM_KEEP_BYTES or shipper.waiting_bytes + size > ALL_STREAMS_KEEP_BYTES:
@@ -121,8 +126,9 @@ class LogShipper:
         self._progress_at = 0.0
         self.flowing = False
 
-    def open_stream(self, group: str, stream: str) -> LogStream:
-        opened = LogStream(group, stream, self)
+    def open_stream(self, group: str, stream: str, *, plain: bool = False) -> LogStream:
+        """The lines of a `plain` stream are kept as they are."""
+        opened = LogStream(group, stream, self, plain=plain)
         self._streams.append(opened)
         return opened
 
@@ -183,7 +189,7 @@ class LogShipper:
         if not self._unacknowledged:
             self._progress_at = now
         self._sequence += 1
-        batch = encoder.encode(LogBatch(self._sequence, stream.group, stream.stream, stream.take()))
+        batch = encoder.encode(LogBatch(self._sequence, stream.group, stream.stream, stream.take(), stream.plain))
         self._unacknowledged[self._sequence] = batch
         self._unacknowledged_bytes += len(batch)
         self._send(batch)

@@ -24,6 +24,18 @@ class Usage(NamedTuple):
     memory_bytes: int
 
 
+def peak_memory_bytes(pid: int) -> int:
+    """The most the process has held resident; zero when it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123
+            for line in file:
+                if line.startswith(b"VmHWM:"):
+                    return int(line.split()[1]) * _KIB
+    except OSError:
+        pass
+    return 0
+
+
 def usage_of_cgroup(cgroup: Cgroup) -> Usage:
     return Usage(cgroup.cpu_seconds(), cgroup.memory_bytes())
 

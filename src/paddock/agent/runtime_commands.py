@@ -50,6 +50,7 @@ class InstalledRuntimes:
 
     def prepare(self, invitation: RuntimeInvitation) -> PreparedRuntime:
         from paddock.runtimes import (  # noqa: PLC0415  # as above
+            MANAGED_INSTANCES,
             EnvironmentFacts,
             InvalidEntrypoint,
             ProcessKind,
@@ -58,6 +59,7 @@ class InstalledRuntimes:
         )
 
         spec = invitation.spec
+        max_concurrency = spec.max_concurrency if spec.initialization_type == MANAGED_INSTANCES else None
         try:
             installed = self._store.ensure(spec.runtime)
             command = installed.command(
@@ -65,7 +67,7 @@ class InstalledRuntimes:
                 spec.memory_mb,
                 spec.vcpu,
                 invitation.task_root,
-                spec.max_concurrency,
+                max_concurrency,
                 spec.environment_variables,
             )
         except RuntimeUnavailable as unavailable:
@@ -81,7 +83,9 @@ class InstalledRuntimes:
             runtime_api=invitation.runtime_api,
             log_group=spec.log_group,
             log_stream=spec.log_stream,
-            max_concurrency=spec.max_concurrency,
+            max_concurrency=max_concurrency,
+            initialization_type=spec.initialization_type,
+            log_format=spec.log_format,
             log_level=spec.application_log_level,
             credentials=spec.credentials,
             customer=spec.environment_variables,

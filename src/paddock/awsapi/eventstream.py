@@ -38,9 +38,11 @@ def payload_chunk(payload: bytes) -> bytes:
     )
 
 
-def invoke_complete(error_code: str | None = None, error_details: str | None = None) -> bytes:
-    """The end of the stream, with the function's error if it failed on the way."""
-    members = {"ErrorCode": error_code, "ErrorDetails": error_details}
+def invoke_complete(
+    error_code: str | None = None, error_details: str | None = None, log_result: str | None = None
+) -> bytes:
+    """The end of the stream, with the function's error if it failed on the way, and the end of its log if asked for."""
+    members = {"ErrorCode": error_code, "ErrorDetails": error_details, "LogResult": log_result or None}
     document = {name: value for name, value in members.items() if value is not None}
     return message(
         {":message-type": "event", ":event-type": "InvokeComplete", ":content-type": "application/json"},

@@ -7,23 +7,24 @@ from paddock.controlplane.packages import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES
 from paddock.ports.store import Transaction
 
 TOTAL_CODE_BYTES = 75 * 1024**3
-CONCURRENT_EXECUTIONS = 1000
 
 
 async def get_account_settings(api: Api, call: Call) -> Answer:
-    def usage(tx: Transaction) -> dict[str, int]:
+    def usage(tx: Transaction) -> tuple[dict[str, int], int]:
+        reserved = sum(function.reserved_concurrency or 0 for function in tx.functions.select())
         sizes = [version.configuration.code.size_bytes for version in tx.versions.select()]
-        return {"TotalCodeSize": sum(sizes), "FunctionCount": tx.functions.count()}
+        return {"TotalCodeSize": sum(sizes), "FunctionCount": tx.functions.count()}, reserved
 
+    used, reserved = await api.store.read(usage)
     return {
         "AccountLimit": {
             "TotalCodeSize": TOTAL_CODE_BYTES,
             "CodeSizeUnzipped": MAX_UNZIPPED_BYTES,
             "CodeSizeZipped": MAX_ZIPPED_BYTES,
-            "ConcurrentExecutions": CONCURRENT_EXECUTIONS,
-            "UnreservedConcurrentExecutions": CONCURRENT_EXECUTIONS,
+            "ConcurrentExecutions": api.account_concurrency,
+            "UnreservedConcurrentExecutions": api.account_concurrency - reserved,
         },
-        "AccountUsage": await api.store.read(usage),
+        "AccountUsage": used,
     }
 
 

@@ -176,9 +176,8 @@ class AgentSession:
         while True:
             batch = await self._batches.get()
             try:
-                await self._logs.append(
-                    batch.log_group, batch.log_stream, [kept_line(record) for record in batch.records]
-                )
+                lines = [kept_line(record, plain=batch.plain) for record in batch.records]
+                await self._logs.append(batch.log_group, batch.log_stream, lines)
             except StoreError as error:
                 log.error("log lines of %s are kept back: %s", self._instance_id, error.message)  # noqa: TRY400
                 channel.close()

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
 from paddock.controlplane.ec2.sightings import InstanceSightings
+from paddock.controlplane.on_demand.provisioned import Provisioned
 from paddock.core.routing.names import Named, named
 from paddock.model.arns import Place, parse_capacity_provider
 from paddock.model.capacity_provider import CapacityProvider
@@ -83,6 +84,9 @@ class Api:
     """Names of the instance types that could be launched at all."""
     instance_types: Callable[[], tuple[InstanceType, ...]]
     """The same with what they have."""
+    account_concurrency: int = 1000
+    provisioned: Callable[[FunctionVersionKey], Provisioned] = lambda _key: Provisioned()
+    """How far the provisioned concurrency of a version is."""
 
     def function(self, call: Call, *, qualifier: str | None = None) -> Named:
         """Raises `ApiError`."""

@@ -1,4 +1,4 @@
-"""A function's code and settings from the parameters of Create and Update, with Lambda's defaults and refusals.
+"""A managed function's settings from the parameters of Create and Update, with Lambda's defaults and refusals.
 
 Texts in AWS's words where they are known (lmi.md §3.2); where they are not, ours say what to do. Pure: the caller looks
 up the capacity provider.
@@ -69,7 +69,7 @@ def new_configuration(
             logging=_logging(params.get("LoggingConfig", {}), LoggingConfig(LogFormat.JSON, default_log_group(name))),
             memory_mb=memory_mb,
             architecture=Architecture(params.get("Architectures", [Architecture.X86_64])[0]),
-            **_plain_settings(params),
+            **plain_settings(params),
         ),
         params,
         provider,
@@ -96,14 +96,14 @@ def changed_configuration(
             ),
             logging=_logging(params.get("LoggingConfig", {}), before.logging),
             memory_mb=memory_mb,
-            **_plain_settings(params),
+            **plain_settings(params),
         ),
         params,
         provider,
     )
 
 
-def _plain_settings(params: Mapping[str, Any]) -> dict[str, Any]:
+def plain_settings(params: Mapping[str, Any]) -> dict[str, Any]:
     """What is taken as it is, where it is given."""
     found: dict[str, Any] = {}
     for member, setting in (("Description", "description"), ("Timeout", "timeout_seconds")):
@@ -161,7 +161,8 @@ def _logging(given: Mapping[str, Any], before: LoggingConfig) -> LoggingConfig:
 def _checked(
     configuration: FunctionConfiguration, params: Mapping[str, Any], provider: CapacityProvider
 ) -> FunctionConfiguration:
-    _refuse_what_is_not_built(params)
+    refuse_what_is_not_built(params)
+    _refuse_what_managed_instances_lack(params)
     refusal = managed_instances_refusal(configuration.runtime) or environment_variables_refusal(
         dict(configuration.environment_variables)
     )
@@ -185,6 +186,7 @@ def _checked(
 def _check_size(configuration: FunctionConfiguration) -> None:
     memory_mb = configuration.memory_mb
     managed = configuration.managed_instances
+    assert managed is not None
     if memory_mb < MIN_MANAGED_MEMORY_MB:
         raise invalid_parameter(
             f"MemorySize {memory_mb} MB is not supported for functions configured with capacity provider. "
@@ -207,10 +209,13 @@ def _check_size(configuration: FunctionConfiguration) -> None:
         )
 
 
-def _refuse_what_is_not_built(params: Mapping[str, Any]) -> None:
+def refuse_what_is_not_built(params: Mapping[str, Any]) -> None:
     for member, what in _NOT_BUILT.items():
         if params.get(member):
             raise invalid_parameter(f"{what} are not supported by this server yet. Remove {member} from your request.")
+
+
+def _refuse_what_managed_instances_lack(params: Mapping[str, Any]) -> None:
     if params.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
         raise invalid_parameter("SnapStart is not supported for functions configured with capacity provider.")
     vpc_config = params.get("VpcConfig", {})

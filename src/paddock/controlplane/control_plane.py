@@ -26,15 +26,17 @@ from paddock.controlplane.code_links import PATH, SignedCodeLinks, link_secret
 from paddock.controlplane.ec2.sightings import InstanceSightings
 from paddock.controlplane.fleet import Fleet
 from paddock.controlplane.limits import CLEANUP_SECONDS
+from paddock.controlplane.on_demand.provisioned import Provisioned
 from paddock.controlplane.operations import OPERATIONS
 from paddock.controlplane.reconciler import FleetParts
 from paddock.controlplane.routes import RoutePublisher
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.controlplane.status import provider_rows, provider_status, runtime_notes
 from paddock.controlplane.system_logs import SystemLog
+from paddock.core.on_demand import OnDemandSettings, OnDemandSnapshot, plan_on_demand
 from paddock.core.planning import plan
 from paddock.model.fleet import FleetSnapshot, Plan
-from paddock.model.ids import EnvironmentId, InstanceId
+from paddock.model.ids import EnvironmentId, FunctionVersionKey, InstanceId
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.code import CodeMissingError, CodeStore
 from paddock.ports.invoker import AsyncInvokeQueue, Invoker, RouteSink
@@ -93,6 +95,7 @@ class ControlPlane:
                 ids=ports.ids,
                 settings=settings,
                 planner=partial(_plan, ids=PlanIdSource(ports.ids), settings=settings),
+                on_demand_planner=partial(_plan_on_demand, ids=PlanIdSource(ports.ids), settings=settings.on_demand),
                 connector=ports.connector,
                 throttles=ports.throttles,
                 routes=RoutePublisher(ports.routes),
@@ -136,6 +139,11 @@ class ControlPlane:
     @property
     def async_queue(self) -> AsyncInvokeQueue:
         return self._async
+
+    def want(self, key: FunctionVersionKey, waiting: int) -> None:
+        """So many invocations of default Lambda wait for an environment of the version (`EnvironmentDemand`)."""
+        if self._fleet.on_demand is not None:
+            self._fleet.on_demand.want(key, waiting)
 
     def register(self, operations: Operations) -> None:
         """Declare every operation that is built. Only within the context."""
@@ -196,7 +204,12 @@ class ControlPlane:
             instances=self._sightings,
             offered_types=lambda: tuple(each.name for each in self._settings.offered_types),
             instance_types=lambda: self._settings.offered_types,
+            account_concurrency=self._settings.account_concurrency,
+            provisioned=self._provisioned,
         )
+
+    def _provisioned(self, key: FunctionVersionKey) -> Provisioned:
+        return Provisioned() if self._fleet.on_demand is None else self._fleet.on_demand.provisioned(key)
 
     async def _download(self, request: Request, responder: Responder) -> None:
         assert self._links is not None
@@ -231,6 +244,12 @@ class PlanIdSource:
 
     def environment_id(self) -> EnvironmentId:
         return EnvironmentId(f"env-{self._ids.hex(_ENVIRONMENT_ID_DIGITS)}")
+
+
+def _plan_on_demand(
+    snapshot: OnDemandSnapshot, now: datetime, *, ids: PlanIdSource, settings: OnDemandSettings
+) -> Plan:
+    return plan_on_demand(snapshot, now=now, ids=ids, settings=settings)
 
 
 def _plan(snapshot: FleetSnapshot, now: datetime, *, ids: PlanIdSource, settings: ControlPlaneSettings) -> Plan:

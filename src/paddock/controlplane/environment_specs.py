@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from paddock.controlplane.fleet_records import PROVISIONED
 from paddock.model.arns import Place
 from paddock.model.fleet import EnvironmentAssignment
 from paddock.model.function import FunctionConfiguration, TracingMode
 from paddock.wire.agent import EnvironmentSpec
 
+ON_DEMAND_INIT_SECONDS = 10
+"""Default Lambda's init, on top of which it gives the function's own timeout before it tells the caller."""
 MIN_INIT_TIMEOUT_SECONDS = 130
 MAX_INIT_TIMEOUT_SECONDS = 900
 """Init may take as long as the function's own timeout, within these (developer guide, "Execution environment")."""
+
+MANAGED_INSTANCES = "lambda-managed-instances"
+ON_DEMAND = "on-demand"
 
 
 def environment_spec(
@@ -25,6 +31,10 @@ def environment_spec(
 ) -> EnvironmentSpec:
     version = assignment.key.version
     timeout = configuration.timeout_seconds
+    initialization_type = _initialization_type(configuration, provisioned=assignment.provisioned)
+    init_timeout = min(max(timeout, MIN_INIT_TIMEOUT_SECONDS), MAX_INIT_TIMEOUT_SECONDS)
+    if initialization_type == ON_DEMAND:
+        init_timeout = min(ON_DEMAND_INIT_SECONDS + timeout, MAX_INIT_TIMEOUT_SECONDS)
     return EnvironmentSpec(
         environment_id=assignment.environment_id,
         function_name=assignment.key.function_name,
@@ -38,7 +48,7 @@ def environment_spec(
         vcpu=assignment.shape.vcpu,
         max_concurrency=assignment.shape.max_concurrency,
         timeout_seconds=float(timeout),
-        init_timeout_seconds=float(min(max(timeout, MIN_INIT_TIMEOUT_SECONDS), MAX_INIT_TIMEOUT_SECONDS)),
+        init_timeout_seconds=float(init_timeout),
         log_group=configuration.logging.log_group,
         log_stream=f"{now:%Y/%m/%d}/[{version}]{assignment.environment_id.removeprefix('env-').replace('-', '')}",
         application_log_level=configuration.logging.application_log_level,
@@ -48,4 +58,12 @@ def environment_spec(
         credentials=dict(credentials),
         tracing_active=configuration.tracing_mode is TracingMode.ACTIVE,
         draining=assignment.draining,
+        initialization_type=initialization_type,
+        log_format=configuration.logging.log_format.value,
     )
+
+
+def _initialization_type(configuration: FunctionConfiguration, *, provisioned: bool) -> str:
+    if not configuration.on_demand:
+        return MANAGED_INSTANCES
+    return PROVISIONED if provisioned else ON_DEMAND

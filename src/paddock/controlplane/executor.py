@@ -33,7 +33,7 @@ from paddock.model.fleet import (
     VersionOutcome,
 )
 from paddock.model.function import FunctionConfiguration, FunctionVersion
-from paddock.model.ids import FunctionName, FunctionVersionKey, InstanceId, RevisionId
+from paddock.model.ids import DEFAULT_LAMBDA, FunctionName, FunctionVersionKey, InstanceId, RevisionId
 from paddock.model.states import InstancePhase, StateReasonCode
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.launcher import InstanceLauncher, LaunchError, LaunchRequest
@@ -301,7 +301,7 @@ def _store_within_cap(
     tx: Transaction, provider: CapacityProvider, intents: list[InstanceIntent]
 ) -> list[InstanceIntent]:
     """The intents that MaxVCpuCount has room for, stored: the check and the intent are one transaction."""
-    current = tx.capacity_providers.get(provider.name)
+    current = provider if provider.name == DEFAULT_LAMBDA else tx.capacity_providers.get(provider.name)
     if current is None:
         return []
     used = sum(each.instance_type.vcpu for each in tx.instances.select(provider=provider.name))

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from paddock.controlplane.executor import FunctionRoutes
 from paddock.controlplane.inventory import Inventory
 from paddock.controlplane.limits import QUICK_LIST_SECONDS, SLOW_LIST_SECONDS, UNKNOWN_LISTS
+from paddock.controlplane.on_demand.reconciler import OnDemandReconciler
 from paddock.controlplane.reconciler import FleetParts, ProviderReconciler
 from paddock.controlplane.routes import function_route
-from paddock.model.ids import CapacityProviderName, FunctionName, InstanceId
+from paddock.model.ids import DEFAULT_LAMBDA, CapacityProviderName, FunctionName, InstanceId
 from paddock.model.states import InstancePhase
 from paddock.ports.launcher import ObservedInstance
 from paddock.ports.store import InstanceIntent, StoreError, Transaction
@@ -53,7 +54,7 @@ class Fleet:
         routes = {name: function_route(tx, name, self._parts.settings.place) for name in names}
         return (
             {name: route for name, route in routes.items() if route is not None},
-            [provider.name for provider in tx.capacity_providers.select()],
+            [DEFAULT_LAMBDA, *(provider.name for provider in tx.capacity_providers.select())],
             tx.instances.select(),
         )
 
@@ -69,7 +70,14 @@ class Fleet:
                 self._group = None
 
     def inventories(self) -> dict[CapacityProviderName, Inventory]:
-        return {name: reconciler.inventory for name, reconciler in self.reconcilers.items()}
+        """Of the capacity providers; default Lambda's instance is nobody's but ours."""
+        return {name: each.inventory for name, each in self.reconcilers.items() if name != DEFAULT_LAMBDA}
+
+    @property
+    def on_demand(self) -> OnDemandReconciler | None:
+        """None before `run`."""
+        found = self.reconcilers.get(DEFAULT_LAMBDA)
+        return found if isinstance(found, OnDemandReconciler) else None
 
     # FleetNews
 
@@ -101,7 +109,8 @@ class Fleet:
             if name not in self._providers:
                 self._providers.append(name)
             return
-        reconciler = ProviderReconciler(name, self._parts, self, self._left.pop(name, []))
+        kind = OnDemandReconciler if name == DEFAULT_LAMBDA else ProviderReconciler
+        reconciler = kind(name, self._parts, self, self._left.pop(name, []))
         self.reconcilers[name] = reconciler
         self._group.create_task(self._own(reconciler))
         self.look()

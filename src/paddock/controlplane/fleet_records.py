@@ -12,6 +12,9 @@ from paddock.model.states import EnvironmentPhase, InstancePhase, StateReasonCod
 from paddock.ports.store import InstanceIntent
 from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, EnvironmentSpec
 
+PROVISIONED = "provisioned-concurrency"
+"""AWS's word for how an environment came to be, as functions see it."""
+
 
 @dataclass(slots=True)
 class EnvironmentRecord:
@@ -25,6 +28,7 @@ class EnvironmentRecord:
     draining_since: datetime | None = None
     ended_at: datetime | None = None
     failure: EnvironmentFailure | None = None
+    idle_since: datetime | None = None
     peak_in_flight: int = 0
     """The most in flight at once since the last load sample; whoever takes the sample resets it."""
     most_in_flight: int = 0
@@ -83,6 +87,8 @@ class EnvironmentRecord:
             failure=self.failure,
             draining_since=self.draining_since,
             ended_at=self.ended_at,
+            idle_since=self.idle_since,
+            provisioned=self.spec.initialization_type == PROVISIONED,
         )
 
 

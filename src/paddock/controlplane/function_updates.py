@@ -1,6 +1,7 @@
 """UpdateFunctionCode, UpdateFunctionConfiguration and GetFunctionConfiguration.
 
-An update changes `$LATEST` only, at once: nothing runs of it. What runs changes with the next publish.
+An update changes `$LATEST` only, at once. On managed instances nothing runs of it: what runs changes with the next
+publish. Default Lambda invokes it, so there a new revision is under way until the routers send to it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from dataclasses import replace
 
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.configuration import changed_configuration, managed_instances_params
-from paddock.controlplane.functions import require_runtime, tell, view
+from paddock.controlplane.functions import refuse_published_latest, require_runtime, tell, view
+from paddock.controlplane.on_demand.configuration import changed_default_configuration
 from paddock.controlplane.packages import package_of
-from paddock.controlplane.publishing import Publish, check_revision, publish
+from paddock.controlplane.publishing import UNDER_WAY, UPDATING, Publish, check_revision, publish
+from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError, conflict, invalid_parameter
 from paddock.model.function import FunctionConfiguration, FunctionVersion
 from paddock.model.ids import LATEST, FunctionName, RevisionId
-from paddock.model.states import FunctionState
+from paddock.model.states import FunctionState, LastUpdateStatus
 from paddock.ports.store import Transaction
 
 
@@ -34,6 +37,8 @@ async def update_function_code(api: Api, call: Call) -> Answer:
     def changed(before: FunctionVersion) -> FunctionConfiguration:
         wanted = params.get("Architectures", [before.configuration.architecture])[0]
         if wanted != before.configuration.architecture:
+            if before.configuration.on_demand:
+                return replace(before.configuration, code=code, architecture=Architecture(wanted))
             raise invalid_parameter(
                 f"The architecture {wanted} does not match the architecture "
                 f"{before.configuration.architecture.value} of the function's capacity provider."
@@ -46,6 +51,8 @@ async def update_function_code(api: Api, call: Call) -> Answer:
 
     def update(tx: Transaction) -> FunctionVersion:
         latest = _latest(api, tx, name, params.get("RevisionId"))
+        if latest.configuration.on_demand:
+            refuse_published_latest(params)
         latest = _put(api, tx, latest, changed(latest), call)
         if not params.get("Publish"):
             return latest
@@ -66,6 +73,8 @@ async def update_function_configuration(api: Api, call: Call) -> Answer:
 
     def changed(tx: Transaction) -> tuple[FunctionVersion, FunctionConfiguration]:
         latest = _latest(api, tx, name, params.get("RevisionId"))
+        if latest.configuration.on_demand:
+            return latest, changed_default_configuration(latest.configuration, params)
         provider = (
             api.provider(tx, latest.configuration.capacity_provider)
             if managed is None
@@ -98,6 +107,8 @@ def _latest(api: Api, tx: Transaction, name: FunctionName, revision_id: str | No
     if latest.state is FunctionState.DELETING:
         raise _is_being_deleted(api, name)
     check_revision(latest, revision_id)
+    if latest.configuration.on_demand and latest.publish_is_under_way:
+        raise conflict(UNDER_WAY.format(arn=api.place.function_arn(name)))
     return latest
 
 
@@ -117,6 +128,8 @@ def _put(
         revision_id=api.ids.uuid(),
         last_modified=call.now,
     )
+    if configuration.on_demand:
+        updated = replace(updated, last_update_status=LastUpdateStatus.IN_PROGRESS, last_update=UPDATING)
     tx.versions.put(updated)
     return updated
 

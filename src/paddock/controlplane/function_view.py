@@ -11,7 +11,7 @@ import msgspec
 
 from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.arns import Place
-from paddock.model.function import Code, FunctionConfiguration, FunctionVersion, Status
+from paddock.model.function import Code, FunctionConfiguration, FunctionVersion, ManagedInstancesConfig, Status
 from paddock.model.ids import CodeSha256
 from paddock.runtimes.resolution import Resolution
 
@@ -40,11 +40,15 @@ def described(version: FunctionVersion, place: Place, runtime: Resolution | None
         "Architectures": [configuration.architecture.value],
         "EphemeralStorage": {"Size": configuration.ephemeral_storage_mb},
         "LoggingConfig": _logging(configuration),
-        "CapacityProviderConfig": {"LambdaManagedInstancesCapacityProviderConfig": _managed_instances(configuration)},
         "ConfigSha256": config_sha256(configuration),
         **_status("State", version.state_status),
         **_status("LastUpdateStatus", version.last_update),
     }
+    managed = configuration.managed_instances
+    if managed is not None:
+        shown["CapacityProviderConfig"] = {"LambdaManagedInstancesCapacityProviderConfig": _managed_instances(managed)}
+    else:
+        shown["SnapStart"] = {"ApplyOn": "None", "OptimizationStatus": "Off"}
     if configuration.environment_variables:
         shown["Environment"] = {"Variables": dict(configuration.environment_variables)}
     if configuration.kms_key_arn is not None:
@@ -78,8 +82,7 @@ def _logging(configuration: FunctionConfiguration) -> dict[str, str]:
     return shown
 
 
-def _managed_instances(configuration: FunctionConfiguration) -> dict[str, Any]:
-    managed = configuration.managed_instances
+def _managed_instances(managed: ManagedInstancesConfig) -> dict[str, Any]:
     return {
         "CapacityProviderArn": managed.capacity_provider_arn,
         "PerExecutionEnvironmentMaxConcurrency": managed.per_execution_environment_max_concurrency,

@@ -1,4 +1,4 @@
-"""CreateFunction, GetFunction, ListFunctions and DeleteFunction."""
+"""CreateFunction, GetFunction, ListFunctions and DeleteFunction, on managed instances and as default Lambda."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.configuration import managed_instances_params, new_configuration
 from paddock.controlplane.function_view import described
+from paddock.controlplane.on_demand.configuration import new_default_configuration
 from paddock.controlplane.packages import package_of
-from paddock.controlplane.publishing import Publish, publish
+from paddock.controlplane.publishing import CREATING, Publish, publish
 from paddock.controlplane.tags import check_tags, delete_tags, put_tags, tags_of
 from paddock.core.lifecycle import FUNCTION_VERSION, FunctionVersionEvent
 from paddock.model.capacity_provider import CapacityProvider
 from paddock.model.errors import conflict, invalid_parameter
-from paddock.model.function import Function, FunctionConfiguration, FunctionVersion
-from paddock.model.ids import LATEST, CapacityProviderName, FunctionName, FunctionVersionKey, RevisionId
+from paddock.model.function import NOTHING_TO_TELL, Function, FunctionConfiguration, FunctionVersion
+from paddock.model.ids import DEFAULT_LAMBDA, LATEST, CapacityProviderName, FunctionName, FunctionVersionKey, RevisionId
 from paddock.model.states import FunctionState, LastUpdateStatus
 from paddock.ports.store import Transaction
 from paddock.runtimes.errors import RuntimeUnavailable
@@ -35,7 +36,11 @@ async def create_function(api: Api, call: Call) -> Answer:
     check_tags(params.get("Tags", {}))
     provider = await api.store.read(lambda tx: _expected_provider(api, tx, name, params))
     package, code = await package_of(api.code, params["Code"], "CreateFunction")
-    configuration = new_configuration(name, params, provider, code)
+    if provider is None:
+        refuse_published_latest(params)
+        configuration = new_default_configuration(name, params, code)
+    else:
+        configuration = new_configuration(name, params, provider, code)
     await require_runtime(api, configuration.runtime)
 
     def create(tx: Transaction) -> FunctionVersion:
@@ -60,12 +65,15 @@ async def get_function(api: Api, call: Call) -> Answer:
     name, qualifier = api.function(call, qualifier=call.params.get("Qualifier"))
     arn = api.place.function_arn(name)
     version, tags = await api.store.read(lambda tx: (api.version(tx, name, qualifier), tags_of(tx, arn)))
+    function = await api.store.read(lambda tx: tx.functions.get(name))
     answer: dict[str, Any] = {
         "Configuration": await view(api, version, qualified=qualifier is not None),
         "Code": {"RepositoryType": "S3", "Location": api.links.link(version.configuration.code.sha256, call.now)},
     }
     if tags:
         answer["Tags"] = tags
+    if function is not None and function.reserved_concurrency is not None:
+        answer["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved_concurrency}
     return answer
 
 
@@ -85,7 +93,7 @@ async def list_functions(api: Api, call: Call) -> Answer:
 
 
 async def delete_function(api: Api, call: Call) -> Answer:
-    """A function on managed instances is gone when its environments are: 202."""
+    """A function on managed instances is gone when its environments are: 202. A default one is gone at once: 204."""
     name, qualifier = api.function(call, qualifier=call.params.get("Qualifier"))
     if qualifier == LATEST:
         raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
@@ -102,10 +110,11 @@ async def delete_function(api: Api, call: Call) -> Answer:
         _refuse_if_aliased(tx, version)
         return {_marked_deleting(tx, version, api, call.now)}
 
-    for provider in await api.store.write(delete):
+    providers = await api.store.write(delete)
+    for provider in providers:
         api.fleet.provider_changed(provider)
     await api.fleet.function_changed(name)
-    return {"StatusCode": 202}
+    return {"StatusCode": 204 if providers == {DEFAULT_LAMBDA} else 202}
 
 
 def order_of(version: FunctionVersion) -> int:
@@ -136,8 +145,13 @@ async def tell(api: Api, changed: FunctionVersion) -> None:
     await api.fleet.function_changed(changed.function_name)
 
 
-def _expected_provider(api: Api, tx: Transaction, name: FunctionName, params: Any) -> CapacityProvider:
-    """The provider that the parameters name; raises `ApiError` when the function cannot be created."""
+def refuse_published_latest(params: Any) -> None:
+    if params.get("PublishTo") is not None:
+        raise invalid_parameter("PublishTo is only supported for functions configured with capacity provider.")
+
+
+def _expected_provider(api: Api, tx: Transaction, name: FunctionName, params: Any) -> CapacityProvider | None:
+    """The provider that the parameters name, None for default Lambda. Raises `ApiError` when it cannot be created."""
     existing = tx.functions.get(name)
     if existing is not None:
         raise conflict(
@@ -147,20 +161,20 @@ def _expected_provider(api: Api, tx: Transaction, name: FunctionName, params: An
         )
     managed = managed_instances_params(params)
     if managed is None:
-        raise invalid_parameter(
-            "Functions without CapacityProviderConfig (Lambda default) are not supported by this server yet. "
-            "Create a capacity provider and name it in CapacityProviderConfig."
-        )
+        return None
     return api.usable_provider(tx, api.provider_name(managed["CapacityProviderArn"]))
 
 
 def _latest(api: Api, name: FunctionName, configuration: FunctionConfiguration, now: datetime) -> FunctionVersion:
+    """What nothing runs of, or, as default Lambda, what is invoked unless a version is named."""
+    on_demand = configuration.on_demand
     return FunctionVersion(
         key=FunctionVersionKey(name, LATEST),
         configuration=configuration,
         revision=RevisionId(api.ids.hex(16)),
         revision_id=api.ids.uuid(),
-        state=FunctionState.ACTIVE_NON_INVOCABLE,
+        state=FunctionState.PENDING if on_demand else FunctionState.ACTIVE_NON_INVOCABLE,
+        state_status=CREATING if on_demand else NOTHING_TO_TELL,
         last_update_status=LastUpdateStatus.SUCCESSFUL,
         last_modified=now,
     )
@@ -173,7 +187,7 @@ def _delete_whole(api: Api, tx: Transaction, function: Function, now: datetime) 
     tx.aliases.delete_many([(alias.function_name, alias.name) for alias in aliases])
     versions = tx.versions.select(function_name=function.name)
     published = [version for version in versions if not version.is_latest]
-    if not published:
+    if not published or all(version.configuration.on_demand for version in versions):
         tx.versions.delete_many([version.key for version in versions])
         tx.functions.delete(function.name)
         return {version.configuration.capacity_provider for version in versions}
@@ -195,6 +209,9 @@ def _refuse_if_aliased(tx: Transaction, version: FunctionVersion) -> None:
 
 
 def _marked_deleting(tx: Transaction, version: FunctionVersion, api: Api, now: datetime) -> CapacityProviderName:
+    if version.configuration.on_demand:
+        tx.versions.delete(version.key)
+        return DEFAULT_LAMBDA
     if FUNCTION_VERSION.allows(version.state, FunctionVersionEvent.DELETE_REQUESTED):
         state = FUNCTION_VERSION.next(version.state, FunctionVersionEvent.DELETE_REQUESTED)
         assert state is not None
@@ -208,7 +225,7 @@ OPERATIONS = (
         "CreateFunction",
         create_function,
         "partial",
-        "ZIP packages for managed instances; no container images, S3, layers, durable functions or default Lambda yet",
+        "ZIP packages; no container images, S3, layers or durable functions yet",
     ),
     Operation("lambda", "GetFunction", get_function),
     Operation("lambda", "ListFunctions", list_functions),

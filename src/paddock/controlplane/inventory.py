@@ -118,6 +118,10 @@ class Inventory:
         known.most_in_flight = max(known.most_in_flight, known.peak_in_flight)
         changed = known.phase is not phase
         known.phase = phase
+        if phase is not EnvironmentPhase.READY or report.in_flight or report.peak_in_flight:
+            known.idle_since = None
+        elif known.idle_since is None:
+            known.idle_since = now
         if phase is EnvironmentPhase.ENDED:
             known.ended_at = now
             known.failure = failure_of(report.failure) if report.failure is not None else None

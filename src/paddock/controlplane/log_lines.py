@@ -18,9 +18,10 @@ _encode = msgspec.json.Encoder().encode
 _is_json = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def kept_line(record: LogRecord) -> LogLine:
+def kept_line(record: LogRecord, *, plain: bool = False) -> LogLine:
+    """`plain`: as it was written, which is how default Lambda keeps lines."""
     text = record.message.decode(errors="replace")
-    if _is_object(record.message):
+    if plain or _is_object(record.message):
         return LogLine(record.at_ms, text)
     wrapped: dict[str, Any] = {"timestamp": _timestamp(record.at_ms), "level": "INFO", "message": text}
     if record.request_id:

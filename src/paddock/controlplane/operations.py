@@ -17,6 +17,7 @@ from paddock.controlplane import (
 from paddock.controlplane.api import Operation
 from paddock.controlplane.cloudwatch import metric_data, metric_statistics
 from paddock.controlplane.ec2 import instance_tags, instance_types, instances, network, visibility
+from paddock.controlplane.on_demand import provisioned_concurrency, reserved_concurrency
 
 OPERATIONS: tuple[Operation, ...] = (
     *capacity_providers.OPERATIONS,
@@ -25,6 +26,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *versions.OPERATIONS,
     *aliases.OPERATIONS,
     *scaling_config.OPERATIONS,
+    *reserved_concurrency.OPERATIONS,
+    *provisioned_concurrency.OPERATIONS,
     *tags.OPERATIONS,
     *account.OPERATIONS,
     *log_groups.OPERATIONS,

@@ -14,6 +14,7 @@ from paddock.core.lifecycle import FUNCTION_VERSION, FunctionVersionEvent
 from paddock.model.errors import ApiError, conflict, invalid_parameter
 from paddock.model.function import NOTHING_TO_TELL, FunctionConfiguration, FunctionVersion, Status
 from paddock.model.ids import (
+    DEFAULT_LAMBDA,
     LATEST,
     LATEST_PUBLISHED,
     CapacityProviderName,
@@ -55,6 +56,8 @@ def publish(
     if request.description is not None:
         configuration = replace(configuration, description=request.description)
     if request.to_latest:
+        if configuration.on_demand:
+            raise invalid_parameter("PublishTo is only supported for functions configured with capacity provider.")
         return _publish_latest(tx, name, configuration, arn=arn, ids=ids, now=now)
     newest = newest_number(tx, name)
     if newest is not None and same_content(newest.configuration, configuration) and not newest.publish_failed:
@@ -157,6 +160,8 @@ def check_revision(version: FunctionVersion, expected: str | None) -> None:
 
 
 def _check_provider(tx: Transaction, name: CapacityProviderName) -> None:
+    if name == DEFAULT_LAMBDA:
+        return
     published = sum(not version.is_latest for version in tx.versions.select(provider=name))
     if published >= MAX_VERSIONS_PER_PROVIDER:
         raise ApiError(

@@ -28,6 +28,7 @@ from paddock.controlplane.sessions import AgentSessions
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.controlplane.snapshots import StoredFleet, snapshot, stored_fleet
 from paddock.controlplane.system_logs import Operation, SystemLog
+from paddock.core.on_demand import OnDemandSnapshot
 from paddock.model.fleet import FleetSnapshot, Plan
 from paddock.model.ids import CapacityProviderName, InstanceId
 from paddock.model.states import CapacityProviderState, InstancePhase, StateReasonCode
@@ -49,6 +50,7 @@ from paddock.wire.agent import (
 log = logging.getLogger(__name__)
 
 Planner = Callable[[FleetSnapshot, datetime], Plan]
+OnDemandPlanner = Callable[[OnDemandSnapshot, datetime], Plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class FleetParts:
     ids: IdSource
     settings: ControlPlaneSettings
     planner: Planner
+    on_demand_planner: OnDemandPlanner
     connector: AgentConnector
     throttles: ThrottleSource
     routes: RoutePublisher

@@ -9,14 +9,15 @@ from __future__ import annotations
 from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord
 from paddock.core.routing.refusals import refusal_of_state
 from paddock.model.arns import Place
-from paddock.model.function import Alias, FunctionVersion
-from paddock.model.ids import LATEST_PUBLISHED, EnvironmentId, FunctionName, InstanceId
+from paddock.model.function import Alias, Function, FunctionVersion
+from paddock.model.ids import LATEST, LATEST_PUBLISHED, EnvironmentId, FunctionName, InstanceId
 from paddock.model.states import EnvironmentPhase, InstancePhase
 from paddock.ports.invoker import RouteSink
 from paddock.ports.store import Transaction
 from paddock.wire.routes import (
     EnvironmentRoute,
     EnvironmentRouteRemoved,
+    EnvironmentStartFailed,
     FunctionRoute,
     FunctionRouteRemoved,
     InstanceRoute,
@@ -49,6 +50,10 @@ class RoutePublisher:
         self._sink.apply(
             RoutesReplaced(tuple(self._functions.values()), tuple(self._instances.values()), tuple(environments))
         )
+
+    def pass_on(self, news: EnvironmentStartFailed) -> None:
+        """What happened and is no state: not repeated to whoever comes later."""
+        self._sink.apply(news)
 
     def set_function(self, name: FunctionName, route: FunctionRoute | None) -> None:
         if self._functions.get(name) == route:
@@ -94,20 +99,24 @@ class RoutePublisher:
 
 def function_route(tx: Transaction, name: FunctionName, place: Place) -> FunctionRoute | None:
     """None when there is no such function."""
-    if tx.functions.get(name) is None:
+    function = tx.functions.get(name)
+    if function is None:
         return None
     versions = tx.versions.select(function_name=name)
     aliases = tx.aliases.select(function_name=name)
-    return route_of(name, versions, aliases, place)
+    return route_of(function, versions, aliases, place)
 
 
-def route_of(name: FunctionName, versions: list[FunctionVersion], aliases: list[Alias], place: Place) -> FunctionRoute:
+def route_of(function: Function, versions: list[FunctionVersion], aliases: list[Alias], place: Place) -> FunctionRoute:
+    """Unqualified, default Lambda means `$LATEST`, and managed instances what is published of it."""
+    on_demand = any(version.is_latest and version.configuration.on_demand for version in versions)
     return FunctionRoute(
-        function_name=name,
-        arn=place.function_arn(name),
-        default_version=LATEST_PUBLISHED,
+        function_name=function.name,
+        arn=place.function_arn(function.name),
+        default_version=LATEST if on_demand else LATEST_PUBLISHED,
         versions=tuple(_version_route(version) for version in versions),
         aliases={alias.name: _weights(alias) for alias in aliases},
+        reserved_concurrency=function.reserved_concurrency,
     )
 
 
@@ -119,6 +128,7 @@ def _version_route(version: FunctionVersion) -> VersionRoute:
         revision=serving.revision if serving else version.revision,
         timeout_seconds=(serving.configuration if serving else version.configuration).timeout_seconds,
         refusal=refusal,
+        on_demand=version.configuration.on_demand,
     )
 
 

@@ -11,7 +11,7 @@ from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.functions import tell
 from paddock.controlplane.publishing import CREATING
 from paddock.core.lifecycle import FUNCTION_VERSION, FunctionVersionEvent
-from paddock.model.errors import conflict, invalid_parameter
+from paddock.model.errors import access_denied, conflict, invalid_parameter
 from paddock.model.fleet import ScalingBounds
 from paddock.model.function import NOTHING_TO_TELL, FunctionVersion
 from paddock.model.states import FunctionState, LastUpdateStatus
@@ -26,6 +26,8 @@ async def put_function_scaling_config(api: Api, call: Call) -> Answer:
 
     def put(tx: Transaction) -> FunctionVersion:
         version = api.version(tx, name, qualifier)
+        if version.configuration.on_demand:
+            raise access_denied("The function provided by the arn does not contain a capacity provider configuration")
         if version.state not in _SETTLED or version.publish_is_under_way:
             raise conflict(
                 "The operation cannot be performed at this time. "

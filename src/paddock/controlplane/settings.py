@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from paddock.core.on_demand import OnDemandSettings
 from paddock.core.planning import DEFAULT_SETTINGS, PlanningSettings
 from paddock.model.arns import Place
+from paddock.model.capacity_provider import Architecture
 from paddock.model.instance_types import InstanceType
 from paddock.model.network import Network
 
@@ -35,3 +37,13 @@ class ControlPlaneSettings:
     """Before the first retry of a failed asynchronous invoke; the second waits twice as long."""
     async_concurrency: int = 256
     """Asynchronous invocations in progress at once; more than that wait in the store."""
+    on_demand: OnDemandSettings = field(default_factory=OnDemandSettings)
+    account_concurrency: int = 1000
+    """Invocations of default Lambda at once, of all functions together; AWS's default."""
+    machine_memory_gib: float = 8.0
+
+    @property
+    def on_demand_instance_type(self) -> InstanceType:
+        """Default Lambda's share of this machine: all of it, as a weight like any instance's."""
+        architecture = self.offered_types[0].architecture if self.offered_types else Architecture.X86_64
+        return InstanceType("default-lambda", max(1, round(self.machine_cores)), self.machine_memory_gib, architecture)

@@ -115,6 +115,10 @@ class Environment:
     draining_since: datetime | None = None
     ended_at: datetime | None = None
     """When its end was reported; spaces out the restarts of one that keeps failing."""
+    idle_since: datetime | None = None
+    """Since when no invocation was seen in it; None while one is, and before it was ready."""
+    provisioned: bool = False
+    """Default Lambda: kept ready whether or not anybody invokes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +196,7 @@ class EnvironmentAssignment:
     revision: RevisionId
     shape: EnvironmentShape
     draining: bool = False
+    provisioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

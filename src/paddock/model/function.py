@@ -13,6 +13,7 @@ from enum import StrEnum
 from paddock.model.capacity_provider import Architecture
 from paddock.model.fleet import EnvironmentShape, ScalingBounds
 from paddock.model.ids import (
+    DEFAULT_LAMBDA,
     LATEST,
     CapacityProviderName,
     CodeSha256,
@@ -28,6 +29,9 @@ DEFAULT_EPHEMERAL_STORAGE_MB = 512
 DEFAULT_MEMORY_GIB_PER_VCPU = 2.0
 MIN_MANAGED_MEMORY_MB = 2048
 """Smallest execution environment on managed instances: 2 GB and 1 vCPU (developer guide, "Scaling")."""
+DEFAULT_LAMBDA_MEMORY_MB = 128
+MEMORY_MB_PER_DEFAULT_VCPU = 1769
+"""Default Lambda has no vCPU setting: this much memory comes with one vCPU (developer guide, "Memory")."""
 
 
 class TracingMode(StrEnum):
@@ -68,13 +72,16 @@ class ManagedInstancesConfig:
 
 @dataclass(frozen=True, slots=True)
 class FunctionConfiguration:
-    """Code and settings of one version. `environment_variables` are sorted by name and never shown in a log."""
+    """Code and settings of one version. `environment_variables` are sorted by name and never shown in a log.
+
+    `managed_instances` is None for default Lambda.
+    """
 
     runtime: str
     handler: str
     role: str
     code: Code
-    managed_instances: ManagedInstancesConfig
+    managed_instances: ManagedInstancesConfig | None
     logging: LoggingConfig
     memory_mb: int
     description: str = ""
@@ -87,11 +94,17 @@ class FunctionConfiguration:
     dead_letter_target_arn: str | None = None
 
     @property
+    def on_demand(self) -> bool:
+        return self.managed_instances is None
+
+    @property
     def capacity_provider(self) -> CapacityProviderName:
-        return self.managed_instances.capacity_provider
+        return DEFAULT_LAMBDA if self.managed_instances is None else self.managed_instances.capacity_provider
 
     @property
     def shape(self) -> EnvironmentShape:
+        if self.managed_instances is None:
+            return EnvironmentShape(self.memory_mb, self.memory_mb / MEMORY_MB_PER_DEFAULT_VCPU, max_concurrency=1)
         return EnvironmentShape(
             memory_mb=self.memory_mb,
             vcpu=vcpu_of(self.memory_mb, self.managed_instances.execution_environment_memory_gib_per_vcpu),
@@ -123,6 +136,14 @@ NOTHING_TO_TELL = Status()
 
 
 @dataclass(frozen=True, slots=True)
+class ProvisionedConcurrency:
+    """Environments of default Lambda that are kept ready before anybody asks for them."""
+
+    environments: int
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionVersion:
     """One version. `revision_id` changes with every change of it, `revision` with a publish or an update of `$LATEST`.
 
@@ -143,6 +164,7 @@ class FunctionVersion:
     serving: ServedRevision | None = None
     requested_scaling: ScalingBounds | None = None
     applied_scaling: ScalingBounds | None = None
+    provisioned: ProvisionedConcurrency | None = None
 
     @property
     def function_name(self) -> FunctionName:
@@ -177,6 +199,8 @@ class Function:
     created_at: datetime
     next_version: int = 1
     deleting: bool = False
+    reserved_concurrency: int | None = None
+    """Of default Lambda: this many invocations at once and no more, taken from what others may use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +213,7 @@ class Alias:
     revision_id: str
     description: str = ""
     additional_weights: tuple[tuple[VersionName, float], ...] = ()
+    provisioned: ProvisionedConcurrency | None = None
 
 
 def default_log_group(name: FunctionName) -> str:

@@ -24,6 +24,9 @@ InvocationId = NewType("InvocationId", str)
 CodeSha256 = NewType("CodeSha256", str)
 """SHA-256 of a deployment package in base64, as AWS shows it."""
 
+DEFAULT_LAMBDA = CapacityProviderName("$default")
+"""What functions without a capacity provider run on: our own pool, under a name that no customer can give."""
+
 LATEST = VersionName("$LATEST")
 LATEST_PUBLISHED = VersionName("$LATEST.PUBLISHED")
 

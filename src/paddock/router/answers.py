@@ -17,6 +17,7 @@ THROTTLED_STATUS = 429
 THROTTLED_CODE = "TooManyRequestsException"
 RETRY_AFTER_SECONDS = 1
 """New capacity takes longer, a slot comes back sooner: the least that the header can say."""
+CONCURRENCY_REASON = "ConcurrentInvocationLimitExceeded"
 THROTTLED_BODY = b'{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}'
 
 RATE_EXCEEDED = ApiError(
@@ -35,12 +36,15 @@ def error_document(error_type: str, text: str) -> bytes:
     return msgspec.json.encode({"errorType": error_type, "errorMessage": text})
 
 
-def send_throttle(responder: Responder, request_id: str) -> None:
+def send_throttle(responder: Responder, request_id: str, reason: str = CONCURRENCY_REASON) -> None:
     """Written out beforehand: under overload this is the answer to most requests."""
+    body = THROTTLED_BODY
+    if reason != CONCURRENCY_REASON:
+        body = msgspec.json.encode({"Reason": reason, "Type": "User", "message": "Rate Exceeded."})
     headers = (
         ("Content-Type", "application/json"),
         (REQUEST_ID_HEADER, request_id),
         ("x-amzn-ErrorType", THROTTLED_CODE),
         ("Retry-After", str(RETRY_AFTER_SECONDS)),
     )
-    responder.send(THROTTLED_STATUS, headers, THROTTLED_BODY)
+    responder.send(THROTTLED_STATUS, headers, body)

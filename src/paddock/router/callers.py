@@ -15,7 +15,7 @@ from paddock.awsapi.messages import Responder, ResponseStream
 from paddock.core.routing.pool import Throttle
 from paddock.model.errors import ApiError
 from paddock.ports.invoker import InvokeResult
-from paddock.router.answers import AGENT_LOST, THROTTLED_CODE, THROTTLED_STATUS, error_document, send_throttle
+from paddock.router.answers import THROTTLED_CODE, THROTTLED_STATUS, error_document, send_throttle
 from paddock.router.calls import Call
 from paddock.router.limits import SYNCHRONOUS_PAYLOAD_BYTES
 from paddock.wire.agent import ResultHeader
@@ -78,13 +78,15 @@ class HttpCall(WholeCall):
         headers = _headers(self, "application/json")
         if error_type:
             headers.append(("X-Amz-Function-Error", UNHANDLED))
+        if result.log_tail:
+            headers.append(("X-Amz-Log-Result", result.log_tail))
         self.responder.send(200, headers, body)
 
     def throttled(self, throttle: Throttle) -> None:
-        send_throttle(self.responder, self.invocation_id)
+        send_throttle(self.responder, self.invocation_id, throttle.reason)
 
-    def lost(self) -> None:
-        self.fail(self.responder, self.invocation_id, AGENT_LOST)
+    def failed(self, error: ApiError) -> None:
+        self.fail(self.responder, self.invocation_id, error)
 
 
 class StreamCall(Call):
@@ -107,17 +109,17 @@ class StreamCall(Call):
         if result.outcome == "ok":
             if body:
                 stream.write(payload_chunk(body))
-            stream.write(invoke_complete())
+            stream.write(invoke_complete(log_result=result.log_tail))
         else:
-            stream.write(invoke_complete(UNHANDLED, body.decode(errors="replace")))
+            stream.write(invoke_complete(UNHANDLED, body.decode(errors="replace"), result.log_tail))
         stream.end()
 
     def throttled(self, throttle: Throttle) -> None:
-        send_throttle(self.responder, self.invocation_id)
+        send_throttle(self.responder, self.invocation_id, throttle.reason)
 
-    def lost(self) -> None:
+    def failed(self, error: ApiError) -> None:
         if self.stream is None:
-            self.fail(self.responder, self.invocation_id, AGENT_LOST)
+            self.fail(self.responder, self.invocation_id, error)
         else:
             self.stream.abort()
 
@@ -151,8 +153,8 @@ class InnerCall(WholeCall):
         version = self.destination.key.version
         self._settle(InvokeResult(THROTTLED_STATUS, b"", version, error_code=THROTTLED_CODE))
 
-    def lost(self) -> None:
-        self._settle(InvokeResult(500, b"", self.destination.key.version, error_code=AGENT_LOST.code))
+    def failed(self, error: ApiError) -> None:
+        self._settle(InvokeResult(500, b"", self.destination.key.version, error_code=error.code))
 
     def _settle(self, result: InvokeResult) -> None:
         if not self.done.done():

@@ -11,7 +11,9 @@ from typing import Protocol
 
 from paddock.core.routing.pool import RoutedEnvironment, Throttle
 from paddock.core.routing.table import Destination
+from paddock.model.errors import ApiError
 from paddock.model.ids import InvocationId
+from paddock.router.answers import AGENT_LOST
 from paddock.wire.agent import InvokeHeader, ResultHeader
 
 
@@ -43,6 +45,7 @@ class Call(ABC):
         "refused",
         "result",
         "streaming",
+        "tail",
         "trace_header",
     )
 
@@ -62,6 +65,7 @@ class Call(ABC):
         self.client_context = client_context
         self.trace_header = trace_header
         self.streaming = False
+        self.tail = False
         self.environment: RoutedEnvironment | None = None
         self.channel: Channel | None = None
         self.number = 0
@@ -78,6 +82,7 @@ class Call(ABC):
             self.trace_header,
             self.client_context,
             streaming=self.streaming,
+            tail=self.tail,
         )
 
     def abandon(self) -> None:
@@ -93,9 +98,13 @@ class Call(ABC):
     def throttled(self, throttle: Throttle) -> None:
         """Nothing was started."""
 
-    @abstractmethod
     def lost(self) -> None:
         """The agent's connection is gone. Whether the function ran is not known."""
+        self.failed(AGENT_LOST)
+
+    @abstractmethod
+    def failed(self, error: ApiError) -> None:
+        """The platform could not do it."""
 
     @abstractmethod
     def stream_started(self, content_type: str) -> None: ...

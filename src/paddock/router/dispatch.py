@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from paddock.core.on_demand import Concurrency
 from paddock.core.routing.pool import RoutedEnvironment, ThrottleCause
 from paddock.core.routing.table import Destination, RoutingTable
 from paddock.model.ids import EnvironmentId, InstanceId
+from paddock.ports.demand import EnvironmentDemand
 from paddock.router.calls import Call
 from paddock.router.link import AgentLink
+from paddock.router.on_demand import OnDemandCalls
 from paddock.wire.agent import AgentHello, EnvironmentReport, ResultHeader, SlotReleased
 
 log = logging.getLogger(__name__)
@@ -34,8 +37,9 @@ REFUSAL_CAUSES = {
 class Dispatcher:
     """The only one that takes and releases slots. Holds the links of the instances that can be reached."""
 
-    def __init__(self, table: RoutingTable) -> None:
+    def __init__(self, table: RoutingTable, limits: Concurrency, demand: EnvironmentDemand) -> None:
         self._table = table
+        self.on_demand = OnDemandCalls(table, limits, demand, self._send)
         self._links: dict[InstanceId, AgentLink] = {}
         self._held: dict[tuple[str, str], tuple[Destination, RoutedEnvironment]] = {}
 
@@ -50,12 +54,19 @@ class Dispatcher:
         return len(self._held)
 
     def start(self, call: Call) -> None:
+        if call.destination.on_demand:
+            self.on_demand.start(call)
+            return
         environment = call.destination.pool.take()
         if environment is None:
             self._last_resort(call, ThrottleCause.CONCURRENCY)
         else:
             call.environment = environment
             self._links[environment.instance_id].send(call, environment)
+
+    def _send(self, call: Call, environment: RoutedEnvironment) -> None:
+        call.environment = environment
+        self._links[environment.instance_id].send(call, environment)
 
     # --- what links tell ---
 
@@ -67,6 +78,7 @@ class Dispatcher:
         if before is not None and before is not link:
             self._forget_held(instance_id)
             before.close()
+        self.on_demand.serve()
 
     def finished(self, link: AgentLink, call: Call, result: ResultHeader, body: bytes) -> None:
         environment = call.environment
@@ -78,7 +90,7 @@ class Dispatcher:
         if result.slot_held:
             self._held[environment.environment_id, call.invocation_id] = (destination, environment)
         else:
-            destination.pool.release(environment)
+            self._release(destination, environment)
         counters = destination.counters
         counters.answered(result.duration_us)
         if result.outcome != "ok":
@@ -91,8 +103,7 @@ class Dispatcher:
     def slot_released(self, released: SlotReleased) -> None:
         held = self._held.pop((released.environment_id, released.invocation_id), None)
         if held is not None:
-            destination, environment = held
-            destination.pool.release(environment)
+            self._release(*held)
 
     def environment_changed(self, report: EnvironmentReport) -> None:
         self._table.set_slots(EnvironmentId(report.environment_id), report.slots)
@@ -105,13 +116,18 @@ class Dispatcher:
             self._forget_held(instance_id)
         for call in calls:
             assert call.environment is not None
-            call.destination.pool.release(call.environment)
+            self._release(call.destination, call.environment)
             try:
                 call.lost()
             except Exception:
                 log.exception("telling a caller that an agent is gone failed")
 
     # --- inside ---
+
+    def _release(self, destination: Destination, environment: RoutedEnvironment) -> None:
+        destination.pool.release(environment)
+        if destination.on_demand:
+            self.on_demand.released(destination.key.function_name)
 
     def _try_another(self, call: Call, environment: RoutedEnvironment, error_type: str) -> None:
         pool = call.destination.pool
@@ -131,7 +147,11 @@ class Dispatcher:
         environment = None
         if len(call.refused) < REFUSALS_PER_CALL:
             environment = call.destination.pool.take_resting(call.refused)
-        if environment is None:
+        if environment is None and call.destination.on_demand and len(call.refused) < REFUSALS_PER_CALL:
+            self.on_demand.wait(call)
+        elif environment is None:
+            if call.destination.on_demand:
+                self.on_demand.released(call.destination.key.function_name)
             self._throttle(call, cause)
         else:
             call.environment = environment
@@ -146,4 +166,4 @@ class Dispatcher:
         for key, (destination, environment) in list(self._held.items()):
             if environment.instance_id == instance_id:
                 del self._held[key]
-                destination.pool.release(environment)
+                self._release(destination, environment)

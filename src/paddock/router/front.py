@@ -73,6 +73,7 @@ class InvokeFront:
             return
         call.responder = responder
         call.fail = self._fail
+        call.tail = request.headers.get(b"x-amz-log-type") == b"Tail"
         responder.on_disconnect(call.abandon)
         self._dispatcher.start(call)
 
@@ -93,6 +94,7 @@ class InvokeFront:
         call.responder = responder
         call.fail = self._fail
         call.streaming = True
+        call.tail = request.headers.get(b"x-amz-log-type") == b"Tail"
         call.stream = None
         responder.on_disconnect(call.abandon)
         self._dispatcher.start(call)

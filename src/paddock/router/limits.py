@@ -14,6 +14,9 @@ ASYNCHRONOUS_PAYLOAD_BYTES = 1024 * 1024
 CLIENT_CONTEXT_CHARACTERS = 3583
 """AWS's, of the base64 text."""
 
+DEFAULT_ACCOUNT_CONCURRENCY = 1000
+"""AWS's, of default Lambda's invocations at once."""
+
 PENDING_EVENTS = 1024
 """Asynchronous invocations on their way to the disk. A store that is behind by more must not fill our memory."""
 

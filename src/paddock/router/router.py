@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+from paddock.core.on_demand import Concurrency
 from paddock.core.routing.names import named
 from paddock.core.routing.table import RoutingTable
 from paddock.model.arns import Place
@@ -21,6 +22,7 @@ from paddock.model.ids import (
     InstanceId,
 )
 from paddock.ports.clock import Clock, IdSource
+from paddock.ports.demand import EnvironmentDemand, NoDemand
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest, InvokeResult
 from paddock.router.answers import NOT_STORED, RATE_EXCEEDED, ErrorReply
 from paddock.router.callers import InnerCall
@@ -28,13 +30,14 @@ from paddock.router.connections import Connections
 from paddock.router.content import checked_payload
 from paddock.router.dispatch import Dispatcher
 from paddock.router.front import InvokeFront, dice_of
-from paddock.router.limits import PENDING_EVENTS
+from paddock.router.limits import DEFAULT_ACCOUNT_CONCURRENCY, PENDING_EVENTS
 from paddock.router.routes import function_rules, placement
 from paddock.router.statistics import VersionStatistics
 from paddock.router.traces import TraceHeaders
 from paddock.wire.routes import (
     EnvironmentRoute,
     EnvironmentRouteRemoved,
+    EnvironmentStartFailed,
     FunctionRoute,
     FunctionRouteRemoved,
     InstanceRoute,
@@ -60,6 +63,8 @@ class Router:
         queue: AsyncInvokeQueue,
         error_reply: ErrorReply,
         server_id: str,
+        demand: EnvironmentDemand | None = None,
+        limits: Concurrency | None = None,
     ) -> None:
         self.server_id = server_id
         self._place = place
@@ -67,7 +72,8 @@ class Router:
         self._queue = queue
         self._error_reply = error_reply
         self._table = RoutingTable(place)
-        self._dispatcher = Dispatcher(self._table)
+        self._limits = limits or Concurrency(DEFAULT_ACCOUNT_CONCURRENCY)
+        self._dispatcher = Dispatcher(self._table, self._limits, demand or NoDemand())
         self._connections = Connections(self._dispatcher, server_id)
         self._traces = TraceHeaders(clock, ids)
         self._dice = dice_of(ids)
@@ -100,8 +106,12 @@ class Router:
                 self._replace(update)
             case FunctionRoute():
                 self._table.set_function(function_rules(update))
+                self._limits.reserve(FunctionName(update.function_name), update.reserved_concurrency)
+                self._dispatcher.on_demand.serve()
             case FunctionRouteRemoved():
                 self._table.remove_function(FunctionName(update.function_name))
+                self._limits.reserve(FunctionName(update.function_name), None)
+                self._dispatcher.on_demand.serve()
             case InstanceRoute():
                 self._connections.add(update)
             case InstanceRouteRemoved():
@@ -109,8 +119,11 @@ class Router:
             case EnvironmentRoute():
                 zone = self._connections.zone(InstanceId(update.instance_id))
                 self._table.place(placement(update, AvailabilityZone(zone)))
+                self._dispatcher.on_demand.serve()
             case EnvironmentRouteRemoved():
                 self._table.remove(EnvironmentId(update.environment_id))
+            case EnvironmentStartFailed():
+                self._dispatcher.on_demand.start_failed(update)
             case _:
                 log.error("an update of the routes is of no known kind: %s", type(update).__name__)
 
@@ -165,6 +178,8 @@ class Router:
         for instance in routes.instances:
             self._connections.add(instance)
         self._connections.keep_only({InstanceId(instance.instance_id) for instance in routes.instances})
+        for function in routes.functions:
+            self._limits.reserve(FunctionName(function.function_name), function.reserved_concurrency)
         self._table.replace(
             (function_rules(function) for function in routes.functions),
             (

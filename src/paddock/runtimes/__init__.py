@@ -5,6 +5,7 @@ Must not know who starts a runtime, nor in what isolation. `RuntimeStore` is the
 
 from paddock.runtimes.bootstrap import RuntimeCommand as RuntimeCommand
 from paddock.runtimes.environment import AWS_LAYOUT as AWS_LAYOUT
+from paddock.runtimes.environment import MANAGED_INSTANCES as MANAGED_INSTANCES
 from paddock.runtimes.environment import EnvironmentFacts as EnvironmentFacts
 from paddock.runtimes.environment import Layout as Layout
 from paddock.runtimes.environment import PackageType as PackageType

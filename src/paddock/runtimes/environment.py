@@ -83,6 +83,8 @@ class EnvironmentFacts:
     log_group: str
     log_stream: str
     max_concurrency: int | None
+    initialization_type: str | None = None
+    """None: what follows from `max_concurrency`."""
     package_type: PackageType = PackageType.ZIP
     log_format: str = "JSON"
     log_level: str | None = None
@@ -116,9 +118,10 @@ def managed_environment(facts: EnvironmentFacts, layout: Layout, process: Proces
 
 
 def _common(facts: EnvironmentFacts) -> dict[str, str]:
+    initialization_type = ON_DEMAND if facts.max_concurrency is None else MANAGED_INSTANCES
     variables = {
         "AWS_LAMBDA_RUNTIME_API": facts.runtime_api,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": ON_DEMAND if facts.max_concurrency is None else MANAGED_INSTANCES,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": facts.initialization_type or initialization_type,
         "AWS_REGION": facts.region,
         "AWS_DEFAULT_REGION": facts.region,
         "AWS_LAMBDA_FUNCTION_NAME": facts.function_name,

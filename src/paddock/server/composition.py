@@ -23,12 +23,14 @@ from paddock.awsapi.sigv4 import Credential
 from paddock.controlplane.control_plane import ControlPlane, ControlPlanePorts
 from paddock.controlplane.runtime_lookup import ThreadedRuntimes
 from paddock.controlplane.settings import ControlPlaneSettings
+from paddock.core.on_demand import Concurrency, OnDemandSettings
 from paddock.launchers.local import LocalLauncher
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError
-from paddock.model.ids import AccountId, Region
+from paddock.model.ids import AccountId, FunctionVersionKey, Region
 from paddock.ports.clock import Clock, IdSource
+from paddock.ports.demand import EnvironmentDemand
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest
 from paddock.router.feed import RouteFeed
 from paddock.router.metrics import CONTENT_TYPE, exposition
@@ -45,6 +47,8 @@ from paddock.stores.metric_files import DiskMetricStore
 from paddock.stores.sql import SqlStore
 
 ARCHITECTURES = {"x86_64": Architecture.X86_64, "aarch64": Architecture.ARM64, "arm64": Architecture.ARM64}
+ENVIRONMENTS_PER_CORE = 32
+"""Of default Lambda: one of an interpreted language holds 15 to 60 MB, and a core has some GB beside it."""
 _SERVER_ID_DIGITS = 12
 
 
@@ -55,6 +59,7 @@ class Late:
     url: str = ""
     pipeline: Pipeline | None = None
     queue: AsyncInvokeQueue | None = None
+    demand: EnvironmentDemand | None = None
 
     def endpoint(self) -> str:
         return self.url
@@ -62,6 +67,10 @@ class Late:
     def error_reply(self, error: ApiError, request_id: str) -> Reply:
         assert self.pipeline is not None
         return self.pipeline.invoke_error(error, request_id)
+
+    def want(self, key: FunctionVersionKey, waiting: int) -> None:
+        if self.demand is not None:
+            self.demand.want(key, waiting)
 
     async def put(self, request: InvokeRequest) -> None:
         assert self.queue is not None
@@ -87,7 +96,16 @@ async def composed(
     place = Place(Region(settings.region), AccountId(settings.account_id))
     late = Late()
     server_id = ids.hex(_SERVER_ID_DIGITS)
-    router = Router(place, clock=clock, ids=ids, queue=late, error_reply=late.error_reply, server_id=server_id)
+    router = Router(
+        place,
+        clock=clock,
+        ids=ids,
+        queue=late,
+        error_reply=late.error_reply,
+        server_id=server_id,
+        demand=late,
+        limits=Concurrency(settings.account_concurrency, _on_demand_settings(settings).most_environments),
+    )
     feed = RouteFeed(router)
     async with AsyncExitStack() as stack:
         ports = await _ports(settings, router, feed, clock, ids, stack)
@@ -97,6 +115,7 @@ async def composed(
         control_plane = ControlPlane(_control_plane_settings(settings, place, keys, late, server_id), ports)
         async with control_plane:
             late.queue = control_plane.async_queue
+            late.demand = control_plane
             yield _fronted(settings, keys, clock, ids, feed, control_plane, late)
         await _end_instances(settings, control_plane, say)
 
@@ -153,7 +172,20 @@ def _control_plane_settings(
             "AWS_ACCESS_KEY_ID": keys.access_key_id,
             "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         },
+        on_demand=_on_demand_settings(settings),
+        account_concurrency=settings.account_concurrency,
+        machine_memory_gib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3,
         async_retry_delay=timedelta(seconds=settings.async_retry_seconds),
+    )
+
+
+def _on_demand_settings(settings: Settings) -> OnDemandSettings:
+    most = settings.default_lambda_environments
+    if most is None:
+        most = ENVIRONMENTS_PER_CORE * len(os.sched_getaffinity(0))
+    return OnDemandSettings(
+        idle=timedelta(seconds=settings.default_lambda_idle_seconds),
+        most_environments=most,
     )
 
 

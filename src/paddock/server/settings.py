@@ -83,6 +83,23 @@ class Settings:
             "pays where cores are left over"
         },
     )
+    account_concurrency: int = field(
+        default=1000,
+        metadata={
+            "help": "invocations of functions without a capacity provider that may run at once; what this machine has "
+            "room for is a limit too"
+        },
+    )
+    default_lambda_environments: int | None = field(
+        default=None,
+        metadata={
+            "help": "execution environments of functions without a capacity provider at once; default: 32 per core"
+        },
+    )
+    default_lambda_idle_seconds: float = field(
+        default=420.0,
+        metadata={"help": "such an environment ends when nobody has invoked it for so long"},
+    )
     keep_instances: bool = field(
         default=False, metadata={"help": "leave instances running when the server ends on Ctrl-C or SIGTERM"}
     )
@@ -167,5 +184,9 @@ def _check(settings: Settings) -> None:
         raise SettingsError("cores_per_vcpu must be above 0 and at most 1")
     if not 1 <= settings.routers <= MAX_ROUTERS:
         raise SettingsError(f"routers must be 1 to {MAX_ROUTERS}, not {settings.routers}")
+    for name in ("account_concurrency", "default_lambda_environments", "default_lambda_idle_seconds"):
+        value = getattr(settings, name)
+        if value is not None and value <= 0:
+            raise SettingsError(f"{name} must be above 0")
     if settings.instance_lifetime_hours <= 0:
         raise SettingsError("instance_lifetime_hours must be above 0")

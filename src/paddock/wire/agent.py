@@ -60,6 +60,8 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     credentials: dict[str, str] = {}
     tracing_active: bool = False
     draining: bool = False
+    initialization_type: str = "lambda-managed-instances"
+    log_format: str = "JSON"
 
 
 class AgentConfiguration(msgspec.Struct, frozen=True):
@@ -183,12 +185,13 @@ class LogRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LogBatch(Message, frozen=True):
-    """Lines of one stream. Kept by the agent, within bounds, until acknowledged."""
+    """Lines of one stream. Kept by the agent, within bounds, until acknowledged. `plain` ones are kept as they are."""
 
     sequence: int
     log_group: str
     log_stream: str
     records: tuple[LogRecord, ...]
+    plain: bool = False
 
 
 ServerMessage = ServerHello | Configure | CodeChunk | AcknowledgeLogs | Shutdown
@@ -216,6 +219,7 @@ class InvokeHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cognito_identity: str = ""
     content_type: str = "application/json"
     streaming: bool = False
+    tail: bool = False
 
 
 class ResultHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -225,6 +229,7 @@ class ResultHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
     slot, not ready,
     draining or unknown environment: nothing was started, another environment may take it; `error_type` says which).
     `slot_held`: the handler still runs although the call is over; `SLOT_RELEASED` follows.
+    `log_tail`: the end of the invocation's log in base64, where it was asked for.
     """
 
     outcome: Literal["ok", "function_error", "refused"]
@@ -232,6 +237,7 @@ class ResultHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
     content_type: str = ""
     duration_us: int = 0
     slot_held: bool = False
+    log_tail: str = ""
 
 
 class StreamHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):

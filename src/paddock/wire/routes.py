@@ -32,6 +32,7 @@ class FunctionRoute(RouteMessage, frozen=True):
     """Everything an invoke of one function needs. `default_version` is what an unqualified name means.
 
     `aliases`: name -> ((version, weight), ...), weights summing to 1. `account_id` and `arn` as AWS shows them.
+    `reserved_concurrency` bounds invocations of default Lambda; None means what the account has unreserved.
     """
 
     function_name: str
@@ -39,6 +40,7 @@ class FunctionRoute(RouteMessage, frozen=True):
     default_version: str
     versions: tuple[VersionRoute, ...]
     aliases: dict[str, tuple[tuple[str, float], ...]] = {}
+    reserved_concurrency: int | None = None
 
 
 class FunctionRouteRemoved(RouteMessage, frozen=True):
@@ -74,6 +76,15 @@ class EnvironmentRouteRemoved(RouteMessage, frozen=True):
     environment_id: str
 
 
+class EnvironmentStartFailed(RouteMessage, frozen=True):
+    """An environment that was started for an invocation of default Lambda did not become ready: that one is told so."""
+
+    function_name: str
+    version: str
+    error_type: str
+    text: str
+
+
 class RoutesReplaced(RouteMessage, frozen=True):
     """Forget all; this is the whole truth."""
 
@@ -89,5 +100,6 @@ RouteUpdate = (
     | InstanceRouteRemoved
     | EnvironmentRoute
     | EnvironmentRouteRemoved
+    | EnvironmentStartFailed
     | RoutesReplaced
 )

@@ -60,10 +60,15 @@ _TIMED_OUT, _OVER = InvocationPhase.TIMED_OUT, InvocationPhase.OVER
 
 
 class EnvironmentMachine(Generic[CallerT, ConnectionT]):
-    """`nonce_prefix` makes this environment's delivery nonces unlike any other's."""
+    """`nonce_prefix` makes this environment's delivery nonces unlike any other's. `ends_on_timeout`: as default Lambda
+    does, whose handlers have nobody beside them that a timeout could harm.
+    """
 
-    def __init__(self, *, max_concurrency: int, workers: RuntimeWorkers, nonce_prefix: str) -> None:
+    def __init__(
+        self, *, max_concurrency: int, workers: RuntimeWorkers, nonce_prefix: str, ends_on_timeout: bool = False
+    ) -> None:
         assert max_concurrency >= 1
+        self._ends_on_timeout = ends_on_timeout
         self.phase = _STARTING
         self.failure: Failure | None = None
         self.peak_in_flight = 0
@@ -315,7 +320,10 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
                 invocation.wake_at = now + LEAKED_SLOT_SECONDS
                 leaking = True
             else:
-                effects.append(self._time_out(invocation, now))
+                timed_out = self._time_out(invocation, now)
+                effects.append(timed_out)
+                if self._ends_on_timeout:
+                    return (*effects, *self.fail(errors.TIMED_OUT, timed_out.message))
         effects.extend(self._drained())
         if leaking and self.phase is _READY and self._leaked() >= self._slots.count:
             text = "Every slot is held by a handler that outlived its timeout."

@@ -39,6 +39,8 @@ class Throttle:
     unreachable: int
     draining: int
     refused: int
+    reason: str = "ConcurrentInvocationLimitExceeded"
+    """What AWS's error names; another one where a function's own limit throttles it."""
 
     @property
     def reasons(self) -> tuple[str, ...]:

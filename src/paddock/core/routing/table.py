@@ -101,6 +101,11 @@ class Target:
         return self._destinations[0]
 
 
+def _unthrown() -> float:
+    """A version's own name has no weights."""
+    return 0.0
+
+
 class RoutingTable:
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -120,6 +125,12 @@ class RoutingTable:
             if target is not None:
                 return target
         raise not_found(f"Function not found: {self._place.function_arn(name, qualifier)}")
+
+    def destination(self, key: FunctionVersionKey) -> Destination | None:
+        """What the version's own name means now; None when it is gone."""
+        targets = self._targets.get(key.function_name)
+        target = None if targets is None else targets.get(key.version)
+        return None if target is None else target.choose(_unthrown)
 
     def environment(self, environment_id: EnvironmentId) -> RoutedEnvironment | None:
         found = self._environments.get(environment_id)

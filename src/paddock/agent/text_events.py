@@ -1,0 +1,149 @@
+"""The platform's log lines of one environment of default Lambda: START, END and REPORT, as text or as JSON.
+
+One invocation at a time, so a line belongs to the invocation that runs. Billed duration is what AWS bills since August
+2025: the init that somebody waited for, and the invocation, in whole milliseconds together. Sources: Lambda developer
+guide, "Viewing CloudWatch logs for Lambda functions"; AWS's announcement of billing for the INIT phase.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+
+from paddock.agent.platform_events import AddLine, level_number
+from paddock.agent.timebase import Timebase
+from paddock.wire.agent import EnvironmentSpec
+
+_BYTES_PER_MB = 1024 * 1024
+_ON_DEMAND = "on-demand"
+_STATUS_WORDS = {"timeout": "timeout", "error": "error", "failure": "error"}
+
+
+class TextEvents:
+    """As `PlatformEvents`, in default Lambda's words. `memory_bytes` is the most the environment has held."""
+
+    def __init__(
+        self, spec: EnvironmentSpec, timebase: Timebase, add: AddLine, memory_bytes: Callable[[], int]
+    ) -> None:
+        self._spec = spec
+        self._timebase = timebase
+        self._add = add
+        self._memory_bytes = memory_bytes
+        self._json = spec.log_format == "JSON"
+        self._info = not self._json or level_number(spec.system_log_level) <= level_number("INFO")
+        self._init_ms: float | None = None
+
+    def init_start(self, now: float, runtime_version: str, runtime_version_arn: str) -> None:
+        if self._json:
+            self._record(
+                now,
+                "platform.initStart",
+                {
+                    "initializationType": self._spec.initialization_type,
+                    "phase": "init",
+                    "runtimeVersion": runtime_version,
+                    "runtimeVersionArn": runtime_version_arn,
+                    "functionName": self._spec.function_name,
+                    "functionVersion": self._spec.version,
+                },
+            )
+        else:
+            self._line(
+                now, f"INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_version_arn}"
+            )
+
+    def init_runtime_done(self, now: float, status: str, error_type: str = "") -> None:
+        """Text has no such line, and JSON only at DEBUG."""
+
+    def init_report(self, now: float, status: str, duration_seconds: float, error_type: str = "") -> None:
+        if status == "success":
+            self._init_ms = duration_seconds * 1000
+            return
+        if self._json:
+            metrics = {"durationMs": round(duration_seconds * 1000, 3)}
+            record = {"initializationType": self._spec.initialization_type, "phase": "init", "status": status}
+            self._record(now, "platform.initReport", {**record, "errorType": error_type, "metrics": metrics})
+        else:
+            self._line(
+                now,
+                f"INIT_REPORT Init Duration: {duration_seconds * 1000:.2f} ms\tPhase: init\tStatus: {status}"
+                f"\tError Type: {error_type}",
+            )
+
+    def start(self, at_ms: int, request_id: str, arn: str, trace_header: str) -> None:
+        version = self._spec.version
+        if not self._json:
+            self._add(at_ms, f"START RequestId: {request_id} Version: {version}".encode(), request_id)
+        elif self._info:
+            self._record_at(at_ms, "platform.start", {"requestId": request_id, "version": version}, request_id)
+
+    def report(
+        self, at_ms: int, request_id: str, duration_seconds: float, status: str, error_type: str, trace_header: str
+    ) -> None:
+        duration_ms = duration_seconds * 1000
+        init_ms, self._init_ms = self._init_ms, None
+        waited_ms = init_ms if init_ms is not None and self._spec.initialization_type == _ON_DEMAND else 0.0
+        billed_ms = math.ceil(waited_ms + duration_ms)
+        if self._json:
+            self._report_record(at_ms, request_id, (duration_ms, billed_ms, init_ms), status, error_type)
+        else:
+            self._report_lines(at_ms, request_id, (duration_ms, billed_ms, init_ms), status, error_type)
+
+    @property
+    def _used_mb(self) -> int:
+        return min(self._spec.memory_mb, max(1, math.ceil(self._memory_bytes() / _BYTES_PER_MB)))
+
+    def _report_lines(
+        self, at_ms: int, request_id: str, figures: tuple[float, int, float | None], status: str, error_type: str
+    ) -> None:
+        duration_ms, billed_ms, init_ms = figures
+        if status == "timeout":
+            at = self._timebase.iso(at_ms)
+            seconds = self._spec.timeout_seconds
+            self._add(at_ms, f"{at} {request_id} Task timed out after {seconds:.2f} seconds".encode(), request_id)
+        self._add(at_ms, f"END RequestId: {request_id}".encode(), request_id)
+        parts = [
+            f"REPORT RequestId: {request_id}",
+            f"Duration: {duration_ms:.2f} ms",
+            f"Billed Duration: {billed_ms} ms",
+            f"Memory Size: {self._spec.memory_mb} MB",
+            f"Max Memory Used: {self._used_mb} MB",
+        ]
+        if init_ms is not None:
+            parts.append(f"Init Duration: {init_ms:.2f} ms")
+        if status != "success" and not error_type.startswith("Function."):
+            parts.append(f"Status: {_STATUS_WORDS.get(status, status)}")
+            if status != "timeout" and error_type:
+                parts.append(f"Error Type: {error_type}")
+        self._add(at_ms, ("\t".join(parts) + "\t").encode(), request_id)
+
+    def _report_record(
+        self, at_ms: int, request_id: str, figures: tuple[float, int, float | None], status: str, error_type: str
+    ) -> None:
+        if not self._info and status == "success":
+            return
+        duration_ms, billed_ms, init_ms = figures
+        metrics: dict[str, object] = {
+            "durationMs": round(duration_ms, 3),
+            "billedDurationMs": billed_ms,
+            "memorySizeMB": self._spec.memory_mb,
+            "maxMemoryUsedMB": self._used_mb,
+        }
+        if init_ms is not None:
+            metrics["initDurationMs"] = round(init_ms, 3)
+        record: dict[str, object] = {"requestId": request_id, "metrics": metrics, "status": status}
+        if error_type:
+            record["errorType"] = error_type
+        self._record_at(at_ms, "platform.report", record, request_id)
+
+    def _line(self, now: float, text: str) -> None:
+        self._add(self._timebase.epoch_ms(now), text.encode(), "")
+
+    def _record(self, now: float, kind: str, record: dict[str, object]) -> None:
+        if self._info:
+            self._record_at(self._timebase.epoch_ms(now), kind, record, "")
+
+    def _record_at(self, at_ms: int, kind: str, record: dict[str, object], request_id: str) -> None:
+        document = {"time": self._timebase.iso(at_ms), "type": kind, "record": record}
+        self._add(at_ms, json.dumps(document, separators=(",", ":")).encode(), request_id)

@@ -1,0 +1,258 @@
+"""Default Lambda's plan: environments for those who wait, kept for an idle time, ended after it.
+
+Rules of this module:
+- A new revision serves at once: what it needs is started when somebody invokes it.
+- One start for each invocation that waits, less those already on their way; provisioned ones are started unasked.
+- An environment of a revision that does not serve, or that was idle for the idle time, drains and ends.
+- Where there is no room, idle environments of whichever function make place, the longest idle first; provisioned ones
+  never do.
+- One instance carries all. It is launched with the first function and ended when the last one has been gone for the
+  idle time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from paddock.core.on_demand.snapshot import OnDemandSettings, OnDemandSnapshot, OnDemandVersion
+from paddock.core.planning import PlanIds
+from paddock.model.fleet import (
+    Environment,
+    EnvironmentAssignment,
+    InstanceAssignment,
+    LaunchInstance,
+    ManagedInstance,
+    Plan,
+    Reason,
+    RevisionServed,
+    TerminateInstance,
+)
+from paddock.model.ids import DEFAULT_LAMBDA, EnvironmentId, FunctionVersionKey, InstanceId
+from paddock.model.states import EnvironmentPhase, InstancePhase
+
+_TO_COME = frozenset({EnvironmentPhase.ASSIGNED, EnvironmentPhase.STARTING})
+_USABLE = frozenset({InstancePhase.PENDING, InstancePhase.RUNNING})
+_NOTHING = "nothing to start and nothing to end"
+
+
+def plan_on_demand(snapshot: OnDemandSnapshot, *, now: datetime, ids: PlanIds, settings: OnDemandSettings) -> Plan:
+    return _Planner(snapshot, now, ids, settings).plan()
+
+
+class _Planner:
+    """Thrown away after one plan."""
+
+    def __init__(self, snapshot: OnDemandSnapshot, now: datetime, ids: PlanIds, settings: OnDemandSettings) -> None:
+        self._snapshot = snapshot
+        self._now = now
+        self._ids = ids
+        self._settings = settings
+        self._versions = {version.key: version for version in snapshot.versions}
+        self._alive = [each for each in snapshot.environments if each.phase is not EnvironmentPhase.ENDED]
+        self._draining = {each.environment_id for each in self._alive if each.draining}
+        self._new: list[EnvironmentAssignment] = []
+        self._launches: list[LaunchInstance] = []
+        self._terminations: list[TerminateInstance] = []
+        self._reasons: list[Reason] = []
+        self._wakes: list[datetime] = []
+
+    def plan(self) -> Plan:
+        instance = self._instance()
+        for environment in self._alive:
+            why = self._why_end(environment)
+            if why is not None:
+                self._drain(environment, why)
+        for version in self._snapshot.versions:
+            self._trim_provisioned(version)
+        if instance is not None:
+            for version in self._snapshot.versions:
+                self._start_what_is_missing(version)
+        self._end_lost()
+        wake = min(self._wakes, default=None)
+        return Plan(
+            provider=DEFAULT_LAMBDA,
+            launches=tuple(self._launches),
+            assignments=self._assignments(instance),
+            terminations=tuple(self._terminations),
+            outcomes=tuple(
+                RevisionServed(version.key, version.revision)
+                for version in self._snapshot.versions
+                if version.serving != version.revision
+            ),
+            reasons=tuple(self._reasons) or (Reason(DEFAULT_LAMBDA, _NOTHING),),
+            wake_after=None if wake is None else max(wake - self._now, timedelta(0)),
+        )
+
+    # The instance
+
+    def _instance(self) -> InstanceId | None:
+        """Where new environments go; launched if need be, and ended when nothing is left that could want one."""
+        usable = next((each for each in self._snapshot.instances if each.phase in _USABLE), None)
+        if usable is not None:
+            if self._versions or self._alive:
+                return usable.instance_id
+            self._end_when_idle(usable)
+            return None
+        if not self._versions:
+            return None
+        again = self._launch_again_at()
+        if again is not None and again > self._now:
+            wait = (again - self._now).total_seconds()
+            self._because(DEFAULT_LAMBDA, f"its instance is not launched for {wait:.0f} s: it failed before")
+            self._wakes.append(again)
+            return None
+        launch = LaunchInstance(
+            self._ids.instance_id(),
+            self._snapshot.instance_type,
+            self._snapshot.place.zone,
+            self._snapshot.place.subnet_id,
+        )
+        self._launches.append(launch)
+        self._because(launch.instance_id, "default Lambda has functions and no instance")
+        return launch.instance_id
+
+    def _end_when_idle(self, instance: ManagedInstance) -> None:
+        due = (instance.empty_since or instance.launched_at) + self._settings.idle
+        if due <= self._now:
+            why = "default Lambda has no function any more"
+            self._terminations.append(TerminateInstance(instance.instance_id, why))
+            self._because(instance.instance_id, why)
+        else:
+            self._wakes.append(due)
+
+    def _launch_again_at(self) -> datetime | None:
+        failures = self._snapshot.launch_failures
+        if not failures:
+            return None
+        settings = self._settings
+        delay = min(settings.launch_backoff * (1 << min(len(failures) - 1, 16)), settings.launch_backoff_limit)
+        return max(failure.at for failure in failures) + delay
+
+    def _end_lost(self) -> None:
+        for instance in self._snapshot.instances:
+            if instance.phase is InstancePhase.LOST:
+                why = "its agent was not heard of for too long"
+                self._terminations.append(TerminateInstance(instance.instance_id, why))
+                self._because(instance.instance_id, why)
+
+    # Environments that are there
+
+    def _why_end(self, environment: Environment) -> str | None:
+        if environment.environment_id in self._draining:
+            return None
+        version = self._versions.get(environment.key)
+        if version is None:
+            return "its version is deleted"
+        if environment.revision != version.revision:
+            return "a newer revision serves"
+        if environment.provisioned or environment.idle_since is None:
+            return None
+        due = environment.idle_since + self._settings.idle
+        if due > self._now:
+            self._wakes.append(due)
+            return None
+        return f"nobody has invoked it for {self._settings.idle.total_seconds():.0f} s"
+
+    def _trim_provisioned(self, version: OnDemandVersion) -> None:
+        """What is provisioned beyond the number asked for ends, the idle first."""
+        kept = self._of(version, provisioned=True)
+        surplus = len(kept) - version.provisioned
+        for environment in sorted(kept, key=lambda each: each.in_flight)[: max(0, surplus)]:
+            self._drain(environment, f"{version.provisioned} provisioned environments are asked for")
+
+    def _drain(self, environment: Environment, why: str) -> None:
+        self._draining.add(environment.environment_id)
+        self._because(environment.environment_id, f"{environment.key} ends: {why}")
+
+    def _of(self, version: OnDemandVersion, *, provisioned: bool) -> list[Environment]:
+        return [
+            each
+            for each in self._alive
+            if each.key == version.key and each.provisioned is provisioned and each.environment_id not in self._draining
+        ]
+
+    # Environments that are missing
+
+    def _start_what_is_missing(self, version: OnDemandVersion) -> None:
+        missing = version.provisioned - len(self._of(version, provisioned=True))
+        if missing > 0 and not self._rests(version):
+            self._start(version, missing, f"{version.provisioned} provisioned environments are asked for", ready=True)
+        on_their_way = sum(each.phase in _TO_COME for each in self._of(version, provisioned=False))
+        missing = version.waiting - on_their_way
+        if missing > 0:
+            why = f"{version.waiting} invocations wait and {on_their_way} environments are on their way"
+            self._start(version, missing, why, ready=False)
+
+    def _rests(self, version: OnDemandVersion) -> bool:
+        """Nobody waits for a provisioned environment: one that cannot begin is not tried again and again."""
+        failed = [
+            each.ended_at or each.assigned_at
+            for each in self._snapshot.environments
+            if each.failure is not None and each.failure.init and each.provisioned and each.revision == version.revision
+        ]
+        again = max(failed) + self._settings.init_backoff if failed else self._now
+        if again <= self._now:
+            return False
+        self._because(str(version.key), "its provisioned environments failed to initialise and are tried again later")
+        self._wakes.append(again)
+        return True
+
+    def _start(self, version: OnDemandVersion, number: int, why: str, *, ready: bool) -> None:
+        room = self._settings.most_environments - len(self._alive) - len(self._new)
+        if room < number:
+            self._make_room(number - max(0, room), version.key)
+        started = max(0, min(number, room))
+        for _ in range(started):
+            identity = EnvironmentId(self._ids.environment_id())
+            self._new.append(
+                EnvironmentAssignment(identity, version.key, version.revision, version.shape, provisioned=ready)
+            )
+        if started:
+            self._because(str(version.key), f"{started} environments start: {why}")
+        if started < number:
+            most = self._settings.most_environments
+            self._because(str(version.key), f"{number - started} environments wait: there is room for {most} at once")
+
+    def _make_room(self, number: int, wanted_for: FunctionVersionKey) -> None:
+        """What drains already gives room soon; only the rest must come from what is idle."""
+        number -= len(self._draining)
+        idle = [
+            each
+            for each in self._alive
+            if each.idle_since is not None and not each.provisioned and each.environment_id not in self._draining
+        ]
+        for environment in sorted(idle, key=_longest_idle)[: max(0, number)]:
+            self._drain(environment, f"it is idle and {wanted_for} needs its place")
+
+    # The plan's assignments
+
+    def _assignments(self, instance: InstanceId | None) -> tuple[InstanceAssignment, ...]:
+        ended = {termination.instance_id for termination in self._terminations}
+        stay = [each.instance_id for each in self._snapshot.instances if each.phase in _USABLE]
+        stay += [launch.instance_id for launch in self._launches]
+        return tuple(
+            InstanceAssignment(each, (*self._kept_on(each), *(self._new if each == instance else ())))
+            for each in stay
+            if each not in ended
+        )
+
+    def _kept_on(self, instance: InstanceId) -> Iterable[EnvironmentAssignment]:
+        for each in self._alive:
+            if each.instance_id == instance:
+                yield EnvironmentAssignment(
+                    each.environment_id,
+                    each.key,
+                    each.revision,
+                    each.shape,
+                    draining=each.environment_id in self._draining,
+                    provisioned=each.provisioned,
+                )
+
+    def _because(self, subject: str, text: str) -> None:
+        self._reasons.append(Reason(subject, text))
+
+
+def _longest_idle(environment: Environment) -> tuple[datetime, str]:
+    assert environment.idle_since is not None
+    return environment.idle_since, environment.environment_id

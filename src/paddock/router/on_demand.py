@@ -1,0 +1,141 @@
+"""Invocations of default Lambda: counted against their limits, sent to a free environment, or kept until there is one.
+
+Whoever waits is given the first environment that is free, be it new or used; the control plane is told how many wait.
+One wait ends with an environment, with the failure of one that was started, or with the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+
+from paddock.core.environment import errors
+from paddock.core.on_demand import Concurrency
+from paddock.core.routing.pool import RoutedEnvironment, Throttle, ThrottleCause
+from paddock.core.routing.table import RoutingTable
+from paddock.model.errors import PlatformError
+from paddock.model.ids import FunctionName, FunctionVersionKey, VersionName
+from paddock.ports.demand import EnvironmentDemand
+from paddock.router.answers import error_document
+from paddock.router.calls import Call
+from paddock.wire.agent import ResultHeader
+from paddock.wire.routes import EnvironmentStartFailed
+
+LONGEST_WAIT_SECONDS = 300.0
+"""For an environment. A start has its own, shorter limits; this one is for a machine that cannot start any."""
+STARTED_TOO_LATE = PlatformError("An execution environment could not be started in time.")
+
+Waiting = OrderedDict[Call, asyncio.TimerHandle]
+_PLATFORMS_WORDS = ("Sandbox.", "Runtime.ExitError", "Runtime.OutOfMemory", "Runtime.InvalidEntrypoint")
+"""Error types whose texts are ours: AWS names the request before those."""
+
+
+class OnDemandCalls:
+    """`send` takes a slot that was taken already; `limits` is told by the routes what is reserved."""
+
+    def __init__(
+        self,
+        table: RoutingTable,
+        limits: Concurrency,
+        demand: EnvironmentDemand,
+        send: Callable[[Call, RoutedEnvironment], None],
+    ) -> None:
+        self.limits = limits
+        self._table = table
+        self._demand = demand
+        self._send = send
+        self._waiting: dict[FunctionVersionKey, Waiting] = {}
+
+    @property
+    def waiting(self) -> int:
+        return sum(len(waiting) for waiting in self._waiting.values())
+
+    def start(self, call: Call) -> None:
+        destination = call.destination
+        reason = self.limits.admit(destination.key.function_name)
+        if reason is not None:
+            destination.counters.throttles[ThrottleCause.CONCURRENCY] += 1
+            call.throttled(Throttle(ThrottleCause.CONCURRENCY, 0, 0, 0, 0, 0, 0, reason=reason.value))
+            return
+        environment = destination.pool.take()
+        if environment is None:
+            self.wait(call)
+        else:
+            self._send(call, environment)
+
+    def wait(self, call: Call) -> None:
+        """Until an environment is free that has not refused it."""
+        key = call.destination.key
+        timer = asyncio.get_running_loop().call_later(LONGEST_WAIT_SECONDS, self._too_late, key, call)
+        self._waiting.setdefault(key, OrderedDict())[call] = timer
+        self._tell(key)
+
+    def released(self, function: FunctionName) -> None:
+        """An invocation of the function has ended; its slot is free."""
+        self.limits.release(function)
+        if self._waiting:
+            self.serve()
+
+    def serve(self) -> None:
+        """Give what is free to those who wait, in their order. Called whenever something may have become free."""
+        for key in list(self._waiting):
+            destination = self._table.destination(key)
+            if destination is None:
+                self._give_up(key)
+                continue
+            while (waiting := self._waiting.get(key)) is not None:
+                environment = destination.pool.take()
+                if environment is None:
+                    break
+                call = self._next(key, waiting)
+                # What it waited for may have been republished meanwhile.
+                call.destination = destination
+                self._send(call, environment)
+
+    def start_failed(self, failed: EnvironmentStartFailed) -> None:
+        """The one that has waited longest gets the failure as its answer."""
+        key = FunctionVersionKey(FunctionName(failed.function_name), VersionName(failed.version))
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            return
+        call = self._next(key, waiting)
+        self.limits.release(key.function_name)
+        call.destination.counters.answered(0)
+        call.destination.counters.errors += 1
+        text = failed.text
+        if failed.error_type.startswith(_PLATFORMS_WORDS):
+            text = errors.caller_message(call.invocation_id, text)
+        call.answered(
+            ResultHeader("function_error", failed.error_type, "application/json"),
+            error_document(failed.error_type, text),
+        )
+
+    def _next(self, key: FunctionVersionKey, waiting: Waiting) -> Call:
+        call, timer = waiting.popitem(last=False)
+        timer.cancel()
+        if not waiting:
+            del self._waiting[key]
+        self._tell(key)
+        return call
+
+    def _give_up(self, key: FunctionVersionKey) -> None:
+        """The version was deleted while they waited."""
+        for call, timer in self._waiting.pop(key).items():
+            timer.cancel()
+            self.limits.release(key.function_name)
+            call.failed(STARTED_TOO_LATE)
+        self._tell(key)
+
+    def _too_late(self, key: FunctionVersionKey, call: Call) -> None:
+        waiting = self._waiting.get(key)
+        if waiting is None or waiting.pop(call, None) is None:
+            return
+        if not waiting:
+            del self._waiting[key]
+        self._tell(key)
+        self.limits.release(key.function_name)
+        call.failed(STARTED_TOO_LATE)
+
+    def _tell(self, key: FunctionVersionKey) -> None:
+        self._demand.want(key, len(self._waiting.get(key, ())))
