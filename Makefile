@@ -48,6 +48,7 @@ sim: setup ## simulate whole fleets with faults, by seed: make sim SEED=7, make 
 docs: ## write again the pages that are made from the code
 	@$(SETUP) --dev
 	@$(BIN)/python tools/build_reference.py $(ARGS)
+	@$(BIN)/python tools/plot_scaling.py $(ARGS)
 
 lock: ## resolve requirements/*.lock again; newest of all: make lock ARGS=--upgrade
 	@$(SETUP)
