@@ -77,6 +77,12 @@ class PlayedInstance:
         self.inventory.reported(self.record, report, now=at, monotonic=at.timestamp())
 
 
+def measured(meter: FleetMeter, inventory: Inventory) -> list[MetricSample]:
+    for record in inventory.instances.values():
+        meter.look(STEADY, record)
+    return meter.take()
+
+
 def of_instances(samples: list[MetricSample]) -> dict[str, Summary]:
     wanted = (("CapacityProviderName", "steady"), ("InstanceType", "m7i.xlarge"))
     return {sample.metric.name: sample.summary for sample in samples if sample.metric.dimensions == wanted}
@@ -91,10 +97,10 @@ def test_utilisation_is_use_over_entitlement() -> None:
     inventory, meter = Inventory(), FleetMeter()
     instance = PlayedInstance(inventory, 1, environments=2)
     instance.report(cores=0.25)
-    first = meter.samples({STEADY: inventory})
+    first = measured(meter, inventory)
     assert "CPUUtilization" not in of_instances(first)
     instance.report(cores=0.25)
-    samples = meter.samples({STEADY: inventory})
+    samples = measured(meter, inventory)
     instances, environments = of_instances(samples), of_environments(samples)
     assert instances["CPUUtilization"].average == pytest.approx(25.0)
     assert environments["ExecutionEnvironmentCPUUtilization"].average == pytest.approx(50.0)
@@ -107,13 +113,13 @@ def test_a_report_is_measured_once() -> None:
     inventory, meter = Inventory(), FleetMeter()
     instance = PlayedInstance(inventory, 1)
     instance.report(cores=0.5)
-    meter.samples({STEADY: inventory})
-    again = meter.samples({STEADY: inventory})
+    measured(meter, inventory)
+    again = measured(meter, inventory)
     assert "MemoryUtilization" not in of_instances(again)
     assert set(of_environments(again)) == {"ExecutionEnvironmentCount"}
     instance.report(cores=0.5)
     instance.report(cores=0.5)
-    assert of_instances(meter.samples({STEADY: inventory}))["CPUUtilization"].average == pytest.approx(25.0)
+    assert of_instances(measured(meter, inventory))["CPUUtilization"].average == pytest.approx(25.0)
 
 
 def test_each_instance_of_a_type_gives_a_value() -> None:
@@ -121,10 +127,10 @@ def test_each_instance_of_a_type_gives_a_value() -> None:
     idle, busy = PlayedInstance(inventory, 1), PlayedInstance(inventory, 2)
     idle.report(cores=0.0)
     busy.report(cores=1.0)
-    meter.samples({STEADY: inventory})
+    measured(meter, inventory)
     idle.report(cores=0.0)
     busy.report(cores=1.0)
-    found = of_instances(meter.samples({STEADY: inventory}))["CPUUtilization"]
+    found = of_instances(measured(meter, inventory))["CPUUtilization"]
     assert (found.count, found.minimum) == (2, 0.0)
     assert found.maximum == pytest.approx(50.0)
 
@@ -133,7 +139,7 @@ def test_allocated_is_reserved_and_available_is_left_beside_the_systems_share() 
     inventory, meter = Inventory(), FleetMeter()
     for number in (1, 2):
         PlayedInstance(inventory, number, environments=2).report()
-    found = {name: summary.total for name, summary in of_instances(meter.samples({STEADY: inventory})).items()}
+    found = {name: summary.total for name, summary in of_instances(measured(meter, inventory)).items()}
     assert (found["vCPUAllocated"], found["vCPUAvailable"]) == (4, 2)
     assert (found["MemoryAllocated"], found["MemoryAvailable"]) == (8 * GIB, 22 * GIB)
 
@@ -143,7 +149,7 @@ def test_nothing_is_available_on_an_instance_that_is_being_emptied() -> None:
     instance = PlayedInstance(inventory, 1)
     instance.report()
     instance.record.draining = True
-    found = {name: summary.total for name, summary in of_instances(meter.samples({STEADY: inventory})).items()}
+    found = {name: summary.total for name, summary in of_instances(measured(meter, inventory)).items()}
     assert (found["vCPUAllocated"], found["vCPUAvailable"]) == (1, 0)
 
 
@@ -151,7 +157,7 @@ def test_concurrency_is_the_most_at_once_and_its_limit_the_slots() -> None:
     inventory, meter = Inventory(), FleetMeter()
     instance = PlayedInstance(inventory, 1)
     instance.report(in_flight=2, peak=9)
-    found = of_environments(meter.samples({STEADY: inventory}))
+    found = of_environments(measured(meter, inventory))
     assert found["ExecutionEnvironmentConcurrency"].maximum == 9
     assert found["ExecutionEnvironmentConcurrencyLimit"].maximum == 16
     assert found["ExecutionEnvironmentCount"].total == 1
@@ -163,12 +169,12 @@ def test_instances_that_do_not_run_give_no_data(phase: InstancePhase) -> None:
     instance = PlayedInstance(inventory, 1)
     instance.report()
     instance.record.phase = phase
-    assert meter.samples({STEADY: inventory}) == []
+    assert measured(meter, inventory) == []
 
 
 def test_environments_that_start_give_no_data() -> None:
     inventory, meter = Inventory(), FleetMeter()
     PlayedInstance(inventory, 1).report(phase="starting")
-    samples = meter.samples({STEADY: inventory})
+    samples = measured(meter, inventory)
     assert of_environments(samples) == {}
     assert of_instances(samples)["vCPUAllocated"].total == 1

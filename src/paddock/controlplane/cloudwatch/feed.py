@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, islice
 
 from paddock.controlplane.cloudwatch.fleet_meter import FleetMeter
 from paddock.controlplane.cloudwatch.invocation_meter import InvocationMeter
@@ -20,8 +21,9 @@ INTERVAL_SECONDS = 1.0
 """As often as agents report."""
 SHOWN_INTERVALS = 5
 """A gauge that was not measured for so long is shown no more; agents' seconds and ours need not fall together."""
+INSTANCES_AT_ONCE = 10
 SAMPLES_AT_ONCE = 100
-"""A fraction of a millisecond of the event loop that invocations share."""
+"""Of both: a fraction of a millisecond of the event loop that invocations share."""
 
 
 class MetricFeed:
@@ -59,11 +61,18 @@ class MetricFeed:
 
     async def take(self) -> None:
         now = self._clock.now()
-        fleet = self._fleet_meter.samples(self._inventories())
+        looked = 0
+        for provider, inventory in self._inventories().items():
+            for record in tuple(inventory.instances.values()):
+                self._fleet_meter.look(provider, record)
+                looked += 1
+                if looked % INSTANCES_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        fleet = self._fleet_meter.take()
         self._show(fleet)
-        samples = [*fleet, *self._invocation_meter.samples(self._invocations.statistics())]
-        for at in range(0, len(samples), SAMPLES_AT_ONCE):
-            await self._store.put(now, samples[at : at + SAMPLES_AT_ONCE])
+        samples = chain(fleet, self._invocation_meter.samples(self._invocations.statistics()))
+        while batch := list(islice(samples, SAMPLES_AT_ONCE)):
+            await self._store.put(now, batch)
             await asyncio.sleep(0)
 
     def _show(self, samples: Sequence[MetricSample]) -> None:

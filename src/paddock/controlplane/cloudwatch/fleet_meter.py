@@ -6,15 +6,15 @@ Utilisation is use ÷ entitlement, one value per instance or environment and rep
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from paddock.controlplane.cloudwatch.names import UNITS, of_environments, of_instances
 from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord
-from paddock.controlplane.inventory import Inventory
 from paddock.core.placement import SYSTEM_MEMORY_MB, SYSTEM_VCPU
 from paddock.model.ids import CapacityProviderName, EnvironmentId, FunctionVersionKey, InstanceId
-from paddock.model.metrics import MetricId, Summary, single, together
+from paddock.model.metrics import MetricId, summary_of
 from paddock.model.states import EnvironmentPhase, InstancePhase
 from paddock.ports.metrics import MetricSample
 
@@ -44,51 +44,59 @@ class _Capacity:
     memory_available_mb: float = 0.0
 
 
-Found = tuple[MetricId, str, float]
+@dataclass(slots=True)
+class _Sight:
+    """Of one provider, since the last `take`: the values of each metric, what its instances hold, and who is ready."""
+
+    values: dict[MetricId, list[float]] = field(default_factory=dict)
+    capacities: dict[str, _Capacity] = field(default_factory=dict)
+    ready: dict[FunctionVersionKey, int] = field(default_factory=dict)
+
+    def add(self, metric: MetricId, value: float) -> None:
+        self.values.setdefault(metric, []).append(value)
 
 
 class FleetMeter:
+    """`look` at each instance, in as many turns as one likes, then `take` what was seen."""
+
     def __init__(self) -> None:
         self._before: dict[InstanceId, _Measured] = {}
+        self._now: dict[InstanceId, _Measured] = {}
+        self._sights: dict[CapacityProviderName, _Sight] = {}
 
-    def samples(self, inventories: Mapping[CapacityProviderName, Inventory]) -> list[MetricSample]:
+    def look(self, provider: CapacityProviderName, record: InstanceRecord) -> None:
+        if record.phase is not InstancePhase.RUNNING or record.heard_at is None:
+            return
+        sight = self._sights.setdefault(provider, _Sight())
+        kind = record.intent.instance_type.name
+        _count_capacity(record, sight.capacities.setdefault(kind, _Capacity()))
+        for environment in record.environments.values():
+            if environment.phase is EnvironmentPhase.READY:
+                sight.ready[environment.key] = sight.ready.get(environment.key, 0) + 1
+        before = self._before.get(record.instance_id)
+        if before is not None and record.heard_at <= before.at:
+            self._now[record.instance_id] = before
+            return
+        now = self._now[record.instance_id] = _measured(record, record.heard_at)
+        _instance(sight, provider, record, before, now)
+        for environment in record.environments.values():
+            _environment(sight, provider, environment)
+            _environment_cpu(sight, provider, record, environment, before, now)
+
+    def take(self) -> list[MetricSample]:
         """Of everything that was reported since the last call."""
-        values: dict[MetricId, list[Summary]] = {}
-        units: dict[MetricId, str] = {}
-        measured: dict[InstanceId, _Measured] = {}
-        for provider, inventory in inventories.items():
-            for metric, unit, value in self._provider(provider, inventory, measured):
-                units[metric] = unit
-                values.setdefault(metric, []).append(single(value))
-        self._before = measured
-        return [MetricSample(metric, units[metric], together(*seen)) for metric, seen in values.items()]
-
-    def _provider(
-        self, provider: CapacityProviderName, inventory: Inventory, measured: dict[InstanceId, _Measured]
-    ) -> Iterator[Found]:
-        capacities: dict[str, _Capacity] = {}
-        ready: dict[FunctionVersionKey, int] = {}
-        for record in inventory.instances.values():
-            if record.phase is not InstancePhase.RUNNING or record.heard_at is None:
-                continue
-            kind = record.intent.instance_type.name
-            _count_capacity(record, capacities.setdefault(kind, _Capacity()))
-            for environment in record.environments.values():
-                if environment.phase is EnvironmentPhase.READY:
-                    ready[environment.key] = ready.get(environment.key, 0) + 1
-            before = self._before.get(record.instance_id)
-            if before is not None and record.heard_at <= before.at:
-                measured[record.instance_id] = before
-                continue
-            now = measured[record.instance_id] = _measured(record, record.heard_at)
-            yield from _instance(provider, record, before, now)
-            for environment in record.environments.values():
-                yield from _environment(provider, environment)
-                yield from _environment_cpu(provider, record, environment, before, now)
-        for kind, capacity in capacities.items():
-            yield from _capacity(provider, kind, capacity)
-        for key, count in ready.items():
-            yield _of_environments("ExecutionEnvironmentCount", provider, key, count)
+        samples: list[MetricSample] = []
+        for provider, sight in self._sights.items():
+            for kind, capacity in sight.capacities.items():
+                _capacity(sight, provider, kind, capacity)
+            for key, count in sight.ready.items():
+                sight.add(of_environments("ExecutionEnvironmentCount", provider, key), count)
+            samples += [
+                MetricSample(metric, UNITS[metric.name], summary_of(Counter(values)))
+                for metric, values in sight.values.items()
+            ]
+        self._before, self._now, self._sights = self._now, {}, {}
+        return samples
 
 
 def _measured(record: InstanceRecord, at: float) -> _Measured:
@@ -101,36 +109,37 @@ def _measured(record: InstanceRecord, at: float) -> _Measured:
 
 
 def _instance(
-    provider: CapacityProviderName, record: InstanceRecord, before: _Measured | None, now: _Measured
-) -> Iterator[Found]:
+    sight: _Sight, provider: CapacityProviderName, record: InstanceRecord, before: _Measured | None, now: _Measured
+) -> None:
     kind = record.intent.instance_type
     if before is not None:
         used_cores = max(0.0, now.cpu_seconds - before.cpu_seconds) / (now.at - before.at)
-        yield _of_instances("CPUUtilization", provider, kind.name, 100 * used_cores / record.intent.entitled_cores)
+        sight.add(of_instances("CPUUtilization", provider, kind.name), 100 * used_cores / record.intent.entitled_cores)
     if record.memory_bytes:
         share = record.memory_bytes / (kind.memory_gib * GIB)
-        yield _of_instances("MemoryUtilization", provider, kind.name, 100 * share)
+        sight.add(of_instances("MemoryUtilization", provider, kind.name), 100 * share)
 
 
-def _environment(provider: CapacityProviderName, environment: EnvironmentRecord) -> Iterator[Found]:
+def _environment(sight: _Sight, provider: CapacityProviderName, environment: EnvironmentRecord) -> None:
     report, spec, key = environment.report, environment.spec, environment.key
     if report is None or environment.phase not in _SERVING:
         return
     busy = max(report.peak_in_flight, report.in_flight, environment.peak_in_flight)
-    yield _of_environments("ExecutionEnvironmentConcurrency", provider, key, busy)
-    yield _of_environments("ExecutionEnvironmentConcurrencyLimit", provider, key, spec.max_concurrency)
+    sight.add(of_environments("ExecutionEnvironmentConcurrency", provider, key), busy)
+    sight.add(of_environments("ExecutionEnvironmentConcurrencyLimit", provider, key), spec.max_concurrency)
     if report.memory_bytes:
         share = report.memory_bytes / (spec.memory_mb * MIB)
-        yield _of_environments("ExecutionEnvironmentMemoryUtilization", provider, key, 100 * share)
+        sight.add(of_environments("ExecutionEnvironmentMemoryUtilization", provider, key), 100 * share)
 
 
 def _environment_cpu(
+    sight: _Sight,
     provider: CapacityProviderName,
     instance: InstanceRecord,
     environment: EnvironmentRecord,
     before: _Measured | None,
     now: _Measured,
-) -> Iterator[Found]:
+) -> None:
     """All that was used, its first seconds too: the scaler leaves those out, a graph need not."""
     used = now.by_environment.get(environment.environment_id)
     used_before = None if before is None else before.by_environment.get(environment.environment_id)
@@ -138,7 +147,7 @@ def _environment_cpu(
     if before is None or used is None or used_before is None or entitled <= 0 or environment.phase not in _SERVING:
         return
     share = max(0.0, used - used_before) / (now.at - before.at) / entitled
-    yield _of_environments("ExecutionEnvironmentCPUUtilization", provider, environment.key, 100 * share)
+    sight.add(of_environments("ExecutionEnvironmentCPUUtilization", provider, environment.key), 100 * share)
 
 
 def _count_capacity(record: InstanceRecord, capacity: _Capacity) -> None:
@@ -152,16 +161,8 @@ def _count_capacity(record: InstanceRecord, capacity: _Capacity) -> None:
         capacity.memory_available_mb += max(0.0, kind.memory_gib * 1024 - SYSTEM_MEMORY_MB - memory_mb)
 
 
-def _capacity(provider: CapacityProviderName, kind: str, capacity: _Capacity) -> Iterator[Found]:
-    yield _of_instances("vCPUAllocated", provider, kind, capacity.vcpu_allocated)
-    yield _of_instances("vCPUAvailable", provider, kind, capacity.vcpu_available)
-    yield _of_instances("MemoryAllocated", provider, kind, capacity.memory_allocated_mb * MIB)
-    yield _of_instances("MemoryAvailable", provider, kind, capacity.memory_available_mb * MIB)
-
-
-def _of_instances(name: str, provider: CapacityProviderName, kind: str, value: float) -> Found:
-    return of_instances(name, provider, kind), UNITS[name], value
-
-
-def _of_environments(name: str, provider: CapacityProviderName, key: FunctionVersionKey, value: float) -> Found:
-    return of_environments(name, provider, key), UNITS[name], value
+def _capacity(sight: _Sight, provider: CapacityProviderName, kind: str, capacity: _Capacity) -> None:
+    sight.add(of_instances("vCPUAllocated", provider, kind), capacity.vcpu_allocated)
+    sight.add(of_instances("vCPUAvailable", provider, kind), capacity.vcpu_available)
+    sight.add(of_instances("MemoryAllocated", provider, kind), capacity.memory_allocated_mb * MIB)
+    sight.add(of_instances("MemoryAvailable", provider, kind), capacity.memory_available_mb * MIB)

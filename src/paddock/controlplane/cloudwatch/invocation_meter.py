@@ -23,23 +23,24 @@ class InvocationMeter:
     def __init__(self) -> None:
         self._before: dict[FunctionVersionKey, VersionCounts] = {}
 
-    def samples(self, readings: Iterable[InvocationReading]) -> list[MetricSample]:
-        """Since the last call; since the routers began, the first time."""
+    def samples(self, readings: Iterable[InvocationReading]) -> Iterator[MetricSample]:
+        """Since the last call; since the routers began, the first time. To be taken to its end, in as many turns as
+        one likes.
+        """
         counted: dict[FunctionVersionKey, VersionCounts] = {}
         in_flight: dict[MetricId, int] = {}
-        samples: list[MetricSample] = []
         for reading in readings:
             key, now = reading.key, reading.counts
             counted[key] = now
             happened = _difference(now, self._before.get(key, _NONE_YET))
             for name, summary in _summaries(happened):
-                samples += [MetricSample(metric, UNITS[name], summary) for metric in of_invocations(name, key)]
+                yield from (MetricSample(metric, UNITS[name], summary) for metric in of_invocations(name, key))
             if reading.in_flight or happened.invocations:
                 for metric in of_invocations("ConcurrentExecutions", key):
                     in_flight[metric] = in_flight.get(metric, 0) + reading.in_flight
         self._before = counted
         unit = UNITS["ConcurrentExecutions"]
-        return samples + [MetricSample(metric, unit, single(count)) for metric, count in in_flight.items()]
+        yield from (MetricSample(metric, unit, single(count)) for metric, count in in_flight.items())
 
 
 def _difference(now: VersionCounts, before: VersionCounts) -> VersionCounts:

@@ -220,6 +220,6 @@ OPERATIONS = (
         "GetMetricData",
         get_metric_data,
         "partial",
-        "metric math without SEARCH, SORT, SLICE, anomaly detection and labels with placeholders; statistics as above",
+        "metric math without SEARCH, SORT, SLICE and anomaly detection; labels without placeholders; of the extended statistics percentiles",
     ),
 )

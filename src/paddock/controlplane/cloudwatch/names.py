@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 
 from paddock.model.ids import CapacityProviderName, FunctionVersionKey
 from paddock.model.metrics import MetricId, metric_id
 
 NAMESPACE = "AWS/Lambda"
+METRICS_REMEMBERED = 20_000
+"""As many as a store holds: making the name costs more than what is measured under it."""
 
 
 class Unit(StrEnum):
@@ -45,15 +48,18 @@ UNITS = {
 }
 
 
+@lru_cache(maxsize=METRICS_REMEMBERED)
 def of_instances(name: str, provider: CapacityProviderName, instance_type: str) -> MetricId:
     return metric_id(NAMESPACE, name, {"CapacityProviderName": provider, "InstanceType": instance_type})
 
 
+@lru_cache(maxsize=METRICS_REMEMBERED)
 def of_environments(name: str, provider: CapacityProviderName, key: FunctionVersionKey) -> MetricId:
     dimensions = {"CapacityProviderName": provider, "FunctionName": key.function_name, "Resource": str(key)}
     return metric_id(NAMESPACE, name, dimensions)
 
 
+@lru_cache(maxsize=METRICS_REMEMBERED)
 def of_invocations(name: str, key: FunctionVersionKey) -> tuple[MetricId, MetricId, MetricId]:
     """Each invocation counts three times: for its version, for its function, and for all functions together."""
     return (
