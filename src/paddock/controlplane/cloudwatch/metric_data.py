@@ -220,6 +220,7 @@ OPERATIONS = (
         "GetMetricData",
         get_metric_data,
         "partial",
-        "metric math without SEARCH, SORT, SLICE and anomaly detection; labels without placeholders; of the extended statistics percentiles",
+        "metric math without SEARCH, SORT, SLICE and anomaly detection; no placeholders in labels; of the extended "
+        "statistics percentiles",
     ),
 )
