@@ -56,8 +56,8 @@ def _break_even(evidence: Evidence) -> str:
     mean = evidence.trace.mean_per_second
     even = evidence.break_even_per_second
     if even is None:
-        cheaper = "managed instances" if evidence.managed_usd < evidence.default_usd else "default Lambda"
-        return f"{cheaper} stay cheaper from a 32nd to 32 times this traffic of {mean:.3g} requests/s"
+        cheaper = "managed instances stay" if evidence.managed_usd < evidence.default_usd else "default Lambda stays"
+        return f"{cheaper} cheaper from a 32nd to 32 times this traffic of {mean:.3g} requests/s"
     return f"both cost the same at {even:.3g} requests/s of this shape; the traffic is {mean:.3g} on average"
 
 

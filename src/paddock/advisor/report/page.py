@@ -80,9 +80,9 @@ def _costs(advice: Advice) -> str:
 def _bars(advice: Advice) -> str:
     """Two ranges on one scale: do they overlap?"""
     most = max(advice.managed_instances.high, advice.default.high, 0.01) * 1.05
-    rows = [("managed", advice.managed_instances, 22), ("default", advice.default, 58)]
+    rows = [("managed instances", advice.managed_instances, 22), ("default Lambda", advice.default, 58)]
     return (
-        '<svg viewBox="0 0 720 80" role="img" aria-label="Cost ranges">'
+        '<svg class="bars" viewBox="0 0 720 80" role="img" aria-label="Cost ranges">'
         + "".join(_bar(name, cost, y, most) for name, cost, y in rows)
         + "</svg>"
     )
@@ -90,10 +90,10 @@ def _bars(advice: Advice) -> str:
 
 def _bar(name: str, cost: MonthlyCost, y: int, most: float) -> str:
     def x(value: float) -> float:
-        return 80 + value / most * 620
+        return 170 + value / most * 530
 
     return (
-        f'<text x="0" y="{y + 4}">{name}</text><path class="grid" d="M80 {y}H700"/>'
+        f'<text x="0" y="{y + 4}">{name}</text><path class="grid" d="M170 {y}H700"/>'
         f'<rect x="{x(cost.low):.1f}" y="{y - 9}" width="{max(2.0, x(cost.high) - x(cost.low)):.1f}" height="18" '
         f'rx="3" fill="#1f5fa8" opacity="0.35"/>'
         f'<path d="M{x(cost.middle):.1f} {y - 12}v24" stroke="#1f5fa8" stroke-width="3"/>'

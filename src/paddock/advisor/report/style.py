@@ -34,11 +34,12 @@ li{margin:.25em 0}
 @media (max-width:520px){
  main{padding:12px}
  h1{font-size:1.6rem}
- figure>svg text{font-size:19px}
+ figure>svg text,svg.bars text{font-size:19px}
  svg .y-name{display:none}
  .wide svg{min-width:640px}
  .legend svg{width:36px}
  table{font-size:.78rem}
+ td:first-child{min-width:8.5em;overflow-wrap:anywhere}
 }
 @media print{
  @page{margin:16mm}
