@@ -48,8 +48,11 @@ class RecordedRoutes:
     instances: dict[str, InstanceRoute] = field(default_factory=dict)
     environments: dict[str, EnvironmentRoute] = field(default_factory=dict)
     history: list[object] = field(default_factory=list)
+    told: Callable[[object], None] = lambda update: None
+    """Hears of every update before it is recorded, as a router that acts on it would."""
 
     def apply(self, update: object) -> None:
+        self.told(update)
         self.history.append(update)
         match update:
             case RoutesReplaced():

@@ -175,14 +175,14 @@ def test_reserved_concurrency_throttles_what_is_beyond_it(api: Any) -> None:
         try:
             return str(invoke(api, "reserved", {"do": "wait", "seconds": 2})["version"])
         except ClientError as error:
-            return str(error.response["Reason"])
+            return reason(error)
 
     with ThreadPoolExecutor(4) as pool:
         outcomes = sorted(pool.map(attempt, range(4)))
     api.delete_function_concurrency(FunctionName="reserved")
 
     assert throttled.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
-    assert throttled.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert reason(throttled.value) == "ReservedFunctionConcurrentInvocationLimitExceeded"
     assert outcomes == ["$LATEST", "$LATEST", *["ReservedFunctionConcurrentInvocationLimitExceeded"] * 2]
     assert "ReservedConcurrentExecutions" not in api.get_function_concurrency(FunctionName="reserved")
 
@@ -234,6 +234,11 @@ def test_its_instance_is_not_shown_as_one_of_the_customers(server: Server, defau
 
     types = {instance["InstanceType"] for each in reservations for instance in each["Instances"]}
     assert "default-lambda" not in types
+
+
+def reason(error: ClientError) -> str:
+    response: Any = error.response
+    return str(response["Reason"])
 
 
 def _runs(pid: int) -> bool:

@@ -24,6 +24,7 @@ from paddock.router.calls import Call
 from paddock.router.content import checked_payload, client_context
 from paddock.router.dispatch import Dispatcher
 from paddock.router.limits import REMEMBERED_NAMES
+from paddock.router.on_demand import ForwardRequest
 from paddock.router.traces import TraceHeaders
 
 AcceptEvent = Callable[[InvokeRequest, Callable[[ApiError | None], None]], None]
@@ -48,7 +49,9 @@ class InvokeFront:
         traces: TraceHeaders,
         accept_event: AcceptEvent,
         error_reply: ErrorReply,
+        on_demand_elsewhere: ForwardRequest | None = None,
     ) -> None:
+        self._on_demand_elsewhere = on_demand_elsewhere
         self._table = table
         self._dispatcher = dispatcher
         self._place = place
@@ -71,6 +74,9 @@ class InvokeFront:
         except ApiError as error:
             self._fail(responder, request_id, error)
             return
+        if self._on_demand_elsewhere is not None and call.destination.on_demand:
+            self._on_demand_elsewhere(request, responder)
+            return
         call.responder = responder
         call.fail = self._fail
         call.tail = request.headers.get(b"x-amz-log-type") == b"Tail"
@@ -90,6 +96,9 @@ class InvokeFront:
             return
         if kind == b"DryRun":
             _accept(responder, request_id, 204)
+            return
+        if self._on_demand_elsewhere is not None and call.destination.on_demand:
+            self._on_demand_elsewhere(request, responder)
             return
         call.responder = responder
         call.fail = self._fail

@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
+from paddock.awsapi.messages import Request, Responder
 from paddock.core.environment import errors
 from paddock.core.on_demand import Concurrency
 from paddock.core.routing.pool import RoutedEnvironment, Throttle, ThrottleCause
 from paddock.core.routing.table import RoutingTable
 from paddock.model.errors import PlatformError
 from paddock.model.ids import FunctionName, FunctionVersionKey, VersionName
-from paddock.ports.demand import EnvironmentDemand
+from paddock.ports.demand import EnvironmentDemand, NoDemand
 from paddock.router.answers import error_document
 from paddock.router.calls import Call
+from paddock.router.limits import DEFAULT_ACCOUNT_CONCURRENCY
 from paddock.wire.agent import ResultHeader
 from paddock.wire.routes import EnvironmentStartFailed
 
@@ -29,6 +32,20 @@ STARTED_TOO_LATE = PlatformError("An execution environment could not be started 
 Waiting = OrderedDict[Call, asyncio.TimerHandle]
 _PLATFORMS_WORDS = ("Sandbox.", "Runtime.ExitError", "Runtime.OutOfMemory", "Runtime.InvalidEntrypoint")
 """Error types whose texts are ours: AWS names the request before those."""
+
+
+ForwardRequest = Callable[[Request, Responder], None]
+
+
+@dataclass(frozen=True, slots=True)
+class OnDemandTerms:
+    """How a router serves default Lambda. `elsewhere` hands requests to the server's own router: whoever starts
+    environments must see all who wait for them.
+    """
+
+    limits: Concurrency = field(default_factory=lambda: Concurrency(DEFAULT_ACCOUNT_CONCURRENCY))
+    demand: EnvironmentDemand = field(default_factory=NoDemand)
+    elsewhere: ForwardRequest | None = None
 
 
 class OnDemandCalls:

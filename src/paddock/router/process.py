@@ -30,6 +30,7 @@ from paddock.ports.clock import RandomIds, SystemClock
 from paddock.ports.invoker import InvokeRequest
 from paddock.router.following import follow
 from paddock.router.forwarding import Forwarder
+from paddock.router.on_demand import OnDemandTerms
 from paddock.router.router import Router
 
 ROUTER_ID_DIGITS = 12
@@ -73,6 +74,7 @@ async def routing(orders: RouterOrders) -> AsyncIterator[Router]:
     credentials = {key: Credential(secret, place.account_id) for key, secret in orders.keys.items()}
     access = Access(orders.auth, credentials, place, clock)
     pipeline = Pipeline(Services(), Operations(), access, clock)
+    forwarder = Forwarder(orders.server_path)
     router = Router(
         place,
         clock=clock,
@@ -80,10 +82,10 @@ async def routing(orders: RouterOrders) -> AsyncIterator[Router]:
         queue=ElsewhereQueue(),
         error_reply=pipeline.invoke_error,
         server_id=orders.server_id,
+        on_demand=OnDemandTerms(elsewhere=forwarder.handle),
     )
     invokes = InvokeHandlers(router.front.invoke, router.front.invoke_with_response_stream)
     front = Front(pipeline, access, invokes, ids)
-    forwarder = Forwarder(orders.server_path)
 
     def handle(request: Request, responder: Responder) -> None:
         (front if answers_itself(request) else forwarder).handle(request, responder)

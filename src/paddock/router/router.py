@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from paddock.core.on_demand import Concurrency
 from paddock.core.routing.names import named
 from paddock.core.routing.table import RoutingTable
 from paddock.model.arns import Place
@@ -22,7 +21,6 @@ from paddock.model.ids import (
     InstanceId,
 )
 from paddock.ports.clock import Clock, IdSource
-from paddock.ports.demand import EnvironmentDemand, NoDemand
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest, InvokeResult
 from paddock.router.answers import NOT_STORED, RATE_EXCEEDED, ErrorReply
 from paddock.router.callers import InnerCall
@@ -30,7 +28,8 @@ from paddock.router.connections import Connections
 from paddock.router.content import checked_payload
 from paddock.router.dispatch import Dispatcher
 from paddock.router.front import InvokeFront, dice_of
-from paddock.router.limits import DEFAULT_ACCOUNT_CONCURRENCY, PENDING_EVENTS
+from paddock.router.limits import PENDING_EVENTS
+from paddock.router.on_demand import OnDemandTerms
 from paddock.router.routes import function_rules, placement
 from paddock.router.statistics import VersionStatistics
 from paddock.router.traces import TraceHeaders
@@ -63,17 +62,17 @@ class Router:
         queue: AsyncInvokeQueue,
         error_reply: ErrorReply,
         server_id: str,
-        demand: EnvironmentDemand | None = None,
-        limits: Concurrency | None = None,
+        on_demand: OnDemandTerms | None = None,
     ) -> None:
+        terms = on_demand or OnDemandTerms()
         self.server_id = server_id
         self._place = place
         self._ids = ids
         self._queue = queue
         self._error_reply = error_reply
         self._table = RoutingTable(place)
-        self._limits = limits or Concurrency(DEFAULT_ACCOUNT_CONCURRENCY)
-        self._dispatcher = Dispatcher(self._table, self._limits, demand or NoDemand())
+        self._limits = terms.limits
+        self._dispatcher = Dispatcher(self._table, terms.limits, terms.demand)
         self._connections = Connections(self._dispatcher, server_id)
         self._traces = TraceHeaders(clock, ids)
         self._dice = dice_of(ids)
@@ -87,6 +86,7 @@ class Router:
             traces=self._traces,
             accept_event=self._accept_event,
             error_reply=error_reply,
+            on_demand_elsewhere=terms.elsewhere,
         )
 
     async def run(self) -> None:

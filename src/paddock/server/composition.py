@@ -34,6 +34,7 @@ from paddock.ports.demand import EnvironmentDemand
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest
 from paddock.router.feed import RouteFeed
 from paddock.router.metrics import CONTENT_TYPE, exposition
+from paddock.router.on_demand import OnDemandTerms
 from paddock.router.router import Router
 from paddock.runtimes import RuntimeStore
 from paddock.server.caller_identity import caller_identity
@@ -103,8 +104,9 @@ async def composed(
         queue=late,
         error_reply=late.error_reply,
         server_id=server_id,
-        demand=late,
-        limits=Concurrency(settings.account_concurrency, _on_demand_settings(settings).most_environments),
+        on_demand=OnDemandTerms(
+            Concurrency(settings.account_concurrency, _on_demand_settings(settings).most_environments), late
+        ),
     )
     feed = RouteFeed(router)
     async with AsyncExitStack() as stack:

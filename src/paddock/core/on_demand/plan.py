@@ -88,7 +88,7 @@ class _Planner:
 
     def _instance(self) -> InstanceId | None:
         """Where new environments go; launched if need be, and ended when nothing is left that could want one."""
-        usable = next((each for each in self._snapshot.instances if each.phase in _USABLE), None)
+        usable = next((each for each in self._snapshot.instances if self._is_usable(each)), None)
         if usable is not None:
             if self._versions or self._alive:
                 return usable.instance_id
@@ -112,6 +112,14 @@ class _Planner:
         self._because(launch.instance_id, "default Lambda has functions and no instance")
         return launch.instance_id
 
+    def _is_usable(self, instance: ManagedInstance) -> bool:
+        if instance.phase is not InstancePhase.PENDING:
+            return instance.phase is InstancePhase.RUNNING
+        due = instance.launched_at + self._settings.launch_deadline
+        if due > self._now:
+            self._wakes.append(due)
+        return due > self._now
+
     def _end_when_idle(self, instance: ManagedInstance) -> None:
         due = (instance.empty_since or instance.launched_at) + self._settings.idle
         if due <= self._now:
@@ -130,9 +138,13 @@ class _Planner:
         return max(failure.at for failure in failures) + delay
 
     def _end_lost(self) -> None:
+        why_by_phase = {
+            InstancePhase.LOST: "its agent was not heard of for too long",
+            InstancePhase.PENDING: "its agent did not come in time",
+        }
         for instance in self._snapshot.instances:
-            if instance.phase is InstancePhase.LOST:
-                why = "its agent was not heard of for too long"
+            why = why_by_phase.get(instance.phase)
+            if why is not None and not self._is_usable(instance):
                 self._terminations.append(TerminateInstance(instance.instance_id, why))
                 self._because(instance.instance_id, why)
 

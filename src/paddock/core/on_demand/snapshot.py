@@ -21,6 +21,7 @@ class OnDemandSettings:
     idle: timedelta = timedelta(minutes=7)
     most_environments: int = 64
     init_backoff: timedelta = timedelta(seconds=30)
+    launch_deadline: timedelta = timedelta(minutes=2)
     launch_backoff: timedelta = timedelta(seconds=2)
     launch_backoff_limit: timedelta = timedelta(minutes=1)
 
