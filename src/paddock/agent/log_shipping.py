@@ -145,10 +145,14 @@ class LogShipper:
         self.flowing = False
 
     def acknowledge(self, sequence: int) -> None:
+        could_send = self._may_send
         while self._unacknowledged and next(iter(self._unacknowledged)) <= sequence:
             self._unacknowledged_bytes -= len(self._unacknowledged.popitem(last=False)[1])
         self._progress_at = self._timebase.monotonic()
-        self.ship()
+        if not could_send:
+            # The way was full and is open again. Where it was open, new lines wait for the next regular time: shipped
+            # with each acknowledgement they would go a few at a time, and a batch costs more than all of its lines.
+            self.ship()
 
     def ship(self) -> None:
         """Called several times a second: send what may be sent, pause and resume readers, forget closed streams."""
