@@ -128,13 +128,16 @@ class InvocationServer:
         at_ms = self._timebase.epoch_ms(now)
         head = f"{call.head}{at_ms + header.timeout_ms}\r\nLambda-Runtime-Invocation-Id: {invocation.nonce}\r\n\r\n"
         connection.last_invocation_id = invocation.invocation_id
+        if self.one_at_a_time is not None:
+            # Before the runtime can have written a word.
+            self.one_at_a_time.begin()
+            self._events.start(at_ms, invocation.invocation_id, header.invoked_function_arn, header.trace_header)
         connection.deliver(head.encode(), call.event)
         call.event = []
         if invocation.wake_at < self._wake_at:
             self._wake(invocation.wake_at, now)
-        if self.one_at_a_time is not None:
-            self.one_at_a_time.begin(invocation.invocation_id)
-        self._events.start(at_ms, invocation.invocation_id, header.invoked_function_arn, header.trace_header)
+        if self.one_at_a_time is None:
+            self._events.start(at_ms, invocation.invocation_id, header.invoked_function_arn, header.trace_header)
 
     # From the runtime's connections
 

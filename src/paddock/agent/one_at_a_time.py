@@ -13,8 +13,8 @@ class OneAtATime:
         self.log_tail = LogTail()
         self.collector: LogCollector | None = None
 
-    def begin(self, invocation_id: str) -> None:
-        """What was written before does not belong to this invocation."""
+    def begin(self) -> None:
+        """What was written before does not belong to the invocation that comes now."""
         self.read_logs()
         self.log_tail.clear()
 
