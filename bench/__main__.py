@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
-from bench import advisor, requests, table
+from bench import advisor, planning, requests, table
 from bench.cpu import busy_seconds
 from bench.processes import load
 from bench.subjects import SUBJECTS, Reached, Surroundings
@@ -34,6 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each measurement takes")
     parser.add_argument("--warm-up", type=float, default=0.7, help="seconds of load before each measurement")
+    parser.add_argument("--patience", type=float, default=QUIET_SECONDS, help="seconds to wait for a quiet machine")
     parser.add_argument("--in-flight", default="1,16,64", help="invocations in flight, separated by commas")
     parser.add_argument("--payload", type=int, default=100, help="bytes of the event")
     parser.add_argument(
@@ -51,9 +52,9 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def wait_for_quiet() -> None:
+def wait_for_quiet(patience_seconds: float = QUIET_SECONDS) -> None:
     """Others use the machine too: wait for a moment in which they do not, but not for ever."""
-    deadline = time.monotonic() + QUIET_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
         before = busy_seconds()
         time.sleep(QUIET_PROBE_SECONDS)
@@ -62,7 +63,7 @@ def wait_for_quiet() -> None:
 
 
 def measure(reached: Reached, in_flight: int, options: argparse.Namespace) -> Measured:
-    wait_for_quiet()
+    wait_for_quiet(options.patience)
     payload = requests.payload(options.payload)
     result = load(
         {
@@ -136,6 +137,7 @@ def main() -> None:
                 print(f"  {what.ljust(48)} {figure:8.2f}")
     if not options.only:
         advisor.main()
+        planning.main()
 
 
 def say(progress: Progress) -> None:

@@ -56,6 +56,7 @@ class Draft:
         self._revisions: dict[Revision, dict[EnvironmentId, Environment]] = {}
         self._on: dict[InstanceId, dict[EnvironmentId, Environment]] = {each: {} for each in self.instances}
         self._dropped: set[EnvironmentId] = set()
+        self._occupancy: Counter[InstanceId] = Counter()
         self._free: dict[InstanceId, tuple[float, int]] = {
             instance.instance_id: (usable_vcpu(instance.instance_type), usable_memory_mb(instance.instance_type))
             for instance in self.instances.values()
@@ -97,7 +98,8 @@ class Draft:
         return [each for each in self._on[instance_id].values() if each.environment_id not in self._dropped]
 
     def occupancy(self, instance_id: InstanceId) -> int:
-        return sum(1 for each in self.on_instance(instance_id) if not each.draining)
+        """How many environments are there to stay."""
+        return self._occupancy[instance_id]
 
     def is_bare(self, instance_id: InstanceId) -> bool:
         """Nothing is there any more; a dropped environment counts until its end is reported."""
@@ -159,6 +161,7 @@ class Draft:
         return launch.instance_id
 
     def drain(self, environment: Environment) -> None:
+        self._leave(environment)
         drained = replace(environment, draining=True)
         environment_id = environment.environment_id
         self._revisions[environment.key, environment.revision][environment_id] = drained
@@ -166,6 +169,7 @@ class Draft:
 
     def drop(self, environment: Environment) -> None:
         """Ends at once. Its room stays taken until its end is reported."""
+        self._leave(environment)
         self._dropped.add(environment.environment_id)
 
     def set_draining(self, instance_id: InstanceId, *, draining: bool) -> None:
@@ -177,6 +181,7 @@ class Draft:
         if self.instances.pop(instance_id, None) is None:
             return
         del self._free[instance_id]
+        del self._occupancy[instance_id]
         for environment in self._on.pop(instance_id).values():
             del self._revisions[environment.key, environment.revision][environment.environment_id]
 
@@ -206,6 +211,12 @@ class Draft:
         vcpu, memory_mb = self._free[environment.instance_id]
         shape = environment.shape
         self._free[environment.instance_id] = (vcpu - shape.vcpu, memory_mb - shape.memory_mb)
+        if not environment.draining:
+            self._occupancy[environment.instance_id] += 1
+
+    def _leave(self, environment: Environment) -> None:
+        if not environment.draining and environment.environment_id not in self._dropped:
+            self._occupancy[environment.instance_id] -= 1
 
     def _assign(
         self,

@@ -65,7 +65,10 @@ def _is_overdue(draft: Draft, environment: Environment) -> bool:
 
 def trim(draft: Draft, demand: Demand) -> None:
     """Drain what a revision has beyond what it wants, as far as what stays is ready."""
-    members = keep_order(draft, draft.members(demand.key, demand.revision))
+    found = draft.members(demand.key, demand.revision)
+    if len(found) <= demand.wanted and not any(draft.is_leaving(each.instance_id) for each in found):
+        return
+    members = keep_order(draft, found)
     staying = [each for each in members if not draft.is_leaving(each.instance_id)]
     kept = {each.environment_id for each in staying[: demand.wanted]}
     surplus = [each for each in reversed(members) if each.environment_id not in kept]
