@@ -96,8 +96,8 @@ class ExecutionEnvironment:
             max_concurrency=spec.max_concurrency,
             workers=self._workers,
             nonce_prefix=facilities.ids.hex(_NONCE_DIGITS),
-            ends_on_timeout=not managed,
         )
+        machine.ends_on_timeout = not managed
         self.server = InvocationServer(
             machine,
             timebase,

@@ -329,3 +329,18 @@ def test_invoke_says_what_became_of_it() -> None:
     assert isinstance(scene.machine.invoke("r1", "caller", math.inf, 0.0), tuple)
     assert isinstance(scene.machine.invoke("r2", "caller", math.inf, 0.0), Hold)
     assert scene.machine.invoke("r3", "caller", math.inf, 0.0) == Refuse("caller", "Runtime.Unavailable")
+
+
+def test_default_lambda_ends_with_its_timeout() -> None:
+    scene = Scene(slots=1)
+    scene.machine.ends_on_timeout = True
+    scene.play("""
+        >> poll A
+        << ready
+        >> invoke R timeout 3
+        << deliver R to A
+        >> at 3
+        << fail R Sandbox.Timedout: Task timed out after 3.00 seconds
+        << release R
+        << end Sandbox.Timedout
+    """)

@@ -44,14 +44,11 @@ POLL_WAIT_SECONDS = 1.0
 gap is well under a millisecond on an idle core; only a starved machine or a worker that is ill comes near the bound.
 """
 LEAKED_SLOT_SECONDS = 60.0
-"""Once handlers that outlived their timeout hold every slot, and one of them has for this long, the environment is of
-no use and is replaced. AWS documents no recovery.
-"""
+"""Once handlers that outlived their timeout hold every slot, one of them for so long, the environment is replaced."""
 MAX_IDLE_POLLS = 10_000
 """AWS's agent answers further polls with `Runtime.TooManyIdleRuntimes`."""
 
 _HOLD = Hold()
-_NOT_POLLING = False
 _STARTING, _READY = EnvironmentPhase.STARTING, EnvironmentPhase.READY
 _DRAINING, _ENDED = EnvironmentPhase.DRAINING, EnvironmentPhase.ENDED
 _HELD, _RUNNING = InvocationPhase.HELD, InvocationPhase.RUNNING
@@ -60,15 +57,11 @@ _TIMED_OUT, _OVER = InvocationPhase.TIMED_OUT, InvocationPhase.OVER
 
 
 class EnvironmentMachine(Generic[CallerT, ConnectionT]):
-    """`nonce_prefix` makes this environment's delivery nonces unlike any other's. `ends_on_timeout`: as default Lambda
-    does, whose handlers have nobody beside them that a timeout could harm.
-    """
+    """`nonce_prefix` makes this environment's nonces unlike any other's. `ends_on_timeout`: as default Lambda does."""
 
-    def __init__(
-        self, *, max_concurrency: int, workers: RuntimeWorkers, nonce_prefix: str, ends_on_timeout: bool = False
-    ) -> None:
+    def __init__(self, *, max_concurrency: int, workers: RuntimeWorkers, nonce_prefix: str) -> None:
         assert max_concurrency >= 1
-        self._ends_on_timeout = ends_on_timeout
+        self.ends_on_timeout = False
         self.phase = _STARTING
         self.failure: Failure | None = None
         self.peak_in_flight = 0
@@ -212,7 +205,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     def connection_lost(self, connection: ConnectionT, now: float) -> Effects[CallerT, ConnectionT]:
         """A runtime's connection closed. Where a connection is a worker, its invocation has nobody any more."""
-        was_polling = self._idle.pop(connection, _NOT_POLLING) is None
+        was_polling = self._idle.pop(connection, False) is None
         if not self._own_connection:
             return ()
         invocation = self._running_on.pop(connection, None)
@@ -320,21 +313,19 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
                 invocation.wake_at = now + LEAKED_SLOT_SECONDS
                 leaking = True
             else:
-                timed_out = self._time_out(invocation, now)
-                effects.append(timed_out)
-                if self._ends_on_timeout:
-                    return (*effects, *self.fail(errors.TIMED_OUT, timed_out.message))
+                effects.extend(self._time_out(invocation, now))
         effects.extend(self._drained())
         if leaking and self.phase is _READY and self._leaked() >= self._slots.count:
             text = "Every slot is held by a handler that outlived its timeout."
             effects.extend(self._recycle(errors.TIMED_OUT, text))
         return tuple(effects)
 
-    def _time_out(self, invocation: Invocation[CallerT, ConnectionT], now: float) -> Fail[CallerT, ConnectionT]:
-        """The caller is answered; the handler is not disturbed and keeps its slot until it posts."""
+    def _time_out(self, invocation: Invocation[CallerT, ConnectionT], now: float) -> Effects[CallerT, ConnectionT]:
+        """The caller is answered; the handler keeps its slot until it posts, or ends with its environment."""
         invocation.phase = _TIMED_OUT
         invocation.wake_at = now + LEAKED_SLOT_SECONDS
-        return Fail(invocation, errors.TIMED_OUT, errors.timeout_message(invocation.timeout_seconds))
+        failed = Fail(invocation, errors.TIMED_OUT, errors.timeout_message(invocation.timeout_seconds))
+        return (failed, *self.fail(failed.error_type, failed.message)) if self.ends_on_timeout else (failed,)
 
     # Ends
 

@@ -5,7 +5,6 @@ for it.
 """
 
 from paddock.core.on_demand.concurrency import Concurrency
-from paddock.core.on_demand.plan import plan_on_demand
-from paddock.core.on_demand.snapshot import OnDemandSettings, OnDemandSnapshot, OnDemandVersion
+from paddock.core.on_demand.plan import OnDemandSettings, OnDemandSnapshot, OnDemandVersion, plan_on_demand
 
 __all__ = ["Concurrency", "OnDemandSettings", "OnDemandSnapshot", "OnDemandVersion", "plan_on_demand"]

@@ -13,27 +13,75 @@ Rules of this module:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from paddock.core.on_demand.snapshot import OnDemandSettings, OnDemandSnapshot, OnDemandVersion
 from paddock.core.planning import PlanIds
 from paddock.model.fleet import (
     Environment,
     EnvironmentAssignment,
+    EnvironmentShape,
     InstanceAssignment,
+    LaunchFailure,
     LaunchInstance,
     ManagedInstance,
     Plan,
     Reason,
     RevisionServed,
     TerminateInstance,
+    Zone,
 )
-from paddock.model.ids import DEFAULT_LAMBDA, EnvironmentId, FunctionVersionKey, InstanceId
+from paddock.model.ids import DEFAULT_LAMBDA, EnvironmentId, FunctionVersionKey, InstanceId, RevisionId
+from paddock.model.instance_types import InstanceType
 from paddock.model.states import EnvironmentPhase, InstancePhase
 
 _TO_COME = frozenset({EnvironmentPhase.ASSIGNED, EnvironmentPhase.STARTING})
 _USABLE = frozenset({InstancePhase.PENDING, InstancePhase.RUNNING})
 _NOTHING = "nothing to start and nothing to end"
+
+
+@dataclass(frozen=True, slots=True)
+class OnDemandSettings:
+    """`idle`: how long an environment is kept that nobody invokes. AWS does not say; minutes is what people see.
+
+    `most_environments` is what the machine has room for, of all functions together. `init_backoff`: after a failed init
+    of a provisioned environment nothing is started for its version so long; nobody waits for those.
+    """
+
+    idle: timedelta = timedelta(minutes=7)
+    most_environments: int = 64
+    init_backoff: timedelta = timedelta(seconds=30)
+    launch_deadline: timedelta = timedelta(minutes=2)
+    launch_backoff: timedelta = timedelta(seconds=2)
+    launch_backoff_limit: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OnDemandVersion:
+    """One version. `serving` is what the routers send to, `revision` what they should; `waiting` invocations have no
+    environment yet; `provisioned` environments are to be kept ready.
+    """
+
+    key: FunctionVersionKey
+    revision: RevisionId
+    serving: RevisionId | None
+    shape: EnvironmentShape
+    waiting: int = 0
+    provisioned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OnDemandSnapshot:
+    """`environments` holds those not yet reported as ended and the recently failed. `instance_type` and `place` are
+    what an instance is launched with: default Lambda has no choice of them.
+    """
+
+    instance_type: InstanceType
+    place: Zone
+    versions: tuple[OnDemandVersion, ...]
+    instances: tuple[ManagedInstance, ...]
+    environments: tuple[Environment, ...]
+    launch_failures: tuple[LaunchFailure, ...] = ()
 
 
 def plan_on_demand(snapshot: OnDemandSnapshot, *, now: datetime, ids: PlanIds, settings: OnDemandSettings) -> Plan:
