@@ -49,6 +49,7 @@ def advise(
     method: options.MethodOption = options.Method.PADDOCK,
     html: options.Html = None,
     simulate: options.Simulate = True,
+    exact: options.Exact = False,
     launch_seconds: options.LaunchSeconds = 90,
     start_seconds: options.StartSeconds = 7,
     data_dir: DataDir = None,
@@ -58,6 +59,7 @@ def advise(
     from paddock.advisor.documents import InputError
     from paddock.advisor.workload import Stated
     from paddock.cli.advising import advice_for, calculator_answer, listed, measured
+    from paddock.cli.simulating import must_be_short
 
     stated = Stated(
         duration_ms=duration_ms,
@@ -72,6 +74,8 @@ def advise(
     )
     try:
         traffic = _traffic(trace, trace_format, function, shape, rps, peak_rps, days, quiet=output is Output.JSON)
+        if exact:
+            must_be_short(traffic)
         stated = stated if measure is None else measured(stated, measure, event)
         if method is options.Method.AWS_CALCULATOR:
             _show_calculator(calculator_answer(traffic, stated, architecture, listed(allowed_types)), output)
@@ -89,17 +93,20 @@ def advise(
     except InputError as error:
         typer.echo(f"paddock: {error}", err=True)
         raise typer.Exit(2) from None
-    _answer(advice, (launch_seconds, start_seconds) if simulate else None, html, output)
+    delays = (launch_seconds, start_seconds) if simulate or exact else None
+    _answer(advice, delays, html, output, exact=exact)
 
 
-def _answer(advice: Advice, delays: tuple[float, float] | None, html: Path | None, output: Output) -> None:
+def _answer(
+    advice: Advice, delays: tuple[float, float] | None, html: Path | None, output: Output, *, exact: bool
+) -> None:
     """Replay, unless that is not wanted, and show."""
     from paddock.advisor.advice import with_simulated_throttles
-    from paddock.cli.advising import simulated
+    from paddock.cli.simulating import simulated
 
     timeline = None
     if delays is not None:
-        timeline = simulated(advice, *delays, quiet=output is Output.JSON)
+        timeline = simulated(advice, *delays, exact=exact, quiet=output is Output.JSON)
         advice = with_simulated_throttles(advice, timeline.throttled_share, int(timeline.instances.min()))
     _show(advice, timeline, output)
     if html is not None:

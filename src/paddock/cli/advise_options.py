@@ -43,5 +43,6 @@ Event = Annotated[Path | None, typer.Option(help="JSON file handed to the measur
 MethodOption = Annotated[Method, typer.Option(help="Paddock's method, or AWS's public calculator's.")]
 Html = Annotated[Path | None, typer.Option(help="Also write a self-contained HTML report with plots.")]
 Simulate = Annotated[bool, typer.Option(help="Replay the traffic through the real planner.")]
+Exact = Annotated[bool, typer.Option("--exact", help="Simulate each invocation through the router: short traces.")]
 LaunchSeconds = Annotated[float, typer.Option(min=0, max=3600, help="Until an instance is there.")]
 StartSeconds = Annotated[float, typer.Option(min=0, max=900, help="Until an environment serves, with its init.")]

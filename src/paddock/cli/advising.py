@@ -22,17 +22,13 @@ from paddock.advisor.candidates import Requirements
 from paddock.advisor.default_lambda import monthly_requests
 from paddock.advisor.documents import InputError
 from paddock.advisor.measure import measure
-from paddock.advisor.report.timeline import Timeline
 from paddock.advisor.traces.read import TraceFormat, read_trace
 from paddock.advisor.traces.shapes import Shape, ShapeKind, draw
 from paddock.advisor.traces.trace import Trace
 from paddock.advisor.workload import Stated, Workload, architectures, settle
 from paddock.catalogue import CatalogueError, load
-from paddock.model.capacity_provider import Architecture, CapacityProviderScalingConfig
-from paddock.model.fleet import ScalingBounds
+from paddock.model.capacity_provider import Architecture
 from paddock.model.ids import Region
-from paddock.simulator.trace_fleet import Delays
-from paddock.simulator.trace_replay import ReplayedWorkload, ReplaySettings, reasons_of, replay
 
 Kind = TypeVar("Kind", TraceFormat, ShapeKind)
 
@@ -110,41 +106,6 @@ def advice_for(
         raise InputError(str(error)) from error
     workload = settle(stated, trace)
     return advise(trace, workload, catalogue, Region(region), requirements, free_tier=free_tier)
-
-
-def simulated(advice: Advice, launch_seconds: float, start_seconds: float, *, quiet: bool) -> Timeline:
-    """The advised set-up under its traffic, by the planner that runs live fleets."""
-    workload = advice.workload
-    settings = ReplaySettings(
-        bounds=ScalingBounds(advice.minimum_environments, None),
-        scaling=CapacityProviderScalingConfig(max_vcpu_count=advice.cap.max_vcpu_count),
-        delays=Delays(launch_seconds=launch_seconds, start_seconds=start_seconds, init_seconds=0.0),
-    )
-    work = ReplayedWorkload(workload.duration_ms.mean / 1000, workload.cpu_ms / 1000)
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
-        bar = progress.add_task("simulating", total=None)
-        found = replay(
-            advice.trace.counts,
-            work,
-            advice.best.shape,
-            advice.best.instance_type,
-            settings,
-            progress=lambda done, whole: progress.update(bar, completed=done, total=whole),
-        )
-    return Timeline(
-        tick_seconds=found.tick_seconds,
-        arrivals=found.arrivals,
-        in_flight=found.in_flight,
-        ready=found.ready,
-        instances=found.instances,
-        cpu_utilization=found.cpu_utilization,
-        throttles={
-            "slots": found.slot_throttles,
-            "CPU": found.cpu_throttles,
-            "MaxVCpuCount": found.cap_throttles,
-        },
-        changes=tuple(reasons_of(found.decisions)),
-    )
 
 
 def listed(text: str | None) -> tuple[str, ...]:
