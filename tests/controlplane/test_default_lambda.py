@@ -73,6 +73,10 @@ def test_what_waits_gets_an_environment_each_and_no_more() -> None:
         await create(world)
         want(world, 2)
         await world.until(lambda: serving(world) == 2)
+        assert world.control_plane is not None
+        shown = (await world.control_plane.status())["default_lambda"]
+        assert (shown["name"], len(shown["environments"])) == ("default Lambda", 2)
+        assert any("2 invocations wait" in reason["text"] for made in shown["decisions"] for reason in made["reasons"])
         await asyncio.sleep(20)
         assert len(environments(world)) == 2
         spec = next(iter(agents_of(world)[0].environments.values())).spec

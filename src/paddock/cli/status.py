@@ -57,6 +57,8 @@ def _print(console: Console, running: RunningServer, document: dict[str, Any]) -
         console.print("no capacity providers yet")
     for provider in document["providers"]:
         _print_provider(console, provider)
+    if document.get("default_lambda"):
+        _print_provider(console, document["default_lambda"])
 
 
 def _print_provider(console: Console, provider: dict[str, Any]) -> None:

@@ -31,12 +31,18 @@ from paddock.controlplane.operations import OPERATIONS
 from paddock.controlplane.reconciler import FleetParts
 from paddock.controlplane.routes import RoutePublisher
 from paddock.controlplane.settings import ControlPlaneSettings
-from paddock.controlplane.status import provider_rows, provider_status, runtime_notes
+from paddock.controlplane.status import (
+    decisions_of,
+    default_lambda_status,
+    provider_rows,
+    provider_status,
+    runtime_notes,
+)
 from paddock.controlplane.system_logs import SystemLog
 from paddock.core.on_demand import OnDemandSettings, OnDemandSnapshot, plan_on_demand
 from paddock.core.planning import plan
 from paddock.model.fleet import FleetSnapshot, Plan
-from paddock.model.ids import EnvironmentId, FunctionVersionKey, InstanceId
+from paddock.model.ids import DEFAULT_LAMBDA, EnvironmentId, FunctionVersionKey, InstanceId
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.code import CodeMissingError, CodeStore
 from paddock.ports.invoker import AsyncInvokeQueue, Invoker, RouteSink
@@ -160,7 +166,7 @@ class ControlPlane:
         return exposition(self._feed.latest)
 
     async def status(self) -> dict[str, Any]:
-        rows = await self._store.read(provider_rows)
+        rows, decisions = await self._store.read(lambda tx: (provider_rows(tx), decisions_of(tx, DEFAULT_LAMBDA)))
         now, monotonic = self._clock.now(), self._clock.monotonic()
         capabilities = self._launcher.capabilities()
         return {
@@ -175,11 +181,12 @@ class ControlPlane:
                 "isolation": capabilities.isolation,
             },
             "runtime_notes": runtime_notes(list(self._fleet.reconcilers.values())),
+            "default_lambda": default_lambda_status(self._fleet.on_demand, decisions, now=now, monotonic=monotonic),
             "providers": [
                 provider_status(
-                    provider, decisions, self._fleet.reconcilers.get(provider.name), now=now, monotonic=monotonic
+                    provider, made, self._fleet.reconcilers.get(provider.name), now=now, monotonic=monotonic
                 )
-                for provider, decisions in rows
+                for provider, made in rows
             ],
         }
 

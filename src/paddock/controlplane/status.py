@@ -6,22 +6,33 @@ from datetime import datetime
 from typing import Any
 
 from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord
+from paddock.controlplane.on_demand.reconciler import OnDemandReconciler
 from paddock.controlplane.reconciler import ProviderReconciler
 from paddock.model.capacity_provider import CapacityProvider
+from paddock.model.ids import CapacityProviderName
 from paddock.ports.store import PlanRecord, Transaction
 
 SHOWN_DECISIONS = 50
 
 
+def default_lambda_status(
+    reconciler: OnDemandReconciler | None, decisions: list[PlanRecord], *, now: datetime, monotonic: float
+) -> dict[str, Any] | None:
+    """As of a capacity provider, which it is not; None while it has no instance."""
+    if reconciler is None or not reconciler.inventory.instances:
+        return None
+    shown = provider_status(reconciler.pool, decisions, reconciler, now=now, monotonic=monotonic)
+    return shown | {"name": "default Lambda"}
+
+
+def decisions_of(tx: Transaction, name: CapacityProviderName) -> list[PlanRecord]:
+    """The last, oldest first."""
+    return tx.plans.select(provider=name, descending=True, limit=SHOWN_DECISIONS)[::-1]
+
+
 def provider_rows(tx: Transaction) -> list[tuple[CapacityProvider, list[PlanRecord]]]:
     """Each provider with its last decisions, oldest first."""
-    return [
-        (
-            provider,
-            tx.plans.select(provider=provider.name, descending=True, limit=SHOWN_DECISIONS)[::-1],
-        )
-        for provider in tx.capacity_providers.select()
-    ]
+    return [(provider, decisions_of(tx, provider.name)) for provider in tx.capacity_providers.select()]
 
 
 def provider_status(

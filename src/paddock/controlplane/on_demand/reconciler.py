@@ -43,7 +43,7 @@ class OnDemandReconciler(ProviderReconciler):
     ) -> None:
         super().__init__(name, parts, events, intents)
         self._waiting: dict[FunctionVersionKey, int] = {}
-        self._provider = _pool(parts.settings)
+        self.pool = _pool(parts.settings)
 
     def want(self, key: FunctionVersionKey, waiting: int) -> None:
         """So many invocations of the version have no environment now."""
@@ -110,7 +110,7 @@ class OnDemandReconciler(ProviderReconciler):
     def _read_default(self, tx: Transaction) -> tuple[StoredFleet, dict[FunctionVersionKey, int]]:
         versions = tx.versions.select(provider=DEFAULT_LAMBDA)
         failed = tx.failed_launches.select(provider=DEFAULT_LAMBDA, order_by="at")
-        stored = StoredFleet(self._provider, tuple(versions), tuple(each.failure for each in failed))
+        stored = StoredFleet(self.pool, tuple(versions), tuple(each.failure for each in failed))
         return stored, provisioned_of(versions, tx.aliases.select())
 
     def _snapshot(
