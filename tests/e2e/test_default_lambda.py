@@ -229,6 +229,25 @@ def test_an_idle_environment_ends(own_server: Any, tmp_path: Path) -> None:
     assert invoke(api, "resting", {})["environment"] != first["environment"]
 
 
+def test_it_does_not_matter_which_router_is_asked(own_server: Any) -> None:
+    server = own_server("--routers", "2")
+    create(server.client("lambda"), "routed")
+    clients = [server.client("lambda") for _ in range(6)]
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda client: invoke(client, "routed", {"do": "wait", "seconds": 1}), clients))
+
+    assert len({answer["environment"] for answer in answers}) == 6
+
+
+def test_status_shows_what_runs_and_why(server: Server, api: Any, default: str) -> None:
+    invoke(api, default, {})
+    said = server.paddock("status").stdout
+
+    assert "default Lambda" in said
+    assert "invocations wait" in said
+
+
 def test_its_instance_is_not_shown_as_one_of_the_customers(server: Server, default: str) -> None:
     reservations = server.client("ec2").describe_instances(IncludeManagedResources=True)["Reservations"]
 
