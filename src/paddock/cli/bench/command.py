@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -267,6 +267,17 @@ class _Bench:
             notes = (*notes, f"the client had all of its {MAX_IN_FLIGHT} threads in flight: it was no open loop then")
         return Comparison(kind, expected, found, notes=notes)
 
+    def _with_cold_starts(self, comparison: Comparison, name: str) -> Comparison:
+        """Each environment writes a log stream of its own; the first one was started before the load."""
+        logs = client("logs", self._running, self._keys)
+        pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=f"/aws/lambda/{name}")
+        count = sum(len(page["logStreams"]) for page in pages)
+        if comparison.measured is None or count == 0:
+            return comparison
+        return replace(
+            comparison, measured=replace(comparison.measured, environments_started=count - 1, environments=count)
+        )
+
     def _default(self, subject: Subject, single: Alone, due: NDArray[np.float64], seconds: float) -> Comparison:
         """The copy on default Lambda; without one the forecast stands alone and says why."""
         from paddock.cli.bench.figures import Comparison
@@ -282,7 +293,8 @@ class _Bench:
             ) as first_seconds:
                 start = max(0.0, first_seconds - single.mean_seconds)
                 expected = forecast_default(load, start, self._cores, seconds, warm=1)
-                return self._measured("default", expected, self._watched(name), due, seconds)
+                measured = self._measured("default", expected, self._watched(name), due, seconds)
+                return self._with_cold_starts(measured, name)
         except DefaultUnavailableError as error:
             expected = forecast_default(load, assumed, self._cores, seconds)
             note = f"a cold start is taken to cost {assumed:g} s: none could be measured"

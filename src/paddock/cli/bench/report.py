@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 TITLES = {"managed_instances": "Managed instances", "default": "Default Lambda"}
+COLD_STARTS = "cold starts"
+"""On default Lambda whoever finds no idle environment waits for one to start."""
+
 ROWS = (
     ("requests", "requests", ",.0f"),
     ("throughput_per_second", "answers a second", ",.2f"),
@@ -83,7 +86,8 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
     forecast = asdict(comparison.forecast)
     measured = {} if comparison.measured is None else asdict(comparison.measured)
     errors = comparison.errors()
-    for name, title, form in ROWS:
+    for name, usual, form in ROWS:
+        title = COLD_STARTS if (comparison.kind, name) == ("default", "environments_started") else usual
         if forecast[name] is None and measured.get(name) is None:
             continue
         error = errors.get(name)
