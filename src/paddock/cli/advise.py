@@ -59,7 +59,6 @@ def advise(
     from paddock.advisor.documents import InputError
     from paddock.advisor.workload import Stated
     from paddock.cli.advising import advice_for, calculator_answer, listed, measured
-    from paddock.cli.simulating import must_be_short
 
     stated = Stated(
         duration_ms=duration_ms,
@@ -73,9 +72,7 @@ def advise(
         concurrency=concurrency,
     )
     try:
-        traffic = _traffic(trace, trace_format, function, shape, rps, peak_rps, days, quiet=output is Output.JSON)
-        if exact:
-            must_be_short(traffic)
+        traffic = _traffic(trace, trace_format, function, shape, rps, peak_rps, days, exact=exact, output=output)
         stated = stated if measure is None else measured(stated, measure, event)
         if method is options.Method.AWS_CALCULATOR:
             _show_calculator(calculator_answer(traffic, stated, architecture, listed(allowed_types)), output)
@@ -93,8 +90,7 @@ def advise(
     except InputError as error:
         typer.echo(f"paddock: {error}", err=True)
         raise typer.Exit(2) from None
-    delays = (launch_seconds, start_seconds) if simulate or exact else None
-    _answer(advice, delays, html, output, exact=exact)
+    _answer(advice, (launch_seconds, start_seconds) if simulate or exact else None, html, output, exact=exact)
 
 
 def _answer(
@@ -114,6 +110,26 @@ def _answer(
 
 
 def _traffic(
+    trace: Path | None,
+    trace_format: str | None,
+    function: str | None,
+    shape: str | None,
+    rps: float | None,
+    peak_rps: float | None,
+    days: int,
+    *,
+    exact: bool,
+    output: Output,
+) -> Trace:
+    from paddock.cli.simulating import must_be_short
+
+    found = _drawn_or_read(trace, trace_format, function, shape, rps, peak_rps, days, quiet=output is Output.JSON)
+    if exact:
+        must_be_short(found)
+    return found
+
+
+def _drawn_or_read(
     trace: Path | None,
     trace_format: str | None,
     function: str | None,
