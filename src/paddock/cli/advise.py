@@ -58,7 +58,7 @@ def advise(
     """Advise whether managed instances are right for this traffic, on which machines and at what price."""
     from paddock.advisor.documents import InputError
     from paddock.advisor.workload import Stated
-    from paddock.cli.advising import advice_for, calculator_answer, listed, measured
+    from paddock.cli.advising import advice_for, calculator_answer, listed, measured, requirements_of
 
     stated = Stated(
         duration_ms=duration_ms,
@@ -74,16 +74,15 @@ def advise(
     try:
         traffic = _traffic(trace, trace_format, function, shape, rps, peak_rps, days, exact=exact, output=output)
         stated = stated if measure is None else measured(stated, measure, event)
+        types = (listed(allowed_types), listed(excluded_types))
         if method is options.Method.AWS_CALCULATOR:
-            _show_calculator(calculator_answer(traffic, stated, architecture, listed(allowed_types)), output)
+            _show_calculator(calculator_answer(traffic, stated, architecture, types[0]), output)
             return
         advice = advice_for(
             traffic,
             stated,
             region=region,
-            architecture=architecture,
-            types=(listed(allowed_types), listed(excluded_types)),
-            min_environments=min_environments,
+            requirements=requirements_of(architecture, types, min_environments),
             free_tier=free_tier,
             prices=resolved(data_dir) / REFRESHED_PRICES,
         )

@@ -77,29 +77,26 @@ def measured(stated: Stated, handler: str, event: Path | None) -> Stated:
     )
 
 
-def advice_for(
-    trace: Trace,
-    stated: Stated,
-    *,
-    region: str,
-    architecture: str,
-    types: tuple[tuple[str, ...], tuple[str, ...]],
-    min_environments: int,
-    free_tier: bool,
-    prices: Path,
-) -> Advice:
+def requirements_of(
+    architecture: str, types: tuple[tuple[str, ...], tuple[str, ...]], min_environments: int
+) -> Requirements:
     """`types` are the allowed and the excluded ones, of which one is empty."""
     allowed, excluded = types
     if allowed and excluded:
         raise InputError(
             "give allowed types or excluded types, not both: a capacity provider takes one of the two lists"
         )
-    requirements = Requirements(
+    return Requirements(
         architectures=architectures(architecture),
         allowed_instance_types=allowed,
         excluded_instance_types=excluded,
         minimum_environments=min_environments,
     )
+
+
+def advice_for(
+    trace: Trace, stated: Stated, *, region: str, requirements: Requirements, free_tier: bool, prices: Path
+) -> Advice:
     try:
         catalogue = load(prices)
     except CatalogueError as error:
