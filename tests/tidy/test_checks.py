@@ -14,7 +14,6 @@ import pytest
 from tests.tidy.tree import ROOT
 
 BIN = Path(sys.executable).parent
-CHOICES = ("paddock.core.scaling", "paddock.core.placement", "paddock.core.planning")
 
 
 def run(*command: str, given: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from paddock import __version__
-from paddock.cli import advise, bill, check, env, export, logs, prices, runtimes, status, up
+from paddock.cli import advise, bill, check, env, export, logs, prices, runtimes, simulate, status, up
 from paddock.cli.bench import command as bench
 from paddock.cli.demo import command as demo
 from paddock.model.errors import SettingsError, StartError
@@ -27,6 +27,7 @@ app.command("demo")(demo.demo)
 app.command("runtimes")(runtimes.runtimes)
 app.command("advise")(advise.advise)
 app.command("bench")(bench.bench)
+app.command("simulate")(simulate.simulate)
 app.command("export")(export.export)
 app.command("check")(check.check)
 app.command("bill")(bill.bill)

@@ -1,0 +1,179 @@
+"""`paddock simulate`: traffic through the real planner on a virtual clock, or whole fleets with faults, by seed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from paddock.cli import advise_options as options
+from paddock.cli.options import Output, OutputOption
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from paddock.advisor.traces.trace import Trace
+    from paddock.simulator.trace_replay import Replay
+
+SHOWN_DECISIONS = 20
+
+TypeName = Annotated[str, typer.Option("--type", help="Instance type the fleet is made of.")]
+Slots = Annotated[int, typer.Option(min=1, max=1600, help="Slots of one execution environment.")]
+Memory = Annotated[int, typer.Option(min=2048, max=32768, help="Memory of one execution environment in MB.")]
+GibPerVcpu = Annotated[float, typer.Option(min=2, max=8, help="GiB of memory per vCPU.")]
+Most = Annotated[int | None, typer.Option(min=1, max=15000, help="MaxExecutionEnvironments.")]
+MaxVcpu = Annotated[int, typer.Option(min=2, max=15000, help="MaxVCpuCount of the provider.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Instead of traffic: a whole fleet with faults, by this seed.")]
+Seeds = Annotated[int, typer.Option(min=1, max=100_000, help="How many seeds, from --seed on.")]
+
+
+def simulate(
+    trace: options.Trace = None,
+    *,
+    trace_format: options.TraceFormat = None,
+    function: options.Function = None,
+    shape: options.Shape = None,
+    rps: options.Rps = None,
+    peak_rps: options.PeakRps = None,
+    days: options.Days = 1,
+    duration_ms: options.DurationMs = 100,
+    cpu_ms: options.CpuMs = 10,
+    instance_type: TypeName = "m7g.xlarge",
+    slots: Slots = 16,
+    memory_mb: Memory = 2048,
+    memory_gib_per_vcpu: GibPerVcpu = 2.0,
+    min_environments: options.MinEnvironments = 3,
+    max_environments: Most = None,
+    max_vcpu: MaxVcpu = 400,
+    launch_seconds: options.LaunchSeconds = 90,
+    start_seconds: options.StartSeconds = 7,
+    seed: Seed = None,
+    seeds: Seeds = 1,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what the fleet would do: environments, instances, throttles by cause, and each decision with its reason.
+
+    With --seed, simulate whole fleets under random traffic and faults instead, and check every promise at every event.
+    """
+    if seed is not None:
+        from paddock.simulator.__main__ import main
+
+        raise typer.Exit(main(["--seed", str(seed), "--seeds", str(seeds)]))
+    from paddock.advisor.documents import InputError
+    from paddock.simulator.trace_steering import ReplayError
+
+    try:
+        traffic = _traffic(trace, trace_format, function, (shape, rps, peak_rps, days), quiet=output is Output.JSON)
+        fleet = _Fleet(
+            instance_type, slots, memory_mb, memory_gib_per_vcpu, min_environments, max_environments, max_vcpu
+        )
+        replayed = fleet.replay(traffic, duration_ms or 100, cpu_ms or 10, launch_seconds, start_seconds)
+    except (InputError, ReplayError) as error:
+        typer.echo(f"paddock simulate: {error}", err=True)
+        raise typer.Exit(2) from None
+    if output is Output.JSON:
+        typer.echo(json.dumps(document(replayed), indent=1))
+        return
+    from paddock.cli.decisions import terminal
+
+    _print(terminal(), traffic, replayed)
+
+
+def _traffic(
+    path: options.Trace,
+    trace_format: str | None,
+    function: str | None,
+    drawn: tuple[str | None, float | None, float | None, int],
+    *,
+    quiet: bool,
+) -> Trace:
+    from paddock.advisor.documents import InputError
+    from paddock.cli.advising import traffic_from_file, traffic_from_shape
+
+    kind, rps, peak_rps, days = drawn
+    if (path is None) == (kind is None):
+        raise InputError("give a trace file, or draw traffic with --shape and --rps")
+    if path is not None:
+        return traffic_from_file(path, trace_format, function, quiet=quiet)
+    return traffic_from_shape(str(kind), rps, peak_rps, days)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fleet:
+    """What the options say of the fleet."""
+
+    type_name: str
+    slots: int
+    memory_mb: int
+    memory_gib_per_vcpu: float
+    minimum: int
+    maximum: int | None
+    max_vcpu: int
+
+    def replay(
+        self, traffic: Trace, duration_ms: float, cpu_ms: float, launch_seconds: float, start_seconds: float
+    ) -> Replay:
+        from paddock import catalogue
+        from paddock.advisor.documents import InputError
+        from paddock.model.capacity_provider import CapacityProviderScalingConfig
+        from paddock.model.fleet import EnvironmentShape, ScalingBounds
+        from paddock.simulator.trace_fleet import Delays
+        from paddock.simulator.trace_replay import ReplayedWorkload, ReplaySettings, replay
+
+        instance_type = catalogue.load().types.get(self.type_name)
+        if instance_type is None:
+            raise InputError(f"{self.type_name} is no C, M or R type of the catalogue: see `paddock prices show`")
+        if self.maximum is not None and self.maximum < self.minimum:
+            raise InputError("--max-environments must not be below --min-environments")
+        settings = ReplaySettings(
+            bounds=ScalingBounds(self.minimum, self.maximum),
+            scaling=CapacityProviderScalingConfig(max_vcpu_count=self.max_vcpu),
+            delays=Delays(launch_seconds, start_seconds),
+        )
+        shape = EnvironmentShape(self.memory_mb, self.memory_mb / 1024 / self.memory_gib_per_vcpu, self.slots)
+        workload = ReplayedWorkload(duration_ms / 1000, cpu_ms / 1000)
+        return replay(traffic.counts, workload, shape, instance_type, settings)
+
+
+def document(replayed: Replay) -> dict[str, Any]:
+    """The replay as JSON has it: sums, and a value for each tick."""
+    ticks = ("arrivals", "ready", "instances", "cpu_utilization", "slot_throttles", "cpu_throttles", "cap_throttles")
+    return {
+        "tick_seconds": replayed.tick_seconds,
+        "throttles": replayed.throttles,
+        "throttled_share": replayed.throttled_share,
+        "instance_hours": replayed.instance_hours,
+        "ticks": {name: getattr(replayed, name).tolist() for name in ticks},
+        "decisions": [
+            {
+                "second": each.second,
+                "environments": each.environments,
+                "instances": each.instances,
+                "reasons": list(each.reasons),
+            }
+            for each in replayed.decisions
+        ],
+    }
+
+
+def _print(console: Console, traffic: Trace, replayed: Replay) -> None:
+    most = int(replayed.ready.max())
+    console.print(
+        f"{traffic.invocations:,.0f} invocations in {traffic.days:.1f} days, {traffic.mean_per_second:,.1f} a second; "
+        f"throttled {replayed.throttles:,.0f} ({replayed.throttled_share:.4%}): slots "
+        f"{replayed.slot_throttles.sum():,.0f}, CPU {replayed.cpu_throttles.sum():,.0f}, ceiling "
+        f"{replayed.cap_throttles.sum():,.0f}; environments up to {most}, instances up to "
+        f"{int(replayed.instances.max())}, {replayed.instance_hours:,.0f} instance hours; CPU at most "
+        f"{float(replayed.cpu_utilization.max()):.0%}",
+        highlight=False,
+    )
+    for each in replayed.decisions[:SHOWN_DECISIONS]:
+        at = f"{int(each.second // 3600):4d}:{int(each.second // 60 % 60):02d}"
+        console.print(f"{at} {each.environments} environments on {each.instances} instances", highlight=False)
+        for reason in each.reasons:
+            console.print(f"       because {reason}", style="dim", highlight=False, markup=False)
+    if len(replayed.decisions) > SHOWN_DECISIONS:
+        more = len(replayed.decisions) - SHOWN_DECISIONS
+        console.print(f"and {more} more decisions: --output json has them all", highlight=False)
