@@ -18,6 +18,9 @@ from typing import Self
 from paddock.agent.instance_agent import InstanceAgent
 from paddock.agent.runtime_commands import PreparedRuntime, RuntimeInvitation
 from paddock.agent.runtime_process import ProcessCommand
+from paddock.isolation.ladder import Isolation, Way
+from paddock.isolation.launch import as_process
+from paddock.isolation.view import EnvironmentView, Rung
 from paddock.launchers.cgroups import Cgroup
 from paddock.launchers.instance_directory import LOG_SOCKET_VARIABLE
 from paddock.ports.clock import RandomIds, SystemClock
@@ -25,6 +28,7 @@ from paddock.wire.agent import EnvironmentSpec
 from paddock.wire.bootstrap import AgentBootstrap
 from tests.agent.server_side import PATIENCE_SECONDS, ServerSide, environment_spec
 
+PLAIN = Isolation(Way(Rung.PROCESS, ("limits",), as_process(landlock=0, filtered=False), frozenset()))
 Prepare = Callable[[RuntimeInvitation], tuple[str, ...]]
 
 
@@ -60,7 +64,18 @@ class PlayedRuntimes:
             LOG_SOCKET_VARIABLE: invitation.log_socket,
             **invitation.spec.environment_variables,
         }
-        command = ProcessCommand(self.prepare_command(invitation), variables, invitation.task_root, marker.encode())
+        view = EnvironmentView(
+            environment_id=invitation.spec.environment_id,
+            task_root=invitation.task_root,
+            opt_root=None,
+            runtime_dir=invitation.task_root,
+            lang_dir=invitation.task_root,
+            readable_paths=(),
+            memory_mb=invitation.spec.memory_mb,
+            vcpu=invitation.spec.vcpu,
+        )
+        argv = self.prepare_command(invitation)
+        command = ProcessCommand(argv, variables, invitation.task_root, marker.encode(), view)
         return PreparedRuntime(command, "played 1.0", "arn:aws:lambda:us-east-1::runtime:played", "")
 
 
@@ -103,7 +118,12 @@ class PlayedInstance:
 
 @asynccontextmanager
 async def played_instance(
-    prepare: Prepare = sleeps, *, cgroup: Cgroup | None = None, connect: bool = True, **more: object
+    prepare: Prepare = sleeps,
+    *,
+    cgroup: Cgroup | None = None,
+    isolation: Isolation = PLAIN,
+    connect: bool = True,
+    **more: object,
 ) -> AsyncIterator[PlayedInstance]:
     path = Path(tempfile.mkdtemp(prefix="paddock-test-"))
     fields: dict[str, object] = {
@@ -125,7 +145,7 @@ async def played_instance(
     }
     bootstrap = AgentBootstrap(**fields)  # type: ignore[arg-type]
     runtimes = PlayedRuntimes(prepare)
-    agent = InstanceAgent(bootstrap, runtimes, cgroup, path, SystemClock(), RandomIds())
+    agent = InstanceAgent(bootstrap, runtimes, cgroup, isolation, path, SystemClock(), RandomIds())
     server = ServerSide()
     try:
         async with asyncio.TaskGroup() as group:

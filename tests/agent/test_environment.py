@@ -102,7 +102,8 @@ async def test_an_init_that_fails_is_reported_with_awss_reason(
 ) -> None:
     async with played_instance(scripted) as instance:
         code = instance.server.package({"bootstrap": BOOTSTRAP})
-        spec = environment_spec(code, environment_variables={"INIT": init}, init_timeout_seconds=1.5)
+        seconds = 1.5 if reason_code.endswith("InitTimeout") else 30.0
+        spec = environment_spec(code, environment_variables={"INIT": init}, init_timeout_seconds=seconds)
         report = await failure(instance, spec)
         assert report.failure is not None
         assert (report.failure.error_type, report.failure.reason_code) == (error_type, reason_code)

@@ -67,7 +67,7 @@ async def test_the_hello_tells_a_control_plane_all_and_a_router_nothing_secret()
         assert isinstance(hello, AgentHello)
         assert hello.environments == (spec,)
         assert hello.generation == 1
-        assert hello.isolation == "process"
+        assert hello.isolation == "process (limits)"
         report = await control.message(Report)
         assert report is not None
         assert [one.phase for one in report.environments] == ["ready"]

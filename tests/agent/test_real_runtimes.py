@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 
 from paddock.agent.runtime_commands import InstalledRuntimes
+from paddock.isolation.ladder import select
 from paddock.runtimes import RuntimeStore, RuntimeUnavailable
 from paddock.wire.agent import EnvironmentSpec
 from tests.agent.instances import PlayedInstance, played_instance
@@ -47,6 +49,14 @@ exports.handler = async (event, context) => {
 
 
 @asynccontextmanager
+async def _isolated_instance() -> AsyncIterator[PlayedInstance]:
+    """On the strongest rung of this machine."""
+    with tempfile.TemporaryDirectory() as scratch:
+        async with played_instance(isolation=select(None, Path(scratch))) as instance:
+            yield instance
+
+
+@asynccontextmanager
 async def installed(
     runtime: str, handler: str, files: dict[str, str], **more: object
 ) -> AsyncIterator[tuple[PlayedInstance, EnvironmentSpec]]:
@@ -55,9 +65,10 @@ async def installed(
         RuntimeStore(CACHE).ensure(runtime)
     except RuntimeUnavailable as unavailable:
         pytest.skip(str(unavailable))
-    async with played_instance() as instance:
+    async with _isolated_instance() as instance:
         facilities = instance.agent._facilities
-        object.__setattr__(facilities, "runtimes", InstalledRuntimes(CACHE, "us-east-1", strict=False))
+        runtimes = InstalledRuntimes(CACHE, "us-east-1", strict=False, aws_layout=facilities.isolation.has_aws_layout)
+        object.__setattr__(facilities, "runtimes", runtimes)
         spec = environment_spec(instance.server.package(files), runtime=runtime, **more)  # type: ignore[arg-type]
         spec = msgspec.structs.replace(spec, handler=handler)
         instance.server.configure(spec)

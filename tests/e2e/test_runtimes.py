@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from paddock.runtimes import RuntimeStore, RuntimeUnavailable
-from tests.e2e.conftest import RUNTIMES_DIR, create_function, eventually, invoke
+from tests.e2e.conftest import RUNTIMES_DIR, Server, create_function, eventually, invoke
 from tests.runtimes.built_functions import FUNCTIONS, ToolchainMissing, bootstrap, java_classes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.toolchain]
@@ -73,12 +73,13 @@ def name_of(kind: str) -> str:
     return f"asked-{kind.replace('.', '-')}"
 
 
-def test_all_slots_of_all_environments_are_served_at_once(api: Any, kind: str) -> None:
+def test_all_slots_of_all_environments_are_served_at_once(api: Any, server: Server, kind: str) -> None:
     answers = fill_all_slots(api, kind)
     assert [answer["n"] for answer in answers] == list(range(SLOTS * ENVIRONMENTS))
     assert len({answer["request_id"] for answer in answers}) == SLOTS * ENVIRONMENTS
     if kind in ENDS_WITH_ITS_ENVIRONMENT:
-        assert len({answer["process_id"] for answer in answers}) == ENVIRONMENTS
+        request_ids = {answer["request_id"] for answer in answers}
+        assert eventually(lambda: len(log_streams_of(server, name_of(kind), request_ids)) == ENVIRONMENTS)
 
 
 def test_a_failing_handler_is_a_function_error_and_no_more(api: Any, kind: str) -> None:
@@ -93,6 +94,13 @@ def test_a_process_that_ends_is_a_function_error_and_is_replaced(api: Any, kind:
     failed = invoke(api, name_of(kind), {"do": "exit", "n": 0, "status": 3})
     assert failed["error"]["errorType"] == "Runtime.ExitError"
     assert eventually(lambda: serves_all_slots(api, kind))
+
+
+def log_streams_of(server: Server, name: str, request_ids: set[str]) -> set[str]:
+    """One for each environment that served: process ids are the same in all of them."""
+    events = server.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+    records = [(event["logStreamName"], event["message"]) for page in events for event in page["events"]]
+    return {stream for stream, message in records if any(request_id in message for request_id in request_ids)}
 
 
 def fill_all_slots(api: Any, kind: str) -> list[Any]:

@@ -84,14 +84,19 @@ async def local(data_dir: Path) -> AsyncIterator[LocalUnderTest]:
 
 
 async def serving(
-    under_test: LocalUnderTest, server: ServerSide, *, memory_mb: int = 2048
+    under_test: LocalUnderTest, server: ServerSide, *, memory_mb: int = 2048, ephemeral_storage_mb: int = 512
 ) -> tuple[InstanceId, EnvironmentSpec]:
     """A running instance with one ready environment."""
     one = await running(under_test)
     assert one.address is not None
     await server.connect(one.address.removeprefix("unix:"), token="token-1")
     code = server.package({"bootstrap": BOOTSTRAP}, executable=("bootstrap",))
-    spec = environment_spec(code, environment_id=f"env-{os.getpid()}", memory_mb=memory_mb)
+    spec = environment_spec(
+        code,
+        environment_id=f"env-{os.getpid()}",
+        memory_mb=memory_mb,
+        ephemeral_storage_mb=ephemeral_storage_mb,
+    )
     server.configure(spec)
     await server.phase(spec, "ready")
     return one.instance_id, spec
@@ -141,7 +146,7 @@ async def test_memory_beyond_the_limit_is_the_kernels_to_take(tmp_path: Path) ->
         if not under_test.launcher.capabilities().memory_enforced:
             pytest.skip("no cgroups can be made here")
         server = ServerSide()
-        instance_id, spec = await serving(under_test, server, memory_mb=64)
+        instance_id, spec = await serving(under_test, server, memory_mb=64, ephemeral_storage_mb=16)
         running = server.invoke(spec, b'{"sleep": 9}')
         header, _ = await server.invoke(spec, b'{"allocate": 150}').result()
         assert header.error_type == "Runtime.OutOfMemory"

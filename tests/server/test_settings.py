@@ -35,6 +35,7 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("account_id: 12", "twelve digits"),
         ("cores_per_vcpu: 2", "at most 1"),
         ("auth: basic", "sigv4"),
+        ("isolation_min: none", "process, namespaces"),
     ],
 )
 def test_a_bad_settings_file_is_named_with_its_fault(tmp_path: Path, text: str, said: str) -> None:

@@ -31,7 +31,8 @@ from paddock.agent.runtime_process import CannotStart, RuntimeProcess, start
 from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import Failure, RuntimeWorkers, errors, runtime_workers
-from paddock.launchers.cgroups import Cgroup, CpuShare
+from paddock.isolation.ladder import Isolation, pinned_processors
+from paddock.launchers.cgroups import Cgroup, CpuShare, MemoryShare
 from paddock.model.states import EnvironmentPhase
 from paddock.ports.clock import IdSource
 from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, EnvironmentSpec
@@ -57,6 +58,7 @@ class Facilities:
     timebase: Timebase
     ids: IdSource
     cgroup: Cgroup | None
+    isolation: Isolation
     socket_dir: Path
     cores_per_vcpu: float
     strict_cpu: bool
@@ -73,6 +75,7 @@ class ExecutionEnvironment:
         self.process: RuntimeProcess | None = None
         self._usage = Usage(0.0, 0)
         self._facilities = facilities
+        self._number = number
         self._log_socket = str(facilities.socket_dir / f"{number}.log")
         self._workers = runtime_workers(spec.runtime)
         self._ended = asyncio.Event()
@@ -153,16 +156,18 @@ class ExecutionEnvironment:
         self._listener = await loop.create_server(lambda: RuntimeConnection(self.server), _LOOPBACK, 0, backlog=backlog)
         self._port = self._listener.sockets[0].getsockname()[1]
         await self._collector.listen(self._log_socket, 2 * backlog)
-        invitation = RuntimeInvitation(self.spec, task_root, f"{_LOOPBACK}:{self._port}", self._log_socket)
+        runtime_api = f"{_LOOPBACK}:{self._port}"
+        invitation = RuntimeInvitation(self.spec, task_root, runtime_api, self._log_socket, self._processors())
         async with asyncio.timeout(RUNTIME_WAIT_SECONDS):
             self._prepared = await asyncio.to_thread(self._facilities.runtimes.prepare, invitation)
         self._make_cgroup()
         self._started_at = self._facilities.timebase.monotonic()
         self._events.init_start(self._started_at, self._prepared.version, self._prepared.version_arn)
-        self.process = start(self._prepared.command, self._cgroup)
+        self.process = start(self._prepared.command, self._cgroup, self._facilities.isolation)
         self.server.runtime_started(self.spec.init_timeout_seconds)
-        self.process.on_exit(self._process_exited)
         self.say_changed()
+        await asyncio.to_thread(self.process.wait_executed)
+        self.process.on_exit(self._process_exited)
         await self._collector.read(self.process.stdout)
         await self._collector.read(self.process.stderr)
 
@@ -170,9 +175,13 @@ class ExecutionEnvironment:
         facilities = self._facilities
         if facilities.cgroup is not None:
             cpu = CpuShare(self.spec.vcpu * facilities.cores_per_vcpu, facilities.strict_cpu)
-            self._cgroup = facilities.cgroup.child(
-                self.spec.environment_id, cpu, self.memory_limit_bytes, max_processes=PROCESSES
-            )
+            in_memory = self.spec.ephemeral_storage_mb if facilities.isolation.has_aws_layout else 0
+            memory = MemoryShare(self.memory_limit_bytes, in_memory * _BYTES_PER_MB)
+            self._cgroup = facilities.cgroup.child(self.spec.environment_id, cpu, memory, max_processes=PROCESSES)
+
+    def _processors(self) -> tuple[int, ...]:
+        entitled = self.spec.vcpu * self._facilities.cores_per_vcpu
+        return pinned_processors(self._number, self.spec.vcpu, entitled, sorted(os.sched_getaffinity(0)))
 
     async def _take_down(self) -> None:
         """After this nothing of the environment is left but its report."""
@@ -278,6 +287,8 @@ class ExecutionEnvironment:
         if self._cgroup is not None and not self.gone.is_set():
             self.measured(usage_of_cgroup(self._cgroup))
             self._check_memory()
+            if self._usage.memory_bytes > self.memory_limit_bytes:
+                self.out_of_memory()
 
     def measured(self, usage: Usage) -> None:
         """CPU time never goes back, also when a process ended that nobody waited for."""

@@ -36,6 +36,7 @@ from paddock.agent.measure import Usage, usage_of_processes
 from paddock.agent.runtime_commands import RuntimeCommandSource
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import errors
+from paddock.isolation.ladder import Isolation
 from paddock.launchers.cgroups import Cgroup
 from paddock.launchers.processes import all_stats
 from paddock.ports.clock import Clock, IdSource
@@ -73,6 +74,7 @@ class InstanceAgent:
         bootstrap: AgentBootstrap,
         runtimes: RuntimeCommandSource,
         cgroup: Cgroup | None,
+        isolation: Isolation,
         socket_dir: Path,
         clock: Clock,
         ids: IdSource,
@@ -97,6 +99,7 @@ class InstanceAgent:
             timebase=self._timebase,
             ids=ids,
             cgroup=cgroup,
+            isolation=isolation,
             socket_dir=socket_dir,
             cores_per_vcpu=bootstrap.entitled_cores / bootstrap.vcpu,
             strict_cpu=bootstrap.strict_cpu,
@@ -189,7 +192,7 @@ class InstanceAgent:
                 generation=self._ledger.generation,
                 # Variables and credentials are for the control plane, which recovers from them.
                 environments=self._ledger.environments if is_control else (),
-                isolation="process+cgroup" if self._has_cgroup else "process",
+                isolation=self._facilities.isolation.describe(),
             )
         )
         if is_control:

@@ -17,7 +17,7 @@ import msgspec
 
 from paddock.agent import runtime_replies as replies
 from paddock.agent.calls import Call
-from paddock.agent.limits import SPARE_CONNECTIONS, STREAM_BYTES
+from paddock.agent.limits import EXIT_STATUS_SECONDS, SPARE_CONNECTIONS, STREAM_BYTES
 from paddock.agent.one_at_a_time import OneAtATime
 from paddock.agent.platform_events import PlatformEvents
 from paddock.agent.runtime_api import RuntimeConnection
@@ -151,6 +151,13 @@ class InvocationServer:
         self.connections.pop(connection, None)
         if self.machine.running_on(connection) is not None:
             self._check_memory()
+            if self.one_at_a_time is not None:
+                # It was the only worker: how its process ended says more, and comes a moment later.
+                self._loop.call_later(EXIT_STATUS_SECONDS, self._lose, connection)
+                return
+        self._lose(connection)
+
+    def _lose(self, connection: RuntimeConnection) -> None:
         now = self._monotonic()
         self.perform(self.machine.connection_lost(connection, now), now)
         self._rearm(now)

@@ -38,6 +38,10 @@ PROCESSES = 4096
 """And threads, of an execution environment, where they can be counted. AWS leaves it at the operating system's default,
 but there a function that forks without end has a machine to itself.
 """
+STOP_SECONDS = 5.0
+"""For the process between the agent and the runtime to be gone after SIGKILL."""
+EXIT_STATUS_SECONDS = 1.0
+"""For the exit status of a runtime with one worker, whose connection is closed first."""
 LAST_WORDS_SECONDS = 0.5
 """For the pipes of an ended runtime to be read to their end, and for the last frames of an ending agent to be sent."""
 

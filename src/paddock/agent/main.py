@@ -21,6 +21,8 @@ from paddock.agent.instance_agent import InstanceAgent
 from paddock.agent.journal import open_journal
 from paddock.agent.limits import SHUTDOWN_GRACE_SECONDS
 from paddock.agent.runtime_commands import InstalledRuntimes
+from paddock.isolation.ladder import Isolation, select
+from paddock.isolation.view import IsolationUnavailable, Rung
 from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, Cgroup, CpuShare, open_cgroups
 from paddock.launchers.instance_directory import InstanceDirectory
 from paddock.ports.clock import RandomIds, SystemClock
@@ -44,8 +46,14 @@ def run(bootstrap_path: Path, fence_after_seconds: float | None) -> int:
     open_journal(Path(bootstrap.directory))
     _raise_open_files()
     try:
+        minimum = None if bootstrap.isolation_min is None else Rung[bootstrap.isolation_min.upper()]
+        isolation = select(minimum, Path(bootstrap.directory))
+    except (IsolationUnavailable, OSError) as unavailable:
+        _LOG.error("the agent cannot start: %s", unavailable)
+        return 1
+    try:
         # The loop is not closed: that would wait for threads that install a runtime or unpack a package.
-        _new_loop().run_until_complete(_serve(bootstrap))
+        _new_loop().run_until_complete(_serve(bootstrap, isolation))
     except OSError as error:
         _LOG.error("the agent cannot go on: %s", error)  # one line says it all
         return 1
@@ -68,12 +76,18 @@ def _raise_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _serve(bootstrap: AgentBootstrap) -> None:
+async def _serve(bootstrap: AgentBootstrap, isolation: Isolation) -> None:
     path = _socket_path(bootstrap)
     agent = InstanceAgent(
         bootstrap,
-        InstalledRuntimes(Path(bootstrap.data_dir), bootstrap.region, strict=bootstrap.strict_runtimes),
+        InstalledRuntimes(
+            Path(bootstrap.data_dir),
+            bootstrap.region,
+            strict=bootstrap.strict_runtimes,
+            aws_layout=isolation.has_aws_layout,
+        ),
         _open_cgroup(bootstrap),
+        isolation,
         path.parent,
         SystemClock(),
         RandomIds(),

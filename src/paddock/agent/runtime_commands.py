@@ -11,6 +11,7 @@ from typing import Protocol
 
 from paddock.agent.runtime_process import CannotStart, ProcessCommand
 from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_RUNTIME
+from paddock.isolation.view import EnvironmentView
 from paddock.launchers.instance_directory import LOG_SOCKET_VARIABLE
 from paddock.wire.agent import EnvironmentSpec
 
@@ -23,6 +24,7 @@ class RuntimeInvitation:
     task_root: Path
     runtime_api: str
     log_socket: str
+    cpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,16 @@ class RuntimeCommandSource(Protocol):
 
 
 class InstalledRuntimes:
-    def __init__(self, data_dir: Path, region: str, *, strict: bool) -> None:
+    def __init__(self, data_dir: Path, region: str, *, strict: bool, aws_layout: bool) -> None:
         from paddock.runtimes import RuntimeStore  # noqa: PLC0415  # an agent is up before it needs any runtime
 
         self._store = RuntimeStore(data_dir, strict)
         self._region = region
+        self._aws_layout = aws_layout
 
     def prepare(self, invitation: RuntimeInvitation) -> PreparedRuntime:
         from paddock.runtimes import (  # noqa: PLC0415  # as above
+            AWS_LAYOUT,
             MANAGED_INSTANCES,
             EnvironmentFacts,
             InvalidEntrypoint,
@@ -69,6 +73,7 @@ class InstalledRuntimes:
                 invitation.task_root,
                 max_concurrency,
                 spec.environment_variables,
+                layout=AWS_LAYOUT if self._aws_layout else None,
             )
         except RuntimeUnavailable as unavailable:
             raise CannotStart(INVALID_RUNTIME, str(unavailable)) from unavailable
@@ -92,9 +97,22 @@ class InstalledRuntimes:
             telemetry_socket=Path(invitation.log_socket),
         )
         variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
+        view = EnvironmentView(
+            environment_id=spec.environment_id,
+            task_root=invitation.task_root,
+            opt_root=None,
+            runtime_dir=installed.runtime_dir,
+            lang_dir=installed.lang_dir,
+            readable_paths=command.readable_paths,
+            memory_mb=spec.memory_mb,
+            vcpu=spec.vcpu,
+            socket=Path(invitation.log_socket),
+            tmp_size_mb=spec.ephemeral_storage_mb,
+            cpus=invitation.cpus,
+        )
         marker = f"{LOG_SOCKET_VARIABLE}={invitation.log_socket}".encode()
         return PreparedRuntime(
-            ProcessCommand(command.argv, variables, command.cwd, marker),
+            ProcessCommand(command.argv, variables, command.cwd, marker, view),
             installed.resolution.release,
             installed.resolution.runtime_version_arn(self._region),
             installed.resolution.note,

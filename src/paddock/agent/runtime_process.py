@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import threading
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 
-from paddock.agent.limits import OPEN_FILES
-from paddock.agent.watchdog import die_with_parent
+from paddock.agent.limits import OPEN_FILES, STOP_SECONDS
 from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_WORKING_DIRECTORY, PLATFORM_FAILURE
+from paddock.isolation.ladder import Isolation
+from paddock.isolation.view import EnvironmentView, LaunchCommand, LaunchFailed, Program
 from paddock.launchers.cgroups import Cgroup
 from paddock.launchers.processes import ProcessStat, all_stats, descendants, environ_holds, kill_until_none
 
@@ -36,18 +35,23 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProcessCommand:
-    """`marker` is a `NAME=value` of `environment` that no process of another environment has."""
+    """`marker` is a `NAME=value` of `environment` that no process of another environment has. `cwd` and `argv` are as
+    the process will see them, `view` is what it may see.
+    """
 
     argv: Sequence[str]
     environment: Mapping[str, str]
-    cwd: Path
+    cwd: PurePath
     marker: bytes
+    view: EnvironmentView
 
 
 class RuntimeProcess:
     """The runtime's main process and all that came of it. Made by `start`."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], marker: bytes, cgroup: Cgroup | None) -> None:
+    def __init__(
+        self, popen: subprocess.Popen[bytes], marker: bytes, cgroup: Cgroup | None, launch: LaunchCommand
+    ) -> None:
         assert popen.stdout is not None
         assert popen.stderr is not None
         self.pid = popen.pid
@@ -56,7 +60,16 @@ class RuntimeProcess:
         self._popen = popen
         self._marker = marker
         self._cgroup = cgroup
+        self._launch = launch
         self._watched: int | None = None
+
+    def wait_executed(self) -> None:
+        """Blocks for some milliseconds, for a thread. Raises `CannotStart`."""
+        try:
+            self._launch.wait_executed()
+        except LaunchFailed as failed:
+            error_type = _ERROR_TYPES.get(failed.stage, PLATFORM_FAILURE)
+            raise CannotStart(error_type, f"{failed.stage}: {failed.text.lower()}") from failed
 
     def on_exit(self, told: Callable[[int], None]) -> None:
         """`told` gets the exit status on the loop, once; negative for a signal."""
@@ -70,7 +83,7 @@ class RuntimeProcess:
 
         def readable() -> None:
             self._unwatch(loop)
-            told(self._popen.wait())
+            told(self._launch.exit_status(self._popen.wait()))
 
         loop.add_reader(watched, readable)
 
@@ -82,7 +95,7 @@ class RuntimeProcess:
 
     def _wait_in_thread(self, loop: asyncio.AbstractEventLoop, told: Callable[[int], None]) -> None:
         def wait() -> None:
-            status = self._popen.wait()
+            status = self._launch.exit_status(self._popen.wait())
             with contextlib.suppress(RuntimeError):  # the loop may be over
                 loop.call_soon_threadsafe(told, status)
 
@@ -111,7 +124,7 @@ class RuntimeProcess:
             os.killpg(self.pid, signal.SIGKILL)
         gone = kill_until_none(self.living)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(timeout=0)
+            self._popen.wait(timeout=STOP_SECONDS)
         return gone
 
     def forget(self) -> None:
@@ -119,42 +132,31 @@ class RuntimeProcess:
         self._unwatch(asyncio.get_running_loop())
 
 
-def start(command: ProcessCommand, cgroup: Cgroup | None) -> RuntimeProcess:
-    """Blocks until the program is executed, a few milliseconds. Must run on the agent's main thread: the runtime dies
-    with the thread that started it. Raises `CannotStart`.
+_ERROR_TYPES = {"entry point": INVALID_ENTRYPOINT, "working directory": INVALID_WORKING_DIRECTORY}
+
+
+def start(command: ProcessCommand, cgroup: Cgroup | None, isolation: Isolation) -> RuntimeProcess:
+    """Returns before the runtime is executed: see `wait_executed`. Must run on the agent's main thread: the runtime
+    dies with the thread that started it. Raises `CannotStart`.
     """
-    if not command.cwd.is_dir():
-        raise CannotStart(INVALID_WORKING_DIRECTORY, f"working directory doesn't exist: {command.cwd}")
-    join_files = [] if cgroup is None else [str(path) for path in cgroup.join_files]
-
-    def before_exec() -> None:
-        """In the new process, between fork and exec: system calls only."""
-        for path in join_files:
-            joined = os.open(path, os.O_WRONLY)
-            os.write(joined, b"0")
-            os.close(joined)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-        die_with_parent()
-
-    limit = min(OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    join_files = () if cgroup is None else cgroup.join_files
+    view = replace(command.view, join_files=join_files, open_files=OPEN_FILES)
+    launch = isolation.wrap(view, Program(tuple(command.argv), command.environment, command.cwd))
     try:
-        with warnings.catch_warnings():
-            # Python 3.12 and later warn of a fork beside threads: what runs after it takes no locks.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            popen = subprocess.Popen(
-                list(command.argv),
-                env=dict(command.environment),
-                cwd=command.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                process_group=0,
-                preexec_fn=before_exec,  # noqa: PLW1509  # only this way the limits hold from the first instruction on
-            )
-    except subprocess.SubprocessError as error:
-        raise CannotStart(PLATFORM_FAILURE, "the runtime's limits could not be set") from error
-    except (OSError, ValueError) as error:
-        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "invalid argument"
-        raise CannotStart(INVALID_ENTRYPOINT, f"{command.argv[0]}: {reason}") from error
-    return RuntimeProcess(popen, command.marker, cgroup)
+        popen = subprocess.Popen(
+            launch.argv,
+            env=dict(launch.environment),
+            pass_fds=launch.pass_fds,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            process_group=0,
+        )
+    except OSError as error:
+        os.close(launch.outcome)
+        raise CannotStart(PLATFORM_FAILURE, "no process could be started") from error
+    finally:
+        launch.close_passed()
+    return RuntimeProcess(popen, command.marker, cgroup, launch)

@@ -24,6 +24,10 @@ def up(
     strict_cpu: Annotated[
         bool | None, typer.Option("--strict-cpu", help="Make a vCPU's worth a quota: no borrowing of idle cores.")
     ] = None,
+    isolation_min: Annotated[
+        str | None,
+        typer.Option("--isolation-min", help="Do not start with less isolation of functions than this rung."),
+    ] = None,
     strict_runtimes: Annotated[
         bool | None, typer.Option("--strict-runtimes", help="Refuse a runtime whose very version is not here.")
     ] = None,
@@ -52,6 +56,7 @@ def up(
         "region": region,
         "cores_per_vcpu": cores_per_vcpu,
         "strict_cpu": strict_cpu,
+        "isolation_min": isolation_min,
         "strict_runtimes": strict_runtimes,
         "keep_instances": keep_instances,
         "routers": routers,

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,6 +48,17 @@ _TAIL_BYTES = 2000
 _is_instance_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 
 
+@dataclass(frozen=True, slots=True)
+class LocalIsolation:
+    """`minimum` is the rung below which no agent may run anything, `found` says in a line what this machine gives."""
+
+    minimum: str | None = None
+    found: str = "as each agent finds it"
+
+
+_NOTHING_DEMANDED = LocalIsolation()
+
+
 class LocalLauncher:
     """`data_dir` holds `instances/`; the installed runtimes are there too unless `runtimes_dir` names another place.
 
@@ -63,6 +75,7 @@ class LocalLauncher:
         strict_runtimes: bool = False,
         fence_after_seconds: float | None = None,
         runtimes_dir: Path | None = None,
+        isolation: LocalIsolation = _NOTHING_DEMANDED,
     ) -> None:
         self._data_dir = data_dir.absolute()
         self._runtimes_dir = (runtimes_dir or data_dir).absolute()
@@ -72,6 +85,7 @@ class LocalLauncher:
         self._account_id = account_id
         self._strict_runtimes = strict_runtimes
         self._fence_after_seconds = fence_after_seconds
+        self._isolation = isolation
         self._ending: set[InstanceId] = set()
         self._has_cgroups: bool | None = None
 
@@ -94,7 +108,7 @@ class LocalLauncher:
             cpu_enforced=self._has_cgroups,
             memory_enforced=self._has_cgroups,
             network="host",
-            isolation="process+cgroup" if self._has_cgroups else "process",
+            isolation=self._isolation.found,
         )
 
     # Launch
@@ -135,6 +149,7 @@ class LocalLauncher:
             account_id=self._account_id,
             strict_runtimes=self._strict_runtimes,
             fence_after_seconds=self._fence_after_seconds,
+            isolation_min=self._isolation.minimum,
         )
 
     def _spawn(self, directory: InstanceDirectory) -> None:

@@ -24,7 +24,7 @@ from paddock.controlplane.control_plane import ControlPlane, ControlPlanePorts
 from paddock.controlplane.runtime_lookup import ThreadedRuntimes
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.core.on_demand import Concurrency, OnDemandSettings
-from paddock.launchers.local import LocalLauncher
+from paddock.launchers.local import LocalIsolation, LocalLauncher
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError
@@ -88,7 +88,7 @@ class Composition:
 
 @asynccontextmanager
 async def composed(
-    settings: Settings, keys: KeyPair, clock: Clock, ids: IdSource, say: Callable[[str], None]
+    settings: Settings, keys: KeyPair, isolation: str, clock: Clock, ids: IdSource, say: Callable[[str], None]
 ) -> AsyncIterator[Composition]:
     """A running server without its listener. Left in order, it ends the instances it started, unless told to keep them.
 
@@ -110,7 +110,7 @@ async def composed(
     )
     feed = RouteFeed(router)
     async with AsyncExitStack() as stack:
-        ports = await _ports(settings, router, feed, clock, ids, stack)
+        ports = await _ports(settings, isolation, router, feed, clock, ids, stack)
         running = await stack.enter_async_context(asyncio.TaskGroup())
         routing = running.create_task(router.run())
         stack.callback(routing.cancel)
@@ -123,7 +123,13 @@ async def composed(
 
 
 async def _ports(
-    settings: Settings, router: Router, feed: RouteFeed, clock: Clock, ids: IdSource, stack: AsyncExitStack
+    settings: Settings,
+    isolation: str,
+    router: Router,
+    feed: RouteFeed,
+    clock: Clock,
+    ids: IdSource,
+    stack: AsyncExitStack,
 ) -> ControlPlanePorts:
     data_dir = settings.data_dir
     store = await stack.enter_async_context(SqlStore(data_dir / "paddock.db"))
@@ -139,6 +145,7 @@ async def _ports(
         account_id=settings.account_id,
         strict_runtimes=settings.strict_runtimes,
         runtimes_dir=runtimes_dir,
+        isolation=LocalIsolation(settings.isolation_min, isolation),
     )
     return ControlPlanePorts(
         clock=clock,

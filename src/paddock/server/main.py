@@ -12,14 +12,18 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import uvloop
 
 from paddock.awsapi.http import Address, ListenError, serve
 from paddock.awsapi.turns import Turns
+from paddock.isolation.ladder import select
+from paddock.isolation.view import IsolationUnavailable, Rung
 from paddock.model.errors import StartError
 from paddock.ports.clock import RandomIds, SystemClock
 from paddock.server import data_dir as data_directory
@@ -42,14 +46,29 @@ def run(settings: Settings) -> None:
     _raise_descriptor_limit()
     data_directory.prepare(settings.data_dir)
     with data_directory.locked(settings.data_dir):
+        isolation = _isolation(settings)
         try:
-            uvloop.run(_serve(settings))
+            uvloop.run(_serve(settings, isolation))
         except* ListenError as group:
             raise StartError(str(_first(group))) from None
         except* OSError as group:
             raise _as_start_error(settings, _first(group)) from group
         finally:
             data_directory.retract(settings.data_dir)
+
+
+def _isolation(settings: Settings) -> str:
+    """What agents will find, in a line. Less than is demanded is said at once: otherwise every instance would fail to
+    start, one after the other.
+    """
+    minimum = None if settings.isolation_min is None else Rung[settings.isolation_min.upper()]
+    try:
+        with tempfile.TemporaryDirectory(prefix="isolation-", dir=settings.data_dir) as scratch:
+            return select(minimum, Path(scratch)).describe()
+    except IsolationUnavailable as unavailable:
+        raise StartError(str(unavailable)) from None
+    except OSError as error:
+        raise _as_start_error(settings, error) from error
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -65,11 +84,11 @@ def _as_start_error(settings: Settings, error: BaseException) -> BaseException:
     return error
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, isolation: str) -> None:
     clock, ids = SystemClock(), RandomIds()
     keys = data_directory.key_pair(settings.data_dir, ids)
     stop = _stop_on_signals()
-    async with composed(settings, keys, clock, ids, _say) as parts:
+    async with composed(settings, keys, isolation, clock, ids, _say) as parts:
         async with _listening(settings, parts, keys, clock) as url:
             running = data_directory.RunningServer(url, settings.region, os.getpid(), settings.auth)
             data_directory.announce(settings.data_dir, running)

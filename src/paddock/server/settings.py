@@ -17,6 +17,7 @@ import yaml
 from paddock.model.errors import SettingsError
 
 AuthMode = Literal["sigv4", "none"]
+IsolationRung = Literal["process", "namespaces"]
 MAX_ROUTERS = 64
 """Each holds a connection to every agent."""
 
@@ -70,6 +71,13 @@ class Settings:
         metadata={
             "help": "an instance is replaced before it is this old; AWS's launch material says 14 days, one AWS "
             "guide about 12 hours"
+        },
+    )
+    isolation_min: IsolationRung | None = field(
+        default=None,
+        metadata={
+            "help": "the weakest isolation of functions to run with, `process` or `namespaces`; where it cannot be had "
+            "the server does not start; default: the strongest this machine gives, whichever it is"
         },
     )
     async_retry_seconds: float = field(
@@ -172,8 +180,9 @@ def _as_type(hint: object, value: object) -> object:
 
 
 def _check(settings: Settings) -> None:
-    if settings.auth not in get_args(AuthMode):
-        raise SettingsError(f"auth must be one of {', '.join(get_args(AuthMode))}, not {settings.auth!r}")
+    _check_choice("auth", settings.auth, get_args(AuthMode))
+    if settings.isolation_min is not None:
+        _check_choice("isolation_min", settings.isolation_min, get_args(IsolationRung))
     if settings.auth == "none" and not settings.is_loopback:
         raise SettingsError(f"--auth none is for loopback only; with --host {settings.host} anyone could run code here")
     if not 0 <= settings.port <= 65535:
@@ -190,3 +199,8 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{name} must be above 0")
     if settings.instance_lifetime_hours <= 0:
         raise SettingsError("instance_lifetime_hours must be above 0")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

@@ -14,7 +14,8 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     """`address` is where the agent listens (`unix:/path`); `directory` is the instance's own, `data_dir` the one that
     holds the installed runtimes. `entitled_cores` is what the instance's vCPUs are worth on this machine.
 
-    `fence_after_seconds`: end the instance when no server has been connected for so long; None: go on for ever.
+    `isolation_min` is the rung below which nothing may run. `fence_after_seconds`: end the instance when no server
+    has been connected for so long; None: go on for ever.
     """
 
     instance_id: str
@@ -33,6 +34,7 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     account_id: str
     strict_runtimes: bool = False
     fence_after_seconds: float | None = None
+    isolation_min: str | None = None
 
     def __repr__(self) -> str:
         return f"AgentBootstrap({self.instance_id!r})"
