@@ -138,3 +138,29 @@ def test_an_instance_whose_environments_fit_elsewhere_is_emptied_replacement_fir
         now += SETTINGS.idle_grace
 
     assert len(shrunk.instances) == 3
+
+
+def test_what_no_agent_has_reported_yet_is_dropped_and_not_drained() -> None:
+    """An agent never starts what it first hears of as draining, so nobody would ever report its end."""
+    snapshot = serving()
+    unreported = replace(snapshot.environments[0], phase=EnvironmentPhase.ASSIGNED)
+    deleted = replace(
+        snapshot,
+        environments=(unreported, *snapshot.environments[1:]),
+        versions=tuple(replace(version, deleting=True) for version in snapshot.versions),
+    )
+
+    made = planned(deleted)
+
+    left = {each.environment_id: each.draining for one in made.assignments for each in one.environments}
+    assert unreported.environment_id not in left
+    assert set(left.values()) == {True}
+
+
+def test_a_drain_that_was_asked_for_too_early_is_mended() -> None:
+    snapshot = serving()
+    stuck = replace(snapshot.environments[0], phase=EnvironmentPhase.ASSIGNED, draining=True)
+
+    made = planned(replace(snapshot, environments=(stuck, *snapshot.environments[1:])))
+
+    assert stuck.environment_id not in {each.environment_id for one in made.assignments for each in one.environments}

@@ -161,6 +161,10 @@ class Draft:
         return launch.instance_id
 
     def drain(self, environment: Environment) -> None:
+        """One that its agent has not reported yet has nothing to finish: it is dropped."""
+        if environment.phase is EnvironmentPhase.ASSIGNED:
+            self.drop(environment)
+            return
         self._leave(environment)
         drained = replace(environment, draining=True)
         environment_id = environment.environment_id

@@ -44,7 +44,9 @@ def end_unusable(draft: Draft) -> None:
 
 def _end_overdue(draft: Draft, environment: Environment) -> None:
     settings = draft.settings
-    if environment.draining:
+    if environment.draining and environment.phase is EnvironmentPhase.ASSIGNED:
+        draft.drop(environment)
+    elif environment.draining:
         since = environment.draining_since
         if since is not None and draft.now - since >= settings.drain_timeout:
             draft.drop(environment)
