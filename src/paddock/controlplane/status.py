@@ -111,6 +111,7 @@ def _environment(record: EnvironmentRecord) -> dict[str, Any]:
         "vcpu": spec.vcpu,
         "cpu_utilization": None if record.cpu_utilization is None else round(record.cpu_utilization, 4),
         "cpu_seconds": round(report.cpu_seconds, 3) if report else 0.0,
+        "started_at": report.started_at if report else None,
         "ready_at": report.ready_at if report else None,
         "runtime": spec.runtime,
         "runtime_version": report.runtime_version if report else "",

@@ -10,7 +10,6 @@ from typing import Any
 from paddock.advisor.comparison import CostComparison, MeasuredTraffic, break_even_requests_per_second, compare_costs
 from paddock.catalogue import Catalogue
 from paddock.catalogue import load as load_catalogue
-from paddock.cli.answers import Answer
 from paddock.cli.demo.report import CostRow, DecisionRow, EnvironmentRow, Report
 from paddock.cli.demo.summary import summarise
 from paddock.cli.load import Load
@@ -50,20 +49,16 @@ def _environments(load: Load, providers: Iterable[dict[str, Any]]) -> Iterable[E
                 zone=zones.get(each["instance_id"], ""),
                 invocations=served[stream],
                 most_in_flight=each["peak_in_flight"],
-                cold_starts=_cold_starts(load, stream, each.get("ready_at")),
+                cold_starts=_cold_starts(load, stream, each.get("started_at")),
             )
 
 
-def _cold_starts(load: Load, stream: str, ready_at: float | None) -> int:
-    """Invocations an environment served that were sent before it was ready: they must have waited for its init."""
-    if ready_at is None:
+def _cold_starts(load: Load, stream: str, started_at: float | None) -> int:
+    """Invocations an environment served that were sent before its start: they must have waited for all of its init."""
+    if started_at is None:
         return 0
-    ready_seconds = ready_at - load.started_at.timestamp()
-    return sum(_waited_for_init(answer, stream, ready_seconds) for answer in tuple(load.answers))
-
-
-def _waited_for_init(answer: Answer, stream: str, ready_seconds: float) -> bool:
-    return answer.environment == stream and answer.sent_seconds < ready_seconds
+    started_seconds = started_at - load.started_at.timestamp()
+    return sum(answer.environment == stream and answer.sent_seconds < started_seconds for answer in tuple(load.answers))
 
 
 def _decisions(providers: Iterable[dict[str, Any]]) -> Iterable[DecisionRow]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentRow:
-    """One execution environment over the whole load. `cold_starts`: invocations that came before it was ready."""
+    """One execution environment over the whole load. `cold_starts`: invocations sent before it was started."""
 
     environment: str
     function_name: str
