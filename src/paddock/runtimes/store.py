@@ -46,7 +46,8 @@ class RuntimeStore:
 
     def __init__(self, data_dir: Path, strict: bool = False, environ: Mapping[str, str] | None = None) -> None:
         variables = dict(os.environ if environ is None else environ)
-        self._machine = Machine(data_dir.absolute() / "runtimes", variables, strict)
+        # What is installed names itself by where it really is: a function in namespaces sees no links to it.
+        self._machine = Machine((data_dir / "runtimes").resolve(), variables, strict)
         self._resolutions: dict[str, Resolution] = {}
         self._lock = threading.Lock()
 
