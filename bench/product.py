@@ -16,13 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import boto3
 from botocore.config import Config
 
 from bench.cpu import command_lines, group_memory_mb
 from bench.processes import Started, started
-from bench.runtime_client import FUNCTIONS, HANDLER, MEMORY_MB
+from bench.runtime_client import FUNCTIONS, HANDLER, MEMORY_MB, WITHOUT_EXECUTION_ENV
 
 FUNCTION = "bench-noop"
 PROVIDER = "bench"
@@ -61,6 +62,13 @@ class Product:
             aws_secret_access_key=secret_access_key,
             config=_CONFIG,
         )
+
+    def environments(self) -> int:
+        """How many there are of the function, as the server's metrics say."""
+        with urlopen(f"{self.url}/metrics", timeout=30) as response:  # noqa: S310 - our own server
+            lines = response.read().decode().splitlines()
+        counts = [line for line in lines if line.startswith("paddock_execution_environment_count{")]
+        return sum(int(line.rpartition(" ")[2]) for line in counts if f'"{FUNCTION}"' in line)
 
     def groups(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The process groups of the platform (server and agents), and those of the runtimes under the agents."""
@@ -135,7 +143,7 @@ def deploy(
     platform, runtimes = there.groups()
     agents = [group for group in platform if group != there.server.group]
     there.figures["memory of an idle agent, MB"] = sum(map(group_memory_mb, agents)) / max(len(agents), 1)
-    there.figures["memory of an idle environment, MB"] = sum(map(group_memory_mb, runtimes)) / max(len(runtimes), 1)
+    there.figures["memory of an idle environment, MB"] = sum(map(group_memory_mb, runtimes)) / there.environments()
     there.figures["memory of the server, MB"] = group_memory_mb(there.server.group)
     client.put_function_scaling_config(
         FunctionName=FUNCTION,
@@ -148,7 +156,7 @@ def deploy(
 def package(code: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for path in (FUNCTIONS / code).glob("index.*"):
+        for path in (*(FUNCTIONS / code).glob("index.*"), WITHOUT_EXECUTION_ENV):
             archive.write(path, path.name)
     return buffer.getvalue()
 
@@ -179,7 +187,7 @@ def _wait_for_environments(there: Product, wanted: int) -> None:
     """Until no more than the wanted ones run, so that no measurement shares the machine with one that ends."""
     deadline = time.monotonic() + ACTIVE_SECONDS
     while time.monotonic() < deadline:
-        if len(there.groups()[1]) == wanted:
+        if there.environments() == wanted:
             return
         time.sleep(0.1)
-    raise RuntimeError(f"there were not {wanted} environments within {ACTIVE_SECONDS} s: {there.groups()[1]}")
+    raise RuntimeError(f"there were not {wanted} environments within {ACTIVE_SECONDS} s: {there.environments()}")

@@ -81,7 +81,7 @@ def bare_agent(surroundings: Surroundings, *, check: bool = True) -> Iterator[Re
 @contextmanager
 def paddock(surroundings: Surroundings, *, auth: str = "sigv4") -> Iterator[Reached]:
     """The whole product, as one command starts it."""
-    variables = {} if surroundings.execution_env else {"AWS_LAMBDA_EXEC_WRAPPER": str(WITHOUT_EXECUTION_ENV)}
+    variables = {} if surroundings.execution_env else {"AWS_LAMBDA_EXEC_WRAPPER": f"./{WITHOUT_EXECUTION_ENV.name}"}
     with product(surroundings.directory / f"{auth}-{surroundings.slots}", surroundings.runtimes_dir, auth=auth) as it:
         deploy(
             it,

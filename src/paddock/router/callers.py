@@ -41,6 +41,7 @@ class WholeCall(Call):
     _gathered_bytes: int
 
     def stream_started(self, content_type: str) -> None:
+        self.streamed = True
         self._gathered = []
         self._gathered_bytes = 0
 
@@ -54,7 +55,7 @@ class WholeCall(Call):
     def outcome(self, result: ResultHeader, body: bytes) -> Outcome:
         if result.outcome != "ok":
             return Outcome(result.error_type, body)
-        if not hasattr(self, "_gathered"):
+        if not self.streamed:
             return Outcome("", body)
         if self._gathered_bytes > SYNCHRONOUS_PAYLOAD_BYTES:
             text = (
@@ -74,10 +75,11 @@ class HttpCall(WholeCall):
     fail: Callable[[Responder, str, ApiError], None]
 
     def answered(self, result: ResultHeader, body: bytes) -> None:
-        error_type, body = self.outcome(result, body)
         headers = _headers(self, "application/json")
-        if error_type:
-            headers.append(("X-Amz-Function-Error", UNHANDLED))
+        if self.streamed or result.outcome != "ok":
+            error_type, body = self.outcome(result, body)
+            if error_type:
+                headers.append(("X-Amz-Function-Error", UNHANDLED))
         if result.log_tail:
             headers.append(("X-Amz-Log-Result", result.log_tail))
         self.responder.send(200, headers, body)

@@ -44,6 +44,7 @@ class Call(ABC):
         "pieces",
         "refused",
         "result",
+        "streamed",
         "streaming",
         "tail",
         "trace_header",
@@ -65,6 +66,7 @@ class Call(ABC):
         self.client_context = client_context
         self.trace_header = trace_header
         self.streaming = False
+        self.streamed = False
         self.tail = False
         self.environment: RoutedEnvironment | None = None
         self.channel: Channel | None = None

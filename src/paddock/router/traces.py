@@ -15,14 +15,19 @@ class TraceHeaders:
     """Seconds are read from the wall once and counted on the monotonic clock from there."""
 
     def __init__(self, clock: Clock, ids: IdSource) -> None:
-        self._clock = clock
-        self._ids = ids
+        self._monotonic = clock.monotonic
+        self._hex = ids.hex
+        self._second = -1
+        self._root = ""
         self._epoch = clock.now().timestamp() - clock.monotonic()
 
     def header(self, given: bytes | None) -> str:
         """`given` is the caller's header; one that is not well-formed is replaced."""
         if given is not None and len(given) <= _LIMIT and _WELL_FORMED.fullmatch(given):
             return given.decode("latin-1")
-        at = int(self._epoch + self._clock.monotonic())
-        digits = self._ids.hex(40)
-        return f"Root=1-{at:08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
+        at = int(self._epoch + self._monotonic())
+        if at != self._second:
+            self._second = at
+            self._root = f"Root=1-{at:08x}-"
+        digits = self._hex(40)
+        return f"{self._root}{digits[:24]};Parent={digits[24:]};Sampled=0"

@@ -22,6 +22,14 @@ def test_longer_durations_never_fall_into_earlier_buckets(duration_us: int) -> N
     assert bucket_of(duration_us) <= bucket_of(duration_us + 1)
 
 
+@given(st.integers(0, 2**41))
+def test_a_duration_is_counted_in_its_bucket(duration_us: int) -> None:
+    counters = VersionCounters()
+    counters.answered(duration_us)
+
+    assert counters.durations[bucket_of(duration_us)] == 1
+
+
 def test_absurd_durations_are_counted_too() -> None:
     counters = VersionCounters()
     counters.answered(2**60)
