@@ -8,15 +8,17 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
-from bench import advisor, planning, requests, table
+from bench import advisor, history, planning, requests, table
 from bench.cpu import busy_seconds
 from bench.processes import load
 from bench.subjects import SUBJECTS, Reached, Surroundings
 from bench.table import Key, Measured
+from paddock.runtimes.installed import InstalledRuntime
 from paddock.runtimes.progress import Progress
 from paddock.runtimes.store import RuntimeStore
 
@@ -49,7 +51,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--without-execution-env", action="store_true", help="leave AWS_EXECUTION_ENV out")
     parser.add_argument("--only", default="", help=f"of {', '.join(SUBJECTS)}; separated by commas")
     parser.add_argument("--runtimes-dir", type=Path, default=RUNTIMES_DIR, help="where runtimes are installed")
-    return parser.parse_args()
+    parser.add_argument("--short", action="store_true", help="one short round: a look, or for continuous integration")
+    parser.add_argument("--history", type=Path, help="a file of ratios to compare with and to add to")
+    options = parser.parse_args()
+    options.only = [name.strip() for name in options.only.split(",")] if options.only else list(SUBJECTS)
+    options.in_flight = [int(number) for number in options.in_flight.split(",")]
+    if options.short:
+        options.rounds, options.seconds, options.in_flight = 2, 1.0, [1, 16]
+    return options
 
 
 def wait_for_quiet(patience_seconds: float = QUIET_SECONDS) -> None:
@@ -92,50 +101,69 @@ def measure(reached: Reached, in_flight: int, options: argparse.Namespace) -> Me
     )
 
 
-def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended then too
-    options = arguments()
-    chosen = [name.strip() for name in options.only.split(",")] if options.only else list(SUBJECTS)
-    in_flight = [int(number) for number in options.in_flight.split(",")]
-    runtime = RuntimeStore(options.runtimes_dir).ensure(options.runtime, say)
+def started(stack: ExitStack, runtime: InstalledRuntime, options: argparse.Namespace) -> dict[Key, Reached]:
+    """Every subject, once for each number of slots that is needed."""
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="paddock-bench-")))
+    found = {}
+    for name in options.only:
+        for slots in {max(count, options.slots) for count in options.in_flight}:
+            surroundings = Surroundings(
+                runtime,
+                slots,
+                options.environments,
+                options.function,
+                not options.without_execution_env,
+                directory,
+                options.runtimes_dir,
+            )
+            found[name, slots] = stack.enter_context(SUBJECTS[name](surroundings))
+    return found
+
+
+def measured_rounds(reached: Mapping[Key, Reached], options: argparse.Namespace) -> list[dict[Key, Measured]]:
     rounds: list[dict[Key, Measured]] = []
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="paddock-bench-")))
-        reached: dict[tuple[str, int], Reached] = {}
-        for name in chosen:
-            for slots in {max(count, options.slots) for count in in_flight}:
-                surroundings = Surroundings(
-                    runtime,
-                    slots,
-                    options.environments,
-                    options.function,
-                    not options.without_execution_env,
-                    directory,
-                    options.runtimes_dir,
-                )
-                reached[name, slots] = stack.enter_context(SUBJECTS[name](surroundings))
-        for number in range(options.rounds):
-            one: dict[Key, Measured] = {}
-            for count in in_flight:
-                for name in chosen:
-                    one[name, count] = measure(reached[name, max(count, options.slots)], count, options)
-                    print(f"\rround {number + 1}: {name}, {count} in flight   ", end="", file=sys.stderr)
-            rounds.append(one)
+    for number in range(options.rounds):
+        one: dict[Key, Measured] = {}
+        for count in options.in_flight:
+            for name in options.only:
+                one[name, count] = measure(reached[name, max(count, options.slots)], count, options)
+                print(f"\rround {number + 1}: {name}, {count} in flight   ", end="", file=sys.stderr)
+        rounds.append(one)
     print(file=sys.stderr)
+    return rounds
+
+
+def sitting(runtime: InstalledRuntime, rounds: Sequence[Mapping[Key, Measured]], options: argparse.Namespace) -> str:
     noise = [measured.foreign for one in rounds for measured in one.values()]
     env = "without" if options.without_execution_env else "with"
-    print(
+    return (
         f"{options.runtime} {runtime.resolution.version}, {options.slots} slots or more, {env} AWS_EXECUTION_ENV, "
         f"{options.payload} B; {options.rounds} rounds of {options.seconds} s; {os.cpu_count()} cores, "
         f"others used {100 * sum(noise) / len(noise):.0f} % (at most {100 * max(noise):.0f} %)"
     )
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended then too
+    options = arguments()
+    everything = options.only == list(SUBJECTS)
+    runtime = RuntimeStore(options.runtimes_dir).ensure(options.runtime, say)
+    with ExitStack() as stack:
+        reached = started(stack, runtime, options)
+        rounds = measured_rounds(reached, options)
+    described = sitting(runtime, rounds, options)
+    print(described)
     print(table.text(table.rows(rounds, REFERENCE)))
     for (name, slots), subject in reached.items():
         if subject.figures:
             print(f"\n{name}, {slots} slots:")
             for what, figure in subject.figures.items():
                 print(f"  {what.ljust(48)} {figure:8.2f}")
-    if not options.only:
+    if options.history is not None:
+        line = history.entry(rounds, REFERENCE, described)
+        print("", *history.compared(options.history, line), sep="\n")
+        history.append(options.history, line)
+    if everything and not options.short:
         advisor.main()
         planning.main()
 

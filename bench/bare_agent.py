@@ -1,4 +1,4 @@
-"""The least agent: frames on one side, polls on the other, nothing between. `python -m bench.bare_agent SOCKET POLLS`.
+"""The least agent: frames on one side, polls on the other, nothing between. `python -m bench.bare_agent SOCKET`.
 
 Shows what the agent hop itself costs, whatever the real agent does besides.
 """
@@ -13,7 +13,7 @@ from typing import cast
 
 import uvloop
 
-from bench.bare_http import BareHttp
+from bench.bare_http import BareHttp, Settled
 from paddock.wire.agent import AgentHello, ResultHeader, encoder, invoke_header_decoder
 from paddock.wire.frames import HEAD, FrameKind, pack_head
 from paddock.wire.stream import FrameReader
@@ -28,10 +28,10 @@ _OK = encoder.encode(ResultHeader("ok", duration_us=100))
 
 
 class Polls:
-    def __init__(self, wanted: int) -> None:
+    def __init__(self) -> None:
         self.free: list[RuntimeClient] = []
         self.waiting: list[tuple[Router, int, bytes]] = []
-        self._wanted = wanted
+        self._settled = Settled()
 
     def add(self, client: RuntimeClient) -> None:
         if self.waiting:
@@ -39,9 +39,8 @@ class Polls:
             client.take(router, call, event)
             return
         self.free.append(client)
-        if self._wanted and len(self.free) == self._wanted:
-            self._wanted = 0
-            print("ready", flush=True)
+        if not self._settled.said:
+            self._settled.changed()
 
 
 class RuntimeClient(BareHttp):
@@ -109,9 +108,9 @@ class Router(asyncio.Protocol):
             self._polls.waiting.append((self, call, event))
 
 
-async def serve(path: str, polls_wanted: int) -> None:
+async def serve(path: str) -> None:
     loop = asyncio.get_running_loop()
-    polls = Polls(polls_wanted)
+    polls = Polls()
     clients = await loop.create_server(lambda: RuntimeClient(polls), "127.0.0.1", 0)
     async with await loop.create_unix_server(lambda: Router(polls, "i-bench"), path), clients:
         print(json.dumps({"runtime_api_port": clients.sockets[0].getsockname()[1]}), flush=True)
@@ -120,4 +119,4 @@ async def serve(path: str, polls_wanted: int) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(sys.argv[1], int(sys.argv[2])))
+        runner.run(serve(sys.argv[1]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+QUIET_SECONDS = 0.5
+
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = b"content-length: "
 
@@ -43,3 +45,20 @@ class BareHttp(asyncio.Protocol):
 
     def request(self, head: bytes, body: bytes) -> None:
         raise NotImplementedError
+
+
+class Settled:
+    """Says `ready` on standard output once no further poll has come for a while: how many come, the runtime decides."""
+
+    def __init__(self) -> None:
+        self.said = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def changed(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(QUIET_SECONDS, self._say)
+
+    def _say(self) -> None:
+        self.said = True
+        print("ready", flush=True)

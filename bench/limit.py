@@ -1,4 +1,4 @@
-"""The limit: the barest server that can join runtime clients and HTTP callers. `python -m bench.limit POLLS`.
+"""The limit: the barest server that can join runtime clients and HTTP callers. `python -m bench.limit`.
 
 One process, one port for callers and one for runtime clients. Unsigned, unlogged, unlimited; an event that finds no
 poll waits. Nothing that does more in Python can be faster.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections import deque
 
 import uvloop
 
-from bench.bare_http import BareHttp
+from bench.bare_http import BareHttp, Settled
 
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
 _EVENT = (
@@ -25,23 +24,27 @@ _EVENT = (
 )
 
 
-class Exchange:
-    """Polls that wait for events, events that wait for polls."""
+_ID = slice(len("POST /2018-06-01/runtime/invocation/"), len("POST /2018-06-01/runtime/invocation/") + 16)
+"""Where the invocation's id stands in the first line of an answer."""
 
-    def __init__(self, polls_wanted: int) -> None:
+
+class Exchange:
+    """Polls that wait for events, events that wait for polls, callers that wait for answers."""
+
+    def __init__(self) -> None:
         self._polls: list[RuntimeClient] = []
         self._events: deque[tuple[Caller, bytes]] = deque()
-        self._polls_wanted = polls_wanted
+        self._callers: dict[bytes, Caller] = {}
         self._number = 0
+        self._settled = Settled()
 
     def poll(self, client: RuntimeClient) -> None:
         if self._events:
             self._give(client, *self._events.popleft())
             return
         self._polls.append(client)
-        if self._polls_wanted and len(self._polls) == self._polls_wanted:
-            self._polls_wanted = 0
-            print("ready", flush=True)
+        if not self._settled.said:
+            self._settled.changed()
 
     def event(self, caller: Caller, body: bytes) -> None:
         if self._polls:
@@ -49,9 +52,14 @@ class Exchange:
         else:
             self._events.append((caller, body))
 
+    def answer(self, invocation_id: bytes, body: bytes) -> None:
+        caller = self._callers.pop(invocation_id, None)
+        if caller is not None:
+            caller.answer(body)
+
     def _give(self, client: RuntimeClient, caller: Caller, body: bytes) -> None:
-        client.caller = caller
         self._number += 1
+        self._callers[b"%016x" % self._number] = caller
         deadline = int((time.time() + 3) * 1000)
         client.transport.write(_EVENT % (self._number, deadline, len(body)) + body)
 
@@ -60,16 +68,13 @@ class RuntimeClient(BareHttp):
     def __init__(self, exchange: Exchange) -> None:
         super().__init__()
         self._exchange = exchange
-        self.caller: Caller | None = None
 
     def request(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"GET"):
             self._exchange.poll(self)
             return
         self.transport.write(_ACCEPTED)
-        if self.caller is not None:
-            self.caller.answer(body)
-            self.caller = None
+        self._exchange.answer(head[_ID], body)
 
 
 class Caller(BareHttp):
@@ -85,9 +90,9 @@ class Caller(BareHttp):
         self.transport.write(head + body)
 
 
-async def serve(polls: int) -> None:
+async def serve() -> None:
     loop = asyncio.get_running_loop()
-    exchange = Exchange(polls)
+    exchange = Exchange()
     callers = await loop.create_server(lambda: Caller(exchange), "127.0.0.1", 0)
     async with callers, await loop.create_server(lambda: RuntimeClient(exchange), "127.0.0.1", 0) as clients:
         ports = [server.sockets[0].getsockname()[1] for server in (callers, clients)]
@@ -97,4 +102,4 @@ async def serve(polls: int) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(int(sys.argv[1])))
+        runner.run(serve())

@@ -56,7 +56,7 @@ def echo(_surroundings: Surroundings) -> Iterator[Reached]:
 
 @contextmanager
 def limit(surroundings: Surroundings) -> Iterator[Reached]:
-    with started_module("bench.limit", surroundings.slots) as server:
+    with started_module("bench.limit") as server:
         ports = server.document()
         api = f"127.0.0.1:{ports['runtime_api_port']}"
         with _client(surroundings, api) as group:
@@ -69,7 +69,7 @@ def bare_agent(surroundings: Surroundings, *, check: bool = True) -> Iterator[Re
     """Front, signature and router as they are, the least possible agent behind them."""
     socket = surroundings.directory / f"bare-agent-{surroundings.slots}-{int(check)}.sock"
     socket.unlink(missing_ok=True)
-    with started_module("bench.bare_agent", socket, surroundings.slots) as agent:
+    with started_module("bench.bare_agent", socket) as agent:
         api = f"127.0.0.1:{agent.document()['runtime_api_port']}"
         with _client(surroundings, api) as group:
             agent.line()
