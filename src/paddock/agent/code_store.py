@@ -1,5 +1,5 @@
-"""The deployment packages of one instance: fetched from the server once, verified, unpacked once, shared by
-environments.
+"""The deployment packages and layers of one instance: fetched from the server once, verified, unpacked once, shared
+by environments.
 
 Named by content, so that nothing here is ever changed, only added and removed.
 """
@@ -11,16 +11,19 @@ import base64
 import binascii
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
+from paddock.agent.layers import merge
 from paddock.agent.limits import CODE_WAIT_SECONDS, MAX_PACKAGE_BYTES
 from paddock.agent.packages import PackageRefused, remove_package, unpack
 from paddock.agent.runtime_process import CannotStart
 from paddock.core.environment.errors import INVALID_ZIP, PLATFORM_FAILURE
 from paddock.wire.agent import CodeChunk
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -49,20 +52,32 @@ class CodeStore:
         """The directory that holds the code. Raises `CannotStart`."""
         name = _directory_name(code_sha256)
         directory = self._directory / name
-        async with self._locks.setdefault(code_sha256, asyncio.Lock()):
+        async with self._lock(name):
             if not directory.is_dir():
                 archive = self._directory / f"{name}.zip"
                 try:
                     await self._fetch(code_sha256, archive)
-                    await asyncio.to_thread(unpack, archive, directory)
-                except PackageRefused as refused:
-                    raise CannotStart(INVALID_ZIP, str(refused)) from refused
-                except OSError as error:
-                    text = f"The deployment package could not be stored: {error.strerror}"
-                    raise CannotStart(PLATFORM_FAILURE, text) from error
+                    await _built(unpack, archive, directory)
                 finally:
                     archive.unlink(missing_ok=True)
         return directory
+
+    async def merged(self, layers: Sequence[str]) -> Path | None:
+        """The directory that stands at `/opt`: the layers in their order, a later one over an earlier one; None
+        without layers. Raises `CannotStart`.
+        """
+        unpacked = [await self.unpacked(layer) for layer in layers]
+        if len(unpacked) <= 1:
+            return unpacked[0] if unpacked else None
+        name = _merged_name(layers)
+        directory = self._directory / name
+        async with self._lock(name):
+            if not directory.is_dir():
+                await _built(merge, unpacked, directory)
+        return directory
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
 
     async def _fetch(self, code_sha256: str, archive: Path) -> None:
         with archive.open("wb") as file:
@@ -97,11 +112,29 @@ class CodeStore:
 
     async def discard(self, code_sha256: str, is_wanted: Callable[[str], bool]) -> None:
         """Remove a package unless it is wanted (again) by the time it can be removed."""
-        async with self._locks.setdefault(code_sha256, asyncio.Lock()):
-            if not is_wanted(code_sha256):
-                directory = self._directory / _directory_name(code_sha256)
+        await self._remove(_directory_name(code_sha256), lambda: is_wanted(code_sha256))
+
+    async def discard_merged(self, layers: Sequence[str], are_wanted: Callable[[], bool]) -> None:
+        """The same of layers over each other; what is unpacked of each is a package of its own."""
+        if len(layers) > 1:
+            await self._remove(_merged_name(layers), are_wanted)
+
+    async def _remove(self, name: str, is_wanted: Callable[[], bool]) -> None:
+        async with self._lock(name):
+            if not is_wanted():
                 with contextlib.suppress(OSError):
-                    await asyncio.to_thread(remove_package, directory)
+                    await asyncio.to_thread(remove_package, self._directory / name)
+
+
+async def _built(build: Callable[[T, Path], None], source: T, directory: Path) -> None:
+    """In a thread. Raises `CannotStart`."""
+    try:
+        await asyncio.to_thread(build, source, directory)
+    except PackageRefused as refused:
+        raise CannotStart(INVALID_ZIP, str(refused)) from refused
+    except OSError as error:
+        text = f"The deployment package could not be stored: {error.strerror}"
+        raise CannotStart(PLATFORM_FAILURE, text) from error
 
 
 def _take(transfer: _Transfer, chunk: CodeChunk) -> str | None:
@@ -133,3 +166,7 @@ def _directory_name(code_sha256: str) -> str:
         return base64.b64decode(code_sha256, validate=True).hex()
     except (binascii.Error, ValueError):
         return hashlib.sha256(code_sha256.encode()).hexdigest()
+
+
+def _merged_name(layers: Sequence[str]) -> str:
+    return "opt-" + hashlib.sha256("\n".join(layers).encode()).hexdigest()

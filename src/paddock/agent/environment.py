@@ -140,7 +140,8 @@ class ExecutionEnvironment:
     async def _start(self) -> None:
         try:
             task_root = await self._facilities.code.unpacked(self.spec.code_sha256)
-            await self._start_runtime(task_root)
+            opt_root = await self._facilities.code.merged(self.spec.layers)
+            await self._start_runtime(task_root, opt_root)
         except CannotStart as cannot:
             self._fail(cannot.error_type, cannot.text)
         except TimeoutError:
@@ -149,7 +150,7 @@ class ExecutionEnvironment:
             _LOG.exception("environment %s could not be started", self.spec.environment_id)
             self._fail(errors.PLATFORM_FAILURE, "The execution environment could not be started.")
 
-    async def _start_runtime(self, task_root: Path) -> None:
+    async def _start_runtime(self, task_root: Path, opt_root: Path | None) -> None:
         loop = asyncio.get_running_loop()
         # All workers connect within a moment, and their client gives up after a second.
         backlog = _SPARE_BACKLOG + self.spec.max_concurrency
@@ -157,7 +158,9 @@ class ExecutionEnvironment:
         self._port = self._listener.sockets[0].getsockname()[1]
         await self._collector.listen(self._log_socket, 2 * backlog)
         runtime_api = f"{_LOOPBACK}:{self._port}"
-        invitation = RuntimeInvitation(self.spec, task_root, runtime_api, self._log_socket, self._processors())
+        invitation = RuntimeInvitation(
+            self.spec, task_root, runtime_api, self._log_socket, self._processors(), opt_root
+        )
         async with asyncio.timeout(RUNTIME_WAIT_SECONDS):
             self._prepared = await asyncio.to_thread(self._facilities.runtimes.prepare, invitation)
         self._make_cgroup()

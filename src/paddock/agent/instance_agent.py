@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -296,11 +296,23 @@ class InstanceAgent:
             _LOG.exception("environment %s failed", environment.spec.environment_id)
             environment.gone.set()
             environment.ended_at = self._timebase.monotonic()
-        await self._facilities.code.discard(environment.spec.code_sha256, self._needs_code)
+        await self._discard_packages(environment.spec)
+
+    async def _discard_packages(self, spec: EnvironmentSpec) -> None:
+        code = self._facilities.code
+        for package in {spec.code_sha256, *spec.layers}:
+            await code.discard(package, self._needs_code)
+        await code.discard_merged(spec.layers, lambda: any(needed.layers == spec.layers for needed in self._needed()))
 
     def _needs_code(self, code_sha256: str) -> bool:
-        living = (environment.spec for environment in self.environments.values() if not environment.gone.is_set())
-        return any(spec.code_sha256 == code_sha256 for spec in (*living, *self._ledger.environments))
+        return any(code_sha256 in (spec.code_sha256, *spec.layers) for spec in self._needed())
+
+    def _needed(self) -> Iterator[EnvironmentSpec]:
+        """What lives or is to live here."""
+        for environment in self.environments.values():
+            if not environment.gone.is_set():
+                yield environment.spec
+        yield from self._ledger.environments
 
     # Reports
 

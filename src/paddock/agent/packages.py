@@ -16,6 +16,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from paddock.agent.limits import MAX_PACKAGE_BYTES, MAX_PACKAGE_ENTRIES
@@ -46,25 +47,32 @@ def unpack(archive: Path, directory: Path) -> None:
     """`directory` is complete when this returns, and not there when it raises `PackageRefused`. Whoever does the same
     at the same time is not disturbed.
     """
-    building = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", suffix=".building", dir=directory.parent))
-    try:
+
+    def fill(building: Path) -> None:
         with zipfile.ZipFile(archive) as package:
             _unpack_all(package, building)
+
+    try:
+        build_read_only(directory, fill)
     except _BROKEN as error:
-        remove_tree(building)
         raise PackageRefused(f"Could not unzip the deployment package: {error}") from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        remove_tree(building)
         raise PackageRefused("The deployment package names the same path twice") from error
     except OSError as error:
-        remove_tree(building)
         if error.errno in _ERRORS_OF_ARCHIVES:
             raise PackageRefused(f"Could not unzip the deployment package: {error.strerror}") from error
         raise
+
+
+def build_read_only(directory: Path, fill: Callable[[Path], None]) -> None:
+    """`fill` gets an empty directory beside it; what it makes there is made read-only and put in its place, whole."""
+    building = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", suffix=".building", dir=directory.parent))
+    try:
+        fill(building)
+        _make_read_only(building)
     except BaseException:
         remove_tree(building)
         raise
-    _make_read_only(building)
     try:
         building.rename(directory)
     except OSError:

@@ -15,16 +15,22 @@ from paddock.isolation.view import EnvironmentView
 from paddock.launchers.instance_directory import LOG_SOCKET_VARIABLE
 from paddock.wire.agent import EnvironmentSpec
 
+EXEC_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+"""Names a program by AWS's path: usually one of a layer's."""
+
 
 @dataclass(frozen=True, slots=True)
 class RuntimeInvitation:
-    """Where a runtime finds its environment: `runtime_api` is host:port, `log_socket` a path of its own."""
+    """Where a runtime finds its environment: `runtime_api` is host:port, `log_socket` a path of its own, `opt_root` its
+    layers, None where it has none.
+    """
 
     spec: EnvironmentSpec
     task_root: Path
     runtime_api: str
     log_socket: str
     cpus: tuple[int, ...] = ()
+    opt_root: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ class InstalledRuntimes:
                 invitation.task_root,
                 max_concurrency,
                 spec.environment_variables,
+                opt_dir=invitation.opt_root,
                 layout=AWS_LAYOUT if self._aws_layout else None,
             )
         except RuntimeUnavailable as unavailable:
@@ -97,10 +104,12 @@ class InstalledRuntimes:
             telemetry_socket=Path(invitation.log_socket),
         )
         variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
+        if EXEC_WRAPPER in variables:
+            variables[EXEC_WRAPPER] = command.layout.place_of(variables[EXEC_WRAPPER])
         view = EnvironmentView(
             environment_id=spec.environment_id,
             task_root=invitation.task_root,
-            opt_root=None,
+            opt_root=invitation.opt_root,
             runtime_dir=installed.runtime_dir,
             lang_dir=installed.lang_dir,
             readable_paths=command.readable_paths,

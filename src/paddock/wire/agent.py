@@ -35,7 +35,8 @@ class ServerHello(Message, frozen=True):
 class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One execution environment the agent should run. Times in seconds, memory in MB, vCPU as in AWS's ratio.
 
-    `draining`: take no new invocations, finish those in flight, then end. `credentials` never reach a log.
+    `draining`: take no new invocations, finish those in flight, then end. `credentials` never reach a log. `layers` are
+    packages by their hashes, as the code is; a later one lies over an earlier one at `/opt`.
     """
 
     environment_id: str
@@ -62,6 +63,7 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     draining: bool = False
     initialization_type: str = "lambda-managed-instances"
     log_format: str = "JSON"
+    layers: tuple[str, ...] = ()
 
 
 class AgentConfiguration(msgspec.Struct, frozen=True):
