@@ -34,6 +34,27 @@ def group_memory_mb(group: int) -> float:
     return total / 1024
 
 
+class Held(NamedTuple):
+    """What all processes of some groups hold together."""
+
+    memory_mb: float
+    descriptors: int
+    threads: int
+
+
+def held(groups: Iterable[int]) -> Held:
+    wanted = set(groups)
+    descriptors = threads = 0
+    for pid, fields in _processes():
+        if int(fields[2]) in wanted:
+            threads += int(fields[17])
+            try:
+                descriptors += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+            except OSError:
+                continue  # it has just ended
+    return Held(sum(map(group_memory_mb, wanted)), descriptors, threads)
+
+
 class Process(NamedTuple):
     parent: int
     group: int

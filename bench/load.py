@@ -146,7 +146,7 @@ async def open_load(order: dict[str, Any], run: Run) -> None:
         nonlocal sent
         if run.over:
             return
-        wanted = int((time.perf_counter() - began) * rate)
+        wanted = int((time.perf_counter() - began) * rate) + 1  # the first is due at once
         while sent < wanted:
             due = began + sent / rate
             sent += 1

@@ -31,6 +31,7 @@ ROLE = "arn:aws:iam::000000000000:role/bench"
 LATEST_PUBLISHED = "$LATEST.PUBLISHED"
 ACTIVE_SECONDS = 120.0
 POLL_SECONDS = 0.02
+SETTLED_SECONDS = 0.5
 _CONFIG = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60)
 
 
@@ -140,17 +141,17 @@ def deploy(
     client.invoke(FunctionName=FUNCTION, Payload=b'{"wait_ms":0}')
     there.figures["CreateCapacityProvider to first answer, s"] = time.perf_counter() - began
     there.figures["publish to Active on running instances, s"] = _republish(client)
-    platform, runtimes = there.groups()
-    agents = [group for group in platform if group != there.server.group]
-    there.figures["memory of an idle agent, MB"] = sum(map(group_memory_mb, agents)) / max(len(agents), 1)
-    there.figures["memory of an idle environment, MB"] = sum(map(group_memory_mb, runtimes)) / there.environments()
-    there.figures["memory of the server, MB"] = group_memory_mb(there.server.group)
     client.put_function_scaling_config(
         FunctionName=FUNCTION,
         Qualifier=LATEST_PUBLISHED,
         FunctionScalingConfig={"MinExecutionEnvironments": environments, "MaxExecutionEnvironments": environments},
     )
     _wait_for_environments(there, environments)
+    platform, runtimes = _settled_groups(there)
+    agents = [group for group in platform if group != there.server.group]
+    there.figures["memory of an idle agent, MB"] = sum(map(group_memory_mb, agents)) / max(len(agents), 1)
+    there.figures["memory of an idle environment, MB"] = sum(map(group_memory_mb, runtimes)) / environments
+    there.figures["memory of the server, MB"] = group_memory_mb(there.server.group)
 
 
 def package(code: str) -> bytes:
@@ -191,3 +192,15 @@ def _wait_for_environments(there: Product, wanted: int) -> None:
             return
         time.sleep(0.1)
     raise RuntimeError(f"there were not {wanted} environments within {ACTIVE_SECONDS} s: {there.environments()}")
+
+
+def _settled_groups(there: Product) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Environments that were replaced or are no longer wanted leave the count before their processes have ended."""
+    deadline = time.monotonic() + ACTIVE_SECONDS
+    groups = there.groups()
+    while time.monotonic() < deadline:
+        time.sleep(SETTLED_SECONDS)
+        before, groups = groups, there.groups()
+        if groups == before:
+            return groups
+    raise RuntimeError(f"processes came and went for {ACTIVE_SECONDS} s")
