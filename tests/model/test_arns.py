@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from paddock.model.arns import Place, parse_capacity_provider, parse_function
-from paddock.model.ids import AccountId, CapacityProviderName, FunctionName, Region
+from paddock.model.arns import Place, parse_capacity_provider, parse_function, parse_layer
+from paddock.model.ids import AccountId, CapacityProviderName, FunctionName, LayerName, Region
 
 ACCOUNT = AccountId("123456789012")
 HERE = Place(Region("us-east-1"), ACCOUNT)
@@ -55,6 +55,16 @@ def test_a_capacity_provider_is_read_from_its_name_and_its_arn() -> None:
     assert (by_name.name, by_name.region, by_name.account_id) == ("p-1_2", None, None)
     by_arn = parse_capacity_provider(HERE.capacity_provider_arn(name))
     assert (by_arn.name, by_arn.region, by_arn.account_id) == ("p-1_2", "us-east-1", ACCOUNT)
+
+
+def test_a_layer_is_read_from_its_name_its_arn_and_the_arn_of_a_version() -> None:
+    name = LayerName("l-1_2")
+
+    by_name = parse_layer(name)
+    assert (by_name.name, by_name.version, by_name.region, by_name.account_id) == ("l-1_2", None, None, None)
+    by_arn = parse_layer(HERE.layer_arn(name))
+    assert (by_arn.name, by_arn.version, by_arn.region, by_arn.account_id) == ("l-1_2", None, "us-east-1", ACCOUNT)
+    assert parse_layer(HERE.layer_version_arn(name, 12)).version == 12
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from paddock.model.ids import AccountId, CapacityProviderName, FunctionName, Region
+from paddock.model.ids import AccountId, CapacityProviderName, CodeSigningConfigId, FunctionName, LayerName, Region
 
 _FUNCTION = re.compile(
     r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:)?"
@@ -21,6 +21,10 @@ _FUNCTION = re.compile(
 )
 _CAPACITY_PROVIDER = re.compile(
     r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):capacity-provider:(?P<name>[a-zA-Z0-9-_]+)"
+)
+_LAYER = re.compile(
+    r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):layer:(?P<name>[a-zA-Z0-9-_]+)"
+    r"(?::(?P<version>\d+))?"
 )
 
 
@@ -43,6 +47,15 @@ class Place:
 
     def capacity_provider_arn(self, name: CapacityProviderName) -> str:
         return f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:capacity-provider:{name}"
+
+    def layer_arn(self, name: LayerName) -> str:
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:layer:{name}"
+
+    def layer_version_arn(self, name: LayerName, version: int) -> str:
+        return f"{self.layer_arn(name)}:{version}"
+
+    def code_signing_config_arn(self, config_id: CodeSigningConfigId) -> str:
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:code-signing-config:{config_id}"
 
     def log_group_arn(self, name: str) -> str:
         return f"arn:{self.partition}:logs:{self.region}:{self.account_id}:log-group:{name}"
@@ -87,4 +100,28 @@ def parse_capacity_provider(text: str) -> CapacityProviderReference:
         return CapacityProviderReference(CapacityProviderName(text), None, None)
     return CapacityProviderReference(
         CapacityProviderName(match["name"]), Region(match["region"]), AccountId(match["account"])
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReference:
+    """A layer as a caller wrote it; `region` and `account_id` are None for a name, `version` unless it was given."""
+
+    name: LayerName
+    version: int | None
+    region: Region | None
+    account_id: AccountId | None
+
+
+def parse_layer(text: str) -> LayerReference:
+    """A name is taken as it is, as of a capacity provider."""
+    match = _LAYER.fullmatch(text)
+    if match is None:
+        return LayerReference(LayerName(text), None, None, None)
+    version = match["version"]
+    return LayerReference(
+        LayerName(match["name"]),
+        int(version) if version else None,
+        Region(match["region"]),
+        AccountId(match["account"]),
     )

@@ -17,6 +17,7 @@ from paddock.model.ids import (
     LATEST,
     CapacityProviderName,
     CodeSha256,
+    CodeSigningConfigId,
     FunctionName,
     FunctionVersionKey,
     RevisionId,
@@ -46,10 +47,19 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A deployment package in the code store, named by its content."""
+    """A deployment package in the code store, named by its content. `unzipped_bytes` 0 means that nobody counted."""
 
     sha256: CodeSha256
     size_bytes: int
+    unzipped_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionLayer:
+    """A layer version as a function has it: it stays usable when the version is deleted."""
+
+    arn: str
+    code: Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,7 @@ class FunctionConfiguration:
     tracing_mode: TracingMode = TracingMode.PASS_THROUGH
     kms_key_arn: str | None = None
     dead_letter_target_arn: str | None = None
+    layers: tuple[FunctionLayer, ...] = ()
 
     @property
     def on_demand(self) -> bool:
@@ -201,6 +212,7 @@ class Function:
     deleting: bool = False
     reserved_concurrency: int | None = None
     """Of default Lambda: this many invocations at once and no more, taken from what others may use."""
+    code_signing_config: CodeSigningConfigId | None = None
 
 
 @dataclass(frozen=True, slots=True)

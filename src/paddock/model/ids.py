@@ -21,6 +21,8 @@ RevisionId = NewType("RevisionId", str)
 InstanceId = NewType("InstanceId", str)
 EnvironmentId = NewType("EnvironmentId", str)
 InvocationId = NewType("InvocationId", str)
+LayerName = NewType("LayerName", str)
+CodeSigningConfigId = NewType("CodeSigningConfigId", str)
 CodeSha256 = NewType("CodeSha256", str)
 """SHA-256 of a deployment package in base64, as AWS shows it."""
 

@@ -12,20 +12,24 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from paddock.model.capacity_provider import CapacityProvider
+from paddock.model.code_signing import CodeSigningConfig
 from paddock.model.errors import PlatformError
 from paddock.model.fleet import LaunchFailure, Reason
 from paddock.model.function import Alias, Function, FunctionVersion
 from paddock.model.ids import (
     AvailabilityZone,
     CapacityProviderName,
+    CodeSigningConfigId,
     FunctionName,
     FunctionVersionKey,
     InstanceId,
     InvocationId,
+    LayerName,
     SecurityGroupId,
     SubnetId,
 )
 from paddock.model.instance_types import InstanceType
+from paddock.model.layer import Layer, LayerVersion
 from paddock.model.states import InstancePhase
 
 K_contra = TypeVar("K_contra", contravariant=True)
@@ -181,6 +185,17 @@ class Transaction(Protocol):
 
     @property
     def values(self) -> Records[str, StoredValue]: ...
+
+    @property
+    def layers(self) -> Records[LayerName, Layer]: ...
+
+    @property
+    def layer_versions(self) -> Records[tuple[LayerName, int], LayerVersion]:
+        """Columns: `layer_name`."""
+        ...
+
+    @property
+    def code_signing_configs(self) -> Records[CodeSigningConfigId, CodeSigningConfig]: ...
 
 
 class Store(Protocol):

@@ -6,8 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from paddock.model.capacity_provider import CapacityProvider
+from paddock.model.code_signing import CodeSigningConfig
 from paddock.model.function import Alias, Function, FunctionVersion
-from paddock.model.ids import CapacityProviderName, FunctionName, FunctionVersionKey, InstanceId, InvocationId
+from paddock.model.ids import (
+    CapacityProviderName,
+    CodeSigningConfigId,
+    FunctionName,
+    FunctionVersionKey,
+    InstanceId,
+    InvocationId,
+    LayerName,
+)
+from paddock.model.layer import Layer, LayerVersion
 from paddock.ports.store import (
     AcceptedInvocation,
     FailedLaunch,
@@ -101,6 +111,11 @@ class MemoryTransaction:
         self.plans: MemoryRecords[tuple[CapacityProviderName, int], PlanRecord] = self._made(records.PLANS)
         self.invocations: MemoryRecords[InvocationId, AcceptedInvocation] = self._made(records.INVOCATIONS)
         self.values: MemoryRecords[str, StoredValue] = self._made(records.VALUES)
+        self.layers: MemoryRecords[LayerName, Layer] = self._made(records.LAYERS)
+        self.layer_versions: MemoryRecords[tuple[LayerName, int], LayerVersion] = self._made(records.LAYER_VERSIONS)
+        self.code_signing_configs: MemoryRecords[CodeSigningConfigId, CodeSigningConfig] = self._made(
+            records.CODE_SIGNING_CONFIGS
+        )
 
     def _made(self, kind: RecordKind[V]) -> MemoryRecords[Any, V]:
         return MemoryRecords(kind, self.undo)

@@ -13,7 +13,9 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 import msgspec
 
 from paddock.model.capacity_provider import CapacityProvider
+from paddock.model.code_signing import CodeSigningConfig
 from paddock.model.function import Alias, Function, FunctionVersion
+from paddock.model.layer import Layer, LayerVersion
 from paddock.ports.store import AcceptedInvocation, FailedLaunch, InstanceIntent, PlanRecord, StoredValue, TagSet
 
 V = TypeVar("V")
@@ -83,6 +85,11 @@ INVOCATIONS = RecordKind(
     encoding="msgpack",
 )
 VALUES = RecordKind("stored_values", StoredValue, {"name": lambda it: it.name})
+LAYERS = RecordKind("layers", Layer, {"name": lambda it: it.name})
+LAYER_VERSIONS = RecordKind(
+    "layer_versions", LayerVersion, {"layer_name": lambda it: it.layer_name, "version": lambda it: it.version}
+)
+CODE_SIGNING_CONFIGS = RecordKind("code_signing_configs", CodeSigningConfig, {"config_id": lambda it: it.config_id})
 
 KINDS: tuple[RecordKind[Any], ...] = (
     CAPACITY_PROVIDERS,
@@ -95,4 +102,7 @@ KINDS: tuple[RecordKind[Any], ...] = (
     PLANS,
     INVOCATIONS,
     VALUES,
+    LAYERS,
+    LAYER_VERSIONS,
+    CODE_SIGNING_CONFIGS,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration this schema is the result of; a database that is there already needs no Alembic."""
 
 METADATA = MetaData()
@@ -60,3 +60,6 @@ Table(
     Index("invocations_by_due_at", "due_at"),
 )
 Table("stored_values", METADATA, _name("name"), _body())
+Table("layers", METADATA, _name("name"), _body())
+Table("layer_versions", METADATA, _name("layer_name"), Column("version", Integer, primary_key=True), _body())
+Table("code_signing_configs", METADATA, _name("config_id"), _body())

@@ -9,8 +9,18 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, selec
 from sqlalchemy.dialects.sqlite import insert
 
 from paddock.model.capacity_provider import CapacityProvider
+from paddock.model.code_signing import CodeSigningConfig
 from paddock.model.function import Alias, Function, FunctionVersion
-from paddock.model.ids import CapacityProviderName, FunctionName, FunctionVersionKey, InstanceId, InvocationId
+from paddock.model.ids import (
+    CapacityProviderName,
+    CodeSigningConfigId,
+    FunctionName,
+    FunctionVersionKey,
+    InstanceId,
+    InvocationId,
+    LayerName,
+)
+from paddock.model.layer import Layer, LayerVersion
 from paddock.ports.store import AcceptedInvocation, FailedLaunch, InstanceIntent, PlanRecord, StoredValue, TagSet
 from paddock.stores import records
 from paddock.stores.records import RecordKind, as_key
@@ -119,6 +129,11 @@ class SqlTransaction:
         self.plans: SqlRecords[tuple[CapacityProviderName, int], PlanRecord] = self._made(records.PLANS)
         self.invocations: SqlRecords[InvocationId, AcceptedInvocation] = self._made(records.INVOCATIONS)
         self.values: SqlRecords[str, StoredValue] = self._made(records.VALUES)
+        self.layers: SqlRecords[LayerName, Layer] = self._made(records.LAYERS)
+        self.layer_versions: SqlRecords[tuple[LayerName, int], LayerVersion] = self._made(records.LAYER_VERSIONS)
+        self.code_signing_configs: SqlRecords[CodeSigningConfigId, CodeSigningConfig] = self._made(
+            records.CODE_SIGNING_CONFIGS
+        )
 
     def _made(self, kind: RecordKind[V]) -> SqlRecords[Any, V]:
         return SqlRecords(self._connection, kind)

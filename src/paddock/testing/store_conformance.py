@@ -15,6 +15,7 @@ from paddock.model.function import (
     Code,
     Function,
     FunctionConfiguration,
+    FunctionLayer,
     FunctionVersion,
     LogFormat,
     LoggingConfig,
@@ -30,11 +31,13 @@ from paddock.model.ids import (
     FunctionVersionKey,
     InstanceId,
     InvocationId,
+    LayerName,
     RevisionId,
     SubnetId,
     VersionName,
 )
 from paddock.model.instance_types import InstanceType
+from paddock.model.layer import LayerPermission, LayerVersion
 from paddock.model.states import FunctionState, InstancePhase, LastUpdateStatus, StateReasonCode
 from paddock.ports.store import AcceptedInvocation, InstanceIntent, PlanRecord, Store, Transaction
 
@@ -61,6 +64,9 @@ def a_version(name: str = "thumbnail", version: str = "1", provider: str = "stea
         logging=LoggingConfig(LogFormat.JSON, f"/aws/lambda/{name}", "INFO", "INFO"),
         memory_mb=2048,
         environment_variables=(("STAGE", "prüfung"),),
+        layers=(
+            FunctionLayer("arn:aws:lambda:us-east-1:000000000000:layer:shared:3", Code(CodeSha256("bGF5ZXI="), 7)),
+        ),
     )
     return FunctionVersion(
         key=FunctionVersionKey(FunctionName(name), VersionName(version)),
@@ -101,6 +107,17 @@ def an_invocation(number: int, due_in_seconds: float = 0) -> AcceptedInvocation:
     )
 
 
+def a_layer_version(version: int, name: str = "shared") -> LayerVersion:
+    return LayerVersion(
+        layer_name=LayerName(name),
+        version=version,
+        code=Code(CodeSha256("bGF5ZXI="), 7, unzipped_bytes=9),
+        created_at=NOON,
+        compatible_runtimes=("python3.13", "nodejs22.x"),
+        permissions=(LayerPermission("everyone", "lambda:GetLayerVersion", "*"),),
+    )
+
+
 class UndoneError(Exception):
     """Raised by the kit within a change."""
 
@@ -123,6 +140,17 @@ class StoreConformance:
         async def scenario(store: Store) -> None:
             await store.write(lambda tx: tx.versions.put(version))
             assert await store.read(lambda tx: tx.versions.get(version.key)) == version
+
+        self.run(tmp_path, scenario)
+
+    def test_versions_of_a_layer_are_selected_in_the_order_of_their_numbers(self, tmp_path: Path) -> None:
+        async def scenario(store: Store) -> None:
+            kept = [a_layer_version(number) for number in (10, 2, 1)]
+            await store.write(lambda tx: tx.layer_versions.put_many([*kept, a_layer_version(3, "other")]))
+
+            found = await store.read(lambda tx: tx.layer_versions.select(layer_name="shared"))
+
+            assert found == sorted(kept, key=lambda each: each.version)
 
         self.run(tmp_path, scenario)
 

@@ -1,0 +1,43 @@
+"""A layer: code and data that functions share. Its versions count up and are never changed, only deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from paddock.model.function import Code
+from paddock.model.ids import LayerName
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What its versions share. `next_version` is never given out twice, also not after a deletion."""
+
+    name: LayerName
+    next_version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPermission:
+    """A statement of a layer version's policy: who may use it. `principal` is `*`, an account or its root."""
+
+    statement_id: str
+    action: str
+    principal: str
+    organization_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerVersion:
+    """What it says it is compatible with is for those who choose: nothing holds a function to it, as on AWS."""
+
+    layer_name: LayerName
+    version: int
+    code: Code
+    created_at: datetime
+    description: str = ""
+    license_info: str | None = None
+    compatible_runtimes: tuple[str, ...] = ()
+    compatible_architectures: tuple[str, ...] = ()
+    permissions: tuple[LayerPermission, ...] = ()
+    policy_revision_id: str | None = None
