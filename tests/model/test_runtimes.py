@@ -9,6 +9,7 @@ from paddock.model.runtimes import (
     find_runtime,
     managed_instances_refusal,
     maximum_concurrency,
+    successor_of_retired,
     supports_managed_instances,
 )
 
@@ -70,6 +71,15 @@ def test_every_runtime_of_the_catalogue_is_a_value_of_the_api() -> None:
     model = botocore.session.get_session().get_service_model("lambda")
     values = model.shape_for("Runtime").enum  # type: ignore[attr-defined]
     assert {runtime.identifier for runtime in CATALOGUE} <= set(values)
+
+
+def test_every_value_of_the_api_is_in_the_catalogue_or_retired_or_the_customers_own() -> None:
+    model = botocore.session.get_session().get_service_model("lambda")
+    values = set(model.shape_for("Runtime").enum)  # type: ignore[attr-defined]
+    retired = {value for value in values if successor_of_retired(value) is not None}
+    assert values - retired - {runtime.identifier for runtime in CATALOGUE} == {"custom"}
+    assert retired.isdisjoint(runtime.identifier for runtime in CATALOGUE)
+    assert {successor_of_retired(value) for value in retired} <= {runtime.identifier for runtime in CATALOGUE}
 
 
 def test_an_unknown_runtime_is_not_found() -> None:

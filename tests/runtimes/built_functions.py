@@ -17,7 +17,7 @@ from paddock.runtimes.progress import silent
 
 FUNCTIONS = Path(__file__).parent / "functions"
 CACHE = Path(__file__).parents[2] / ".cache" / "test-functions"
-JAVA_RELEASE = "17"
+JAVA_RELEASE = "11"
 """What the functions are compiled for: every Java that is tried runs it, and compilers that are not new make it."""
 
 FETCH_SECONDS, BUILD_SECONDS = 300, 600

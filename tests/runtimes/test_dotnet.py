@@ -5,6 +5,7 @@ There is no .NET on the machines that these tests are written for, so the client
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -129,6 +130,17 @@ def test_what_cannot_be_started_ends_with_awss_status(
     exit_status, output = start(dotnet, files, handler).ended()
     assert exit_status == status, output
     assert output.startswith("Error: ")
+
+
+def test_without_a_task_root_its_status_is_101(dotnet: InstalledRuntime) -> None:
+    environment = {"LAMBDA_RUNTIME_DIR": str(dotnet.runtime_dir), "_HANDLER": HANDLER}
+    bootstrap = subprocess.run([dotnet.runtime_dir / "bootstrap"], env=environment, capture_output=True, check=False)
+    assert bootstrap.returncode == 101
+
+
+def test_a_missing_exec_wrapper_ends_with_127(dotnet: InstalledRuntime, start: Start) -> None:
+    customer = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/no-such-wrapper"}
+    assert start(dotnet, LIBRARY, HANDLER, customer=customer).ended()[0] == 127
 
 
 def test_a_class_library_without_the_client_is_told_where_it_is(

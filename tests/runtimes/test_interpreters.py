@@ -175,6 +175,11 @@ def test_the_other_architecture_is_refused(tmp_path: Path) -> None:
         RuntimeStore(tmp_path).resolve("provided.al2023", other)
 
 
+@pytest.mark.parametrize(("asked", "order"), [(8, (8, 10, 11, 12, 13, 14)), (9, (9, 10, 11, 12, 13, 14))])
+def test_an_old_version_stands_in_for_nobody_else(asked: int, order: tuple[int, ...]) -> None:
+    assert python_stand_in_order(asked) == order
+
+
 @pytest.mark.parametrize("identifier", ["ruby3.4", "cobol85"])
 def test_a_runtime_without_a_client_says_what_to_do_instead(identifier: str, tmp_path: Path) -> None:
     with pytest.raises(RuntimeUnavailable, match="container image"):

@@ -51,8 +51,8 @@ def _python(version: str, concurrency_per_vcpu: int | None = None) -> LambdaRunt
     return LambdaRuntime(f"python{version}", Language.PYTHON, version, concurrency_per_vcpu)
 
 
-def _nodejs(version: str) -> LambdaRuntime:
-    return LambdaRuntime(f"nodejs{version}.x", Language.NODEJS, version, 64)
+def _nodejs(version: str, concurrency_per_vcpu: int | None = None) -> LambdaRuntime:
+    return LambdaRuntime(f"nodejs{version}.x", Language.NODEJS, version, concurrency_per_vcpu)
 
 
 def _java(version: str, concurrency_per_vcpu: int | None = None, operating_system: str = "") -> LambdaRuntime:
@@ -69,15 +69,21 @@ def _ruby(version: str) -> LambdaRuntime:
 
 
 CATALOGUE: tuple[LambdaRuntime, ...] = (
+    _python("3.8"),
+    _python("3.9"),
     _python("3.10"),
     _python("3.11"),
     _python("3.12"),
     _python("3.13", 16),
     _python("3.14", 16),
     _python("3.15", 16),
-    _nodejs("22"),
-    _nodejs("24"),
-    _nodejs("26"),
+    _nodejs("18"),
+    _nodejs("20"),
+    _nodejs("22", 64),
+    _nodejs("24", 64),
+    _nodejs("26", 64),
+    _java("8", operating_system=".al2"),
+    _java("8", operating_system=".al2023"),
     _java("11"),
     _java("11", operating_system=".al2023"),
     _java("17"),
@@ -86,17 +92,39 @@ CATALOGUE: tuple[LambdaRuntime, ...] = (
     _java("25", 32),
     _dotnet("8"),
     _dotnet("10"),
+    _ruby("3.2"),
     _ruby("3.3"),
     _ruby("3.4"),
+    _ruby("4.0"),
     LambdaRuntime("provided.al2", Language.PROVIDED, "", None),
     LambdaRuntime("provided.al2023", Language.PROVIDED, "", 8),
 )
+RETIRED = {
+    "nodejs": "nodejs24.x",
+    "java8": "java25",
+    "python2": "python3.14",
+    "python3": "python3.14",
+    "dotnet": "dotnet10",
+    "go1": "provided.al2023",
+    "ruby2": "ruby3.4",
+    "provided": "provided.al2023",
+}
+"""How the runtimes begin that AWS's model still names and nobody can create any more, and what AWS recommends
+instead.
+"""
 _BY_IDENTIFIER = {runtime.identifier: runtime for runtime in CATALOGUE}
 
 
 def find_runtime(identifier: str) -> LambdaRuntime | None:
     """None for what this catalogue does not hold: older than what AWS still runs, or newer than this table."""
     return _BY_IDENTIFIER.get(identifier)
+
+
+def successor_of_retired(identifier: str) -> str | None:
+    """What stands in the place of a runtime that AWS no longer takes; None for one that it does take."""
+    if identifier in _BY_IDENTIFIER:
+        return None
+    return next((successor for prefix, successor in RETIRED.items() if identifier.startswith(prefix)), None)
 
 
 def supports_managed_instances(identifier: str) -> bool:

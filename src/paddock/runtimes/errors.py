@@ -48,6 +48,17 @@ class NotRunnable(RuntimeUnavailable):
         )
 
 
+class Retired(RuntimeUnavailable):
+    """AWS's words for a runtime that was, and that no function can be made with any more."""
+
+    def __init__(self, runtime: str, successor: str) -> None:
+        super().__init__(
+            runtime,
+            f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions.",
+            f"We recommend you use the new runtime ({successor}) while creating or updating functions.",
+        )
+
+
 class InvalidEntrypoint(Exception):
     """There is no bootstrap to start; the Runtime API's word for it is `Runtime.InvalidEntrypoint`."""
 

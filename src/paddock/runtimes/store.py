@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from paddock.model.runtimes import CATALOGUE, LambdaRuntime, find_runtime
-from paddock.runtimes.errors import NotRunnable, RuntimeUnavailable
+from paddock.model.runtimes import CATALOGUE, LambdaRuntime, find_runtime, successor_of_retired
+from paddock.runtimes.errors import NotRunnable, Retired, RuntimeUnavailable
 from paddock.runtimes.installed import InstalledRuntime
 from paddock.runtimes.jobs import os_errors_explained
 from paddock.runtimes.languages import SUPPORT
@@ -93,6 +93,9 @@ class RuntimeStore:
 
 def _known(identifier: str) -> LambdaRuntime:
     runtime = find_runtime(identifier)
+    successor = successor_of_retired(identifier)
+    if successor is not None:
+        raise Retired(identifier, successor)
     if runtime is None or runtime.language not in SUPPORT:
         raise NotRunnable(identifier)
     return runtime

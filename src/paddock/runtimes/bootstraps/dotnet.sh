@@ -1,9 +1,11 @@
 #!/bin/sh
 # Starts a .NET function as Lambda's managed runtime does: an executable assembly by itself, a class library through AWS's
-# runtime support. EXECUTION_ENV and RUNTIME_SUPPORT are filled in when the runtime is installed.
+# runtime support. The only argument is where layers are (/opt). EXECUTION_ENV and RUNTIME_SUPPORT are filled in when the
+# runtime is installed.
 export AWS_EXECUTION_ENV="@EXECUTION_ENV@"
 export LAMBDA_RUNTIME_NAME="${AWS_EXECUTION_ENV#AWS_Lambda_}"
 export DOTNET_ROOT="${LAMBDA_RUNTIME_DIR%/*}/lang/bin"
+layers="${1:-/opt}"
 support="$LAMBDA_RUNTIME_DIR/@RUNTIME_SUPPORT@"
 
 refuse() { # with the status that AWS's bootstrap has for it

@@ -7,9 +7,9 @@ lib="$LAMBDA_RUNTIME_DIR/lib"
 
 # Where the client was when its classes were archived. It looks for layers in /opt; those that are elsewhere come after it.
 class_path="@CLASS_PATH@"
-layers="${1:-/opt}/java/lib"
-if [ "$layers" != /opt/java/lib ] && [ -d "$layers" ]; then
-    class_path="$class_path:$layers/*"
+layers="${1:-/opt}"
+if [ "$layers" != /opt ] && [ -d "$layers/java/lib" ]; then
+    class_path="$class_path:$layers/java/lib/*"
 fi
 
 # Beside the heap, classes get a tenth of the function's memory, at most 160 MiB, and their compiled code half as much.

@@ -5,4 +5,5 @@ export AWS_EXECUTION_ENV="@EXECUTION_ENV@"
 export PYTHONPATH="${PYTHONPATH:-$LAMBDA_RUNTIME_DIR}"
 
 lang="${LAMBDA_RUNTIME_DIR%/*}/lang"
-set -- "$lang/bin/python3" "$LAMBDA_RUNTIME_DIR/bootstrap.py" "${1:-/opt}"
+layers="${1:-/opt}"
+set -- "$lang/bin/python3" "$LAMBDA_RUNTIME_DIR/bootstrap.py" "$layers"

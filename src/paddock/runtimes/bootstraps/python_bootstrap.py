@@ -23,7 +23,7 @@ def search_path(
 
 
 def main() -> None:
-    language = os.environ["AWS_EXECUTION_ENV"].removeprefix("AWS_Lambda_")
+    language = os.environ["AWS_EXECUTION_ENV"][len("AWS_Lambda_") :]  # Python 3.8 has no removeprefix
     runtime_dir = os.environ["LAMBDA_RUNTIME_DIR"]
     task_root = os.environ["LAMBDA_TASK_ROOT"]
     customers = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]

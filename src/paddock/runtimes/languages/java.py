@@ -14,6 +14,7 @@ from pathlib import Path
 from paddock.model.runtimes import LambdaRuntime
 from paddock.runtimes import locks
 from paddock.runtimes.directories import install_directory, link_tree
+from paddock.runtimes.errors import NotRunnable
 from paddock.runtimes.interpreters import Interpreter
 from paddock.runtimes.jobs import Job
 from paddock.runtimes.languages.java_interpreters import REQUIRED_OPTIONS, find_java
@@ -35,6 +36,9 @@ NATIVE_MACHINES = {"x86_64": "x86_64", "aarch64": "aarch_64"}
 NATIVE_ACCESS_MAJOR = 24
 """From here on, a Java that is not told of native code complains about it on every start."""
 
+OLDEST_MAJOR = 11
+"""Java 8 has no class data archive of applications and knows none of the options that a start is made of."""
+
 CONFIGURATION = ("conf/security/java.security", "lib/jvm.cfg", "lib/security/cacerts")
 """Files of a Java runtime that Debian keeps elsewhere, behind links: one of each place."""
 
@@ -45,6 +49,8 @@ def digest() -> str:
 
 def resolve(runtime: LambdaRuntime, machine: Machine) -> Resolution:
     """What is installed; else one that is here; else the pinned one from PyPI, which an install puts there."""
+    if int(runtime.version) < OLDEST_MAJOR:
+        raise NotRunnable(runtime.identifier)
     installed = read_records(machine.root, runtime, digest())
     if installed:
         return installed[0]

@@ -16,9 +16,14 @@ from paddock.runtimes import locks
 from paddock.runtimes.directories import install_directory, link_tree
 from paddock.runtimes.errors import InterpreterMissing
 from paddock.runtimes.jobs import Job
-from paddock.runtimes.languages.python_interpreters import PYTHON_MINORS, find_python, python_stand_in_order
+from paddock.runtimes.languages.python_interpreters import (
+    OLD_MINORS,
+    PYTHON_MINORS,
+    find_python,
+    python_stand_in_order,
+)
 from paddock.runtimes.languages.support import BOOTSTRAPS, EXEC_WRAPPER, Machine, prefix_only, write_bootstrap
-from paddock.runtimes.locks import PYTHON_CLIENT, PYTHON_SDK, pinned_version
+from paddock.runtimes.locks import PYTHON_CLIENT, PYTHON_SDK, pinned_version, python_client, python_sdk
 from paddock.runtimes.packages import PythonTarget, pip_install
 from paddock.runtimes.progress import ProgressCallback
 from paddock.runtimes.records import installed_directory, read_records, write_record
@@ -30,7 +35,8 @@ readable_paths = prefix_only
 
 
 def digest() -> str:
-    return locks.digest(PYTHON_CLIENT, PYTHON_SDK, *SCRIPTS)
+    old = [lock(minor) for minor in OLD_MINORS for lock in (python_client, python_sdk)]
+    return locks.digest(PYTHON_CLIENT, PYTHON_SDK, *old, *SCRIPTS)
 
 
 def require_tools(runtime: LambdaRuntime, machine: Machine) -> None:
@@ -51,7 +57,7 @@ def resolve(runtime: LambdaRuntime, machine: Machine) -> Resolution:
 
 def _find_exact(runtime: LambdaRuntime, environ: Mapping[str, str]) -> Resolution | None:
     found = find_python(_minor(runtime), environ) if _has_client(runtime) else None
-    return None if found is None else exact_resolution(runtime, found, _client())
+    return None if found is None else exact_resolution(runtime, found, _client(found.minor))
 
 
 def _find_stand_in(runtime: LambdaRuntime, environ: Mapping[str, str]) -> Resolution | None:
@@ -59,7 +65,7 @@ def _find_stand_in(runtime: LambdaRuntime, environ: Mapping[str, str]) -> Resolu
     for minor in python_stand_in_order(_minor(runtime)):
         found = find_python(minor, environ)
         if found is not None:
-            return stand_in_resolution(runtime, found, _client(), why)
+            return stand_in_resolution(runtime, found, _client(minor), why)
     return None
 
 
@@ -72,16 +78,17 @@ def _missing(runtime: LambdaRuntime, environ: Mapping[str, str]) -> InterpreterM
     return InterpreterMissing(runtime.identifier, f"{_no_client(runtime)}.", remedy)
 
 
-def _client() -> Client:
-    return Client("awslambdaric", pinned_version(PYTHON_CLIENT, "awslambdaric"))
+def _client(minor: int) -> Client:
+    return Client("awslambdaric", pinned_version(python_client(minor), "awslambdaric"))
 
 
 def _has_client(runtime: LambdaRuntime) -> bool:
-    return _minor(runtime) in PYTHON_MINORS
+    return _minor(runtime) in (*PYTHON_MINORS, *OLD_MINORS)
 
 
 def _no_client(runtime: LambdaRuntime) -> str:
-    return f"{_client().name} {_client().version} is not made for Python {runtime.version}"
+    client = _client(_minor(runtime))
+    return f"{client.name} {client.version} is not made for Python {runtime.version}"
 
 
 def _minor(runtime: LambdaRuntime) -> int:
@@ -100,21 +107,23 @@ def install(resolution: Resolution, machine: Machine, progress: ProgressCallback
     root = machine.root
     subject = resolution.runtime.identifier
     minor = ".".join(resolution.version.split(".")[:2])
+    number = int(minor.split(".")[1])
+    client_lock, sdk_lock = python_client(number), python_sdk(number)
 
     def build_sdk(directory: Path) -> None:
-        pip_install(PYTHON_SDK, directory, PythonTarget(minor), Job(subject, "Installing boto3", progress, 0.1))
+        pip_install(sdk_lock, directory, PythonTarget(minor), Job(subject, "Installing boto3", progress, 0.1))
         shutil.rmtree(directory / "bin", ignore_errors=True)
 
     def build_packages(directory: Path) -> None:
-        sdk = install_directory(root / "python-sdk" / locks.digest(PYTHON_SDK), build_sdk, progress)
+        sdk = install_directory(root / "python-sdk" / locks.digest(sdk_lock), build_sdk, progress)
         job = Job(subject, f"Installing awslambdaric {resolution.ric_version}", progress, 0.5)
-        pip_install(PYTHON_CLIENT, directory, PythonTarget(minor), job)
+        pip_install(client_lock, directory, PythonTarget(minor), job)
         link_tree(sdk, directory)
         compiling = Job(subject, f"Compiling for Python {minor}", progress, 0.7)
         _run_interpreter(resolution, ["-m", "compileall", "-q", str(directory)], compiling)
 
     def build_runtime(directory: Path) -> None:
-        name = f"{minor}-{locks.digest(PYTHON_CLIENT, PYTHON_SDK)}"
+        name = f"{minor}-{locks.digest(client_lock, sdk_lock)}"
         packages = install_directory(root / "python-packages" / name, build_packages, progress)
         _make_lang(directory / "lang", resolution)
         link_tree(packages, directory / "runtime")

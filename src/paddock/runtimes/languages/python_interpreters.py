@@ -20,7 +20,10 @@ from paddock.runtimes.interpreters import (
 )
 
 PYTHON_MINORS = (10, 11, 12, 13, 14)
-"""What awslambdaric 4.2.2 has wheels for."""
+"""What awslambdaric 4.2.2 has wheels for. One of these may stand in for another."""
+
+OLD_MINORS = (8, 9)
+"""Each with the last client that was made for it; that serves one invocation at a time and stands in for nobody."""
 
 _PROBE = """
 import ctypes, hashlib, json, multiprocessing, platform, ssl, sys, sysconfig, zlib
@@ -39,7 +42,8 @@ def python_stand_in_order(minor: int) -> tuple[int, ...]:
     """Minors to try for Python 3.`minor`, itself first where the client supports it: by distance, newer before
     older.
     """
-    return tuple(sorted(PYTHON_MINORS, key=lambda other: (abs(other - minor), -other)))
+    candidates = {*PYTHON_MINORS, minor} if minor in OLD_MINORS else PYTHON_MINORS
+    return tuple(sorted(candidates, key=lambda other: (abs(other - minor), -other)))
 
 
 def find_python(minor: int, environ: Mapping[str, str]) -> Interpreter | None:

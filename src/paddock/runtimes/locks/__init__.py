@@ -10,9 +10,28 @@ LOCKS = Path(__file__).parent
 PYTHON_CLIENT = LOCKS / "python-client.txt"
 PYTHON_SDK = LOCKS / "python-sdk.txt"
 NODEJS_CLIENT = LOCKS / "nodejs-client"
-"""A directory: package.json and package-lock.json, whose entries name no registry."""
+NODEJS_OLD_CLIENT = LOCKS / "nodejs-client-3"
+"""A directory: package.json and package-lock.json, whose entries name no registry. The older one is the last for
+Node.js before 22, one invocation at a time.
+"""
 
+FIRST_NODEJS_OF_NEW_CLIENT = 22
 JAVA_CLIENT = LOCKS / "java-client.lock"
+
+
+def python_client(minor: int) -> Path:
+    """Older Pythons have the last client that was made for them."""
+    own = LOCKS / f"python-3.{minor}-client.txt"
+    return own if own.is_file() else PYTHON_CLIENT
+
+
+def python_sdk(minor: int) -> Path:
+    own = LOCKS / f"python-3.{minor}-sdk.txt"
+    return own if own.is_file() else PYTHON_SDK
+
+
+def nodejs_client(major: int) -> Path:
+    return NODEJS_OLD_CLIENT if major < FIRST_NODEJS_OF_NEW_CLIENT else NODEJS_CLIENT
 
 
 def nodejs_interpreter(major: str) -> Path:
@@ -34,8 +53,8 @@ def pinned_version(lock: Path, package: str) -> str:
     raise LookupError(f"{lock.name} does not name {package}")
 
 
-def nodejs_client_version() -> str:
-    dependencies = json.loads((NODEJS_CLIENT / "package.json").read_text())["dependencies"]
+def nodejs_client_version(client: Path) -> str:
+    dependencies = json.loads((client / "package.json").read_text())["dependencies"]
     return str(dependencies["aws-lambda-ric"])
 
 

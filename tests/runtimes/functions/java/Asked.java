@@ -5,10 +5,14 @@ import java.util.Map;
 public class Asked {
     public Map<String, Object> handleRequest(Map<String, Object> event, Context context) throws InterruptedException {
         switch ((String) event.get("do")) {
-            case "wait" -> Thread.sleep(1000L * (Integer) event.get("seconds"));
-            case "fail" -> throw new IllegalStateException("asked to fail");
-            case "exit" -> System.exit((Integer) event.get("status"));
-            default -> { }
+            case "wait":
+                Thread.sleep(1000L * (Integer) event.get("seconds"));
+                break;
+            case "fail":
+                throw new IllegalStateException("asked to fail");
+            case "exit":
+                System.exit((Integer) event.get("status"));
+            default:
         }
         return Map.of("n", event.get("n"), "request_id", context.getAwsRequestId(), "process_id", ProcessHandle.current().pid());
     }

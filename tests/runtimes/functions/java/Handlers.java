@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.TreeMap;
 
 /** What a person would write, one method per question that a test asks. One object serves all threads. */
@@ -57,6 +58,7 @@ public class Handlers implements RequestHandler<Map<String, Object>, Object> {
     }
 
     private static List<String> names() {
-        return ManagementFactory.getGarbageCollectorMXBeans().stream().map(bean -> bean.getName()).toList();
+        return ManagementFactory.getGarbageCollectorMXBeans().stream().map(bean -> bean.getName())
+            .collect(Collectors.toList());
     }
 }
