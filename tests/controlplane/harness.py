@@ -31,6 +31,7 @@ from paddock.model.instance_types import InstanceType
 from paddock.model.network import default_network
 from paddock.model.runtimes import find_runtime
 from paddock.ports.clock import SeededIds
+from paddock.ports.objects import ObjectUnavailable
 from paddock.runtimes.errors import InterpreterMissing
 from paddock.runtimes.resolution import Resolution
 from paddock.stores.code import MemoryCodeStore
@@ -90,6 +91,23 @@ class FakeRuntimes:
 
 
 @dataclass
+class PlayedBuckets:
+    """Objects by bucket and key, and what went wrong with some."""
+
+    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    failures: dict[tuple[str, str], Exception] = field(default_factory=dict)
+    versions: list[str | None] = field(default_factory=list)
+
+    async def fetch(self, bucket: str, key: str, version: str | None, max_bytes: int) -> bytes:
+        self.versions.append(version)
+        if (bucket, key) in self.failures:
+            raise self.failures[bucket, key]
+        if (bucket, key) not in self.objects:
+            raise ObjectUnavailable("NoSuchKey", "The specified key does not exist.")
+        return self.objects[bucket, key]
+
+
+@dataclass
 class HeardNews:
     providers: list[CapacityProviderName] = field(default_factory=list)
     functions: list[FunctionName] = field(default_factory=list)
@@ -106,6 +124,7 @@ class Harness:
         self.clock = FixedClock()
         self.store = MemoryStore()
         self.code = MemoryCodeStore()
+        self.buckets = PlayedBuckets()
         self.logs = MemoryLogStore(self.clock)
         self.news = HeardNews()
         self.runtimes = FakeRuntimes()
@@ -115,6 +134,7 @@ class Harness:
         self.api = Api(
             store=self.store,
             code=self.code,
+            objects=self.buckets,
             logs=self.logs,
             place=PLACE,
             network=default_network(PLACE.region),

@@ -94,10 +94,14 @@ BAD_INPUT: dict[str, tuple[dict[str, Any], str, str]] = {
     "a layer": (
         {"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]},
         "InvalidParameterValueException",
-        "Remove Layers",
+        "Layer version arn:aws:lambda:us-east-1:000000000000:layer:l:1 does not exist.",
     ),
     "no code": ({"Code": {}}, "InvalidParameterValueException", "Please provide a source for function code."),
-    "S3": ({"Code": {"S3Bucket": "bucket", "S3Key": "key"}}, "InvalidParameterValueException", "Amazon S3"),
+    "S3": (
+        {"Code": {"S3Bucket": "bucket", "S3Key": "key"}},
+        "InvalidParameterValueException",
+        "S3 Error Code: NoSuchKey",
+    ),
     "an image": ({"Code": {"ImageUri": "image"}}, "InvalidParameterValueException", "images"),
     "not a ZIP": (
         {"Code": {"ZipFile": b"import os"}},

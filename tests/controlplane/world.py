@@ -33,7 +33,7 @@ from paddock.wire.routes import (
     RoutesReplaced,
 )
 from tests.controlplane.fakes import Behaviour, FakeLauncher, PlayedAgent
-from tests.controlplane.harness import PLACE, ROLE, STEADY, Call, FakeRuntimes, zipped
+from tests.controlplane.harness import PLACE, ROLE, STEADY, Call, FakeRuntimes, PlayedBuckets, zipped
 from tests.controlplane.virtual_time import LoopClock, run_virtually
 
 TYPES = (InstanceType("m7i.xlarge", 4, 16.0, Architecture.X86_64),)
@@ -145,6 +145,7 @@ class World:
             ids=self.ids,
             store=self.store,
             code_store=self.code,
+            objects=PlayedBuckets(),
             log_store=self.logs,
             launcher=self.launcher,
             runtimes=FakeRuntimes(),

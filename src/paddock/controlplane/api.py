@@ -27,6 +27,7 @@ from paddock.ports.clock import IdSource
 from paddock.ports.code import CodeStore
 from paddock.ports.logs import LogStore
 from paddock.ports.metrics import MetricStore
+from paddock.ports.objects import ObjectSource
 from paddock.ports.store import Store, Transaction
 from paddock.runtimes.resolution import Resolution
 
@@ -69,6 +70,7 @@ class CodeLinks(Protocol):
 class Api:
     store: Store
     code: CodeStore
+    objects: ObjectSource
     logs: LogStore
     place: Place
     network: Network

@@ -1,9 +1,10 @@
-"""Removes deployment packages that no version needs any more."""
+"""Removes deployment packages that no version of a function or a layer needs any more."""
 
 from __future__ import annotations
 
 import asyncio
 
+from paddock.model.function import FunctionConfiguration
 from paddock.model.ids import CodeSha256
 from paddock.ports.code import CodeStore
 from paddock.ports.store import Store, Transaction
@@ -21,9 +22,13 @@ async def remove_unneeded_code(store: Store, code: CodeStore, arriving: asyncio.
 
 
 def _needed(tx: Transaction) -> set[CodeSha256]:
-    needed: set[CodeSha256] = set()
+    needed = {layer.code.sha256 for layer in tx.layer_versions.select()}
     for version in tx.versions.select():
-        needed.add(version.configuration.code.sha256)
+        needed |= _needed_by(version.configuration)
         if version.serving is not None:
-            needed.add(version.serving.configuration.code.sha256)
+            needed |= _needed_by(version.serving.configuration)
     return needed
+
+
+def _needed_by(configuration: FunctionConfiguration) -> set[CodeSha256]:
+    return {configuration.code.sha256, *(layer.code.sha256 for layer in configuration.layers)}

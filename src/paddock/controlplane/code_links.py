@@ -49,9 +49,9 @@ class SignedCodeLinks:
         except (KeyError, ValueError):
             genuine, expires = False, 0
         if not genuine:
-            raise ApiError("AccessDenied", "The download link is not valid. Call GetFunction anew.", status=403)
+            raise ApiError("AccessDenied", "The download link is not valid. Ask for a new one.", status=403)
         if expires < now.timestamp():
-            raise ApiError("AccessDenied", "The download link has expired. Call GetFunction anew.", status=403)
+            raise ApiError("AccessDenied", "The download link has expired. Ask for a new one.", status=403)
         return self._code.chunks(CodeSha256(base64.b64encode(bytes.fromhex(digest)).decode()))
 
     def _signature(self, digest: str, expires: int) -> str:

@@ -32,12 +32,10 @@ MAX_EPHEMERAL_STORAGE_MB = 10240
 _DEFAULT_LEVEL = "INFO"
 
 _NOT_BUILT = {
-    "Layers": "Layers",
     "FileSystemConfigs": "File systems",
     "ImageConfig": "Container images",
     "DurableConfig": "Durable functions",
     "TenancyConfig": "Tenant isolation",
-    "CodeSigningConfigArn": "Code signing",
     "RuntimeConfig": "Customer-managed runtimes",
     "AcceleratorConfig": "Accelerators",
 }

@@ -49,6 +49,7 @@ from paddock.ports.invoker import AsyncInvokeQueue, Invoker, RouteSink
 from paddock.ports.launcher import InstanceLauncher
 from paddock.ports.logs import LogStore
 from paddock.ports.metrics import InvocationSource, MetricStore, NoInvocations
+from paddock.ports.objects import ObjectSource
 from paddock.ports.store import Store, StoreError
 from paddock.ports.throttles import NoThrottles, ThrottleSource
 
@@ -66,6 +67,7 @@ class ControlPlanePorts:
     ids: IdSource
     store: Store
     code_store: CodeStore
+    objects: ObjectSource
     log_store: LogStore
     launcher: InstanceLauncher
     runtimes: RuntimeLookup
@@ -86,6 +88,7 @@ class ControlPlane:
         self._ids = ports.ids
         self._store = ports.store
         self._code = ports.code_store
+        self._objects = ports.objects
         self._logs = ports.log_store
         self._launcher = ports.launcher
         self._runtimes = ports.runtimes
@@ -199,6 +202,7 @@ class ControlPlane:
         return Api(
             store=self._store,
             code=self._code,
+            objects=self._objects,
             logs=self._logs,
             place=self._settings.place,
             network=self._settings.network,

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from paddock.controlplane.api import Answer, Api, Call, Operation
+from paddock.controlplane.code_signatures import check_signatures
 from paddock.controlplane.configuration import changed_configuration, managed_instances_params
+from paddock.controlplane.function_layers import with_layers
 from paddock.controlplane.functions import refuse_published_latest, require_runtime, tell, view
 from paddock.controlplane.on_demand.configuration import changed_default_configuration
 from paddock.controlplane.packages import package_of
@@ -17,7 +19,7 @@ from paddock.controlplane.publishing import UNDER_WAY, UPDATING, Publish, check_
 from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError, conflict, invalid_parameter
 from paddock.model.function import FunctionConfiguration, FunctionVersion
-from paddock.model.ids import LATEST, FunctionName, RevisionId
+from paddock.model.ids import LATEST, CodeSigningConfigId, FunctionName, RevisionId
 from paddock.model.states import FunctionState, LastUpdateStatus
 from paddock.ports.store import Transaction
 
@@ -32,9 +34,13 @@ async def update_function_code(api: Api, call: Call) -> Answer:
     params = call.params
     name = _updatable_name(api, call)
     await api.store.read(lambda tx: _latest(api, tx, name, params.get("RevisionId")))
-    package, code = await package_of(api.code, params, "UpdateFunctionCode")
+    package, code = await package_of(api, params, "UpdateFunctionCode")
 
-    def changed(before: FunctionVersion) -> FunctionConfiguration:
+    def changed(tx: Transaction, before: FunctionVersion) -> FunctionConfiguration:
+        check_signatures(tx, _signing_config(tx, name), [name])
+        return with_layers(api, tx, with_code(before), {})
+
+    def with_code(before: FunctionVersion) -> FunctionConfiguration:
         wanted = params.get("Architectures", [before.configuration.architecture])[0]
         if wanted != before.configuration.architecture:
             if before.configuration.on_demand:
@@ -45,15 +51,19 @@ async def update_function_code(api: Api, call: Call) -> Answer:
             )
         return replace(before.configuration, code=code)
 
+    def tried_in(tx: Transaction) -> FunctionVersion:
+        latest = _latest(api, tx, name, params.get("RevisionId"))
+        return replace(latest, configuration=changed(tx, latest))
+
     if params.get("DryRun"):
-        latest = await api.store.read(lambda tx: _latest(api, tx, name, params.get("RevisionId")))
-        return await view(api, replace(latest, configuration=changed(latest)), qualified=False)
+        tried = await api.store.read(tried_in)
+        return await view(api, tried, qualified=False)
 
     def update(tx: Transaction) -> FunctionVersion:
         latest = _latest(api, tx, name, params.get("RevisionId"))
         if latest.configuration.on_demand:
             refuse_published_latest(params)
-        latest = _put(api, tx, latest, changed(latest), call)
+        latest = _put(api, tx, latest, changed(tx, latest), call)
         if not params.get("Publish"):
             return latest
         arn = api.place.function_arn(name)
@@ -73,14 +83,20 @@ async def update_function_configuration(api: Api, call: Call) -> Answer:
 
     def changed(tx: Transaction) -> tuple[FunctionVersion, FunctionConfiguration]:
         latest = _latest(api, tx, name, params.get("RevisionId"))
+        configuration = with_layers(api, tx, with_settings(tx, latest), params)
+        if "Layers" in params:
+            check_signatures(tx, _signing_config(tx, name), [layer.arn for layer in configuration.layers])
+        return latest, configuration
+
+    def with_settings(tx: Transaction, latest: FunctionVersion) -> FunctionConfiguration:
         if latest.configuration.on_demand:
-            return latest, changed_default_configuration(latest.configuration, params)
+            return changed_default_configuration(latest.configuration, params)
         provider = (
             api.provider(tx, latest.configuration.capacity_provider)
             if managed is None
             else api.usable_provider(tx, api.provider_name(managed["CapacityProviderArn"]))
         )
-        return latest, changed_configuration(latest.configuration, params, provider)
+        return changed_configuration(latest.configuration, params, provider)
 
     def update(tx: Transaction) -> FunctionVersion:
         return _put(api, tx, *changed(tx), call)
@@ -112,6 +128,11 @@ def _latest(api: Api, tx: Transaction, name: FunctionName, revision_id: str | No
     return latest
 
 
+def _signing_config(tx: Transaction, name: FunctionName) -> CodeSigningConfigId | None:
+    function = tx.functions.get(name)
+    return None if function is None else function.code_signing_config
+
+
 def _is_being_deleted(api: Api, name: FunctionName) -> ApiError:
     return conflict(
         f"The operation cannot be performed at this time. The function is being deleted: {api.place.function_arn(name)}"
@@ -136,6 +157,6 @@ def _put(
 
 OPERATIONS = (
     Operation("lambda", "GetFunctionConfiguration", get_function_configuration),
-    Operation("lambda", "UpdateFunctionCode", update_function_code, "partial", "ZIP packages only"),
+    Operation("lambda", "UpdateFunctionCode", update_function_code, "partial", "no container images yet"),
     Operation("lambda", "UpdateFunctionConfiguration", update_function_configuration, "partial", "as CreateFunction"),
 )

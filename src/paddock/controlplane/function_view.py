@@ -55,6 +55,8 @@ def described(version: FunctionVersion, place: Place, runtime: Resolution | None
         shown["KMSKeyArn"] = configuration.kms_key_arn
     if configuration.dead_letter_target_arn is not None:
         shown["DeadLetterConfig"] = {"TargetArn": configuration.dead_letter_target_arn}
+    if configuration.layers:
+        shown["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code.size_bytes} for layer in configuration.layers]
     if runtime is not None:
         shown["RuntimeVersionConfig"] = _runtime_version(runtime, place)
     return shown

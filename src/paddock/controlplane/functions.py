@@ -8,7 +8,9 @@ from typing import Any
 
 from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
+from paddock.controlplane.code_signatures import check_signatures, signing_config_of
 from paddock.controlplane.configuration import managed_instances_params, new_configuration
+from paddock.controlplane.function_layers import with_layers
 from paddock.controlplane.function_view import described
 from paddock.controlplane.on_demand.configuration import new_default_configuration
 from paddock.controlplane.packages import package_of
@@ -35,7 +37,7 @@ async def create_function(api: Api, call: Call) -> Answer:
         raise invalid_parameter("Container images are not supported by this server yet. Use PackageType Zip.")
     check_tags(params.get("Tags", {}))
     provider = await api.store.read(lambda tx: _expected_provider(api, tx, name, params))
-    package, code = await package_of(api.code, params["Code"], "CreateFunction")
+    package, code = await package_of(api, params["Code"], "CreateFunction")
     if provider is None:
         refuse_published_latest(params)
         configuration = new_default_configuration(name, params, code)
@@ -45,8 +47,11 @@ async def create_function(api: Api, call: Call) -> Answer:
 
     def create(tx: Transaction) -> FunctionVersion:
         _expected_provider(api, tx, name, params)
-        tx.functions.put(Function(name, call.now))
-        latest = _latest(api, name, configuration, call.now)
+        layered = with_layers(api, tx, configuration, params)
+        signing = signing_config_of(api, tx, params)
+        check_signatures(tx, signing, (name, *(layer.arn for layer in layered.layers)))
+        tx.functions.put(Function(name, call.now, code_signing_config=signing))
+        latest = _latest(api, name, layered, call.now)
         tx.versions.put(latest)
         put_tags(tx, api.place.function_arn(name), params.get("Tags", {}))
         if not params.get("Publish"):
@@ -225,7 +230,7 @@ OPERATIONS = (
         "CreateFunction",
         create_function,
         "partial",
-        "ZIP packages; no container images, S3, layers or durable functions yet",
+        "no container images or durable functions yet",
     ),
     Operation("lambda", "GetFunction", get_function),
     Operation("lambda", "ListFunctions", list_functions),

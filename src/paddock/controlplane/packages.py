@@ -1,4 +1,5 @@
-"""Deployment packages as they arrive: is it a ZIP that can be unpacked safely, within Lambda's limits?
+"""Deployment packages as they arrive, with the request or from a bucket: is it a ZIP that can be unpacked safely,
+within Lambda's limits?
 
 Nothing is unpacked here. Whoever unpacks it must hold the same limits against a package that lies about its sizes.
 """
@@ -13,12 +14,13 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from paddock.model.errors import ApiError, invalid_parameter
+from paddock.controlplane.api import Api
+from paddock.model.errors import ApiError, access_denied, invalid_parameter
 from paddock.model.function import Code
-from paddock.ports.code import CodeStore
+from paddock.ports.objects import ObjectTooLarge, ObjectUnavailable
 
 MAX_ZIPPED_BYTES = 50 * 1024 * 1024
-"""Lambda's limit for direct upload."""
+"""Lambda's limit for direct upload; what comes from a bucket is bounded by what may come out of it."""
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 MAX_ENTRIES = 100_000
 """Not AWS's: a directory of more entries costs more to read than any package is worth."""
@@ -28,17 +30,31 @@ _CREATED_ON_UNIX = 3
 _CANNOT_UNZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
 
-async def package_of(store: CodeStore, code: Mapping[str, Any], operation: str) -> tuple[bytes, Code]:
-    """The package that a request carries, checked, and what it is called in the store. Raises `ApiError`."""
-    if code.get("ImageUri"):
+async def package_of(api: Api, given: Mapping[str, Any], operation: str) -> tuple[bytes, Code]:
+    """The package that a request carries or names, checked, and what it is called in the store. Raises `ApiError`."""
+    if given.get("ImageUri"):
         raise invalid_parameter(
             "Container images are not supported by this server yet. Upload a ZIP file with ZipFile."
         )
-    if code.get("S3Bucket") or code.get("S3Key"):
+    _refuse_what_is_not_kept(given)
+    package = await _fetched(api, given) if given.get("S3Bucket") or given.get("S3Key") else _carried(given, operation)
+    # Reading its directory and hashing it takes a tenth of a second for a large one: not on the loop.
+    unzipped_bytes = await asyncio.to_thread(check_package, package)
+    return package, Code(await asyncio.to_thread(api.code.name_of, package), len(package), unzipped_bytes)
+
+
+def _refuse_what_is_not_kept(given: Mapping[str, Any]) -> None:
+    if given.get("SourceKMSKeyArn"):
         raise invalid_parameter(
-            "Packages in Amazon S3 are not supported by this server yet. Upload the ZIP file with ZipFile."
+            "SourceKMSKeyArn is not supported by this server: packages are encrypted under its own key. "
+            "Remove SourceKMSKeyArn from your request."
         )
-    package = code.get("ZipFile")
+    if given.get("S3ObjectStorageMode", "COPY") != "COPY":
+        raise invalid_parameter("S3ObjectStorageMode REFERENCE is not supported by this server: packages are copied.")
+
+
+def _carried(given: Mapping[str, Any], operation: str) -> bytes:
+    package = given.get("ZipFile")
     if package is None:
         raise invalid_parameter("Please provide a source for function code.")
     if len(package) > MAX_ZIPPED_BYTES:
@@ -47,28 +63,49 @@ async def package_of(store: CodeStore, code: Mapping[str, Any], operation: str) 
             f"Request must be smaller than {MAX_ZIPPED_BYTES * 4 // 3} bytes for the {operation} operation",
             status=413,
         )
-    package = bytes(package)
-    # Reading its directory and hashing it takes a tenth of a second for a large one: not on the loop.
-    await asyncio.to_thread(check_package, package)
-    return package, Code(await asyncio.to_thread(store.name_of, package), len(package))
+    return bytes(package)
 
 
-def check_package(package: bytes) -> None:
-    """Raises `ApiError` for what is no ZIP, too large, or would write outside the directory it is unpacked in."""
+async def _fetched(api: Api, given: Mapping[str, Any]) -> bytes:
+    """From a bucket: larger than what a request can carry, but no larger than what may come out of it."""
+    if given.get("ZipFile") is not None:
+        raise invalid_parameter("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+    bucket, key = given.get("S3Bucket"), given.get("S3Key")
+    if not bucket or not key:
+        raise invalid_parameter("Please provide both S3Bucket and S3Key.")
+    try:
+        return await api.objects.fetch(bucket, key, given.get("S3ObjectVersion"), MAX_UNZIPPED_BYTES)
+    except ObjectTooLarge as too_large:
+        raise invalid_parameter(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes") from too_large
+    except ObjectUnavailable as unavailable:
+        said = f"S3 Error Code: {unavailable.code}. S3 Error Message: {unavailable.message}"
+        if unavailable.denied:
+            raise access_denied(
+                "Your access has been denied by S3, please make sure your request credentials have permission to "
+                f"GetObject for {bucket}/{key}. {said}"
+            ) from unavailable
+        raise invalid_parameter(f"Error occurred while GetObject. {said}") from unavailable
+
+
+def check_package(package: bytes) -> int:
+    """How many bytes come out of it. Raises `ApiError` for what is no ZIP, too large, or would write outside the
+    directory it is unpacked in.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(package)) as archive:
-            _check_entries(archive)
+            return _check_entries(archive)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError) as error:
         raise invalid_parameter(_CANNOT_UNZIP) from error
 
 
-def _check_entries(archive: zipfile.ZipFile) -> None:
+def _check_entries(archive: zipfile.ZipFile) -> int:
     entries = archive.infolist()
     if not any(not entry.is_dir() for entry in entries):
         raise invalid_parameter("Uploaded file must be a non-empty zip")
     if len(entries) > MAX_ENTRIES:
         raise invalid_parameter(f"Uploaded file must have at most {MAX_ENTRIES} entries")
-    if sum(entry.file_size for entry in entries) > MAX_UNZIPPED_BYTES:
+    unzipped_bytes = sum(entry.file_size for entry in entries)
+    if unzipped_bytes > MAX_UNZIPPED_BYTES:
         raise invalid_parameter(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
     for entry in entries:
         if entry.flag_bits & 1:
@@ -77,6 +114,7 @@ def _check_entries(archive: zipfile.ZipFile) -> None:
             raise invalid_parameter(f"{_CANNOT_UNZIP} An entry's path is absolute or leaves the package with '..'.")
         if _is_symlink(entry) and _link_leaves(archive, entry):
             raise invalid_parameter(f"{_CANNOT_UNZIP} A symbolic link in it points outside the package.")
+    return unzipped_bytes
 
 
 def _leaves(path: str) -> bool:

@@ -45,6 +45,7 @@ from paddock.stores.code import EncryptedCodeStore
 from paddock.stores.keyring import Keyring
 from paddock.stores.logs import DiskLogStore
 from paddock.stores.metric_files import DiskMetricStore
+from paddock.stores.s3 import S3Objects
 from paddock.stores.sql import SqlStore
 
 ARCHITECTURES = {"x86_64": Architecture.X86_64, "aarch64": Architecture.ARM64, "arm64": Architecture.ARM64}
@@ -135,6 +136,8 @@ async def _ports(
     store = await stack.enter_async_context(SqlStore(data_dir / "paddock.db"))
     code_store = EncryptedCodeStore(data_dir / "code", Keyring.open(data_dir / "keyring.json"))
     stack.callback(code_store.close)
+    objects = S3Objects(settings.region)
+    stack.callback(objects.close)
     log_store = DiskLogStore(data_dir / "logs", clock)
     stack.callback(log_store.close)
     runtimes_dir = settings.runtimes_dir or data_dir
@@ -152,6 +155,7 @@ async def _ports(
         ids=ids,
         store=store,
         code_store=code_store,
+        objects=objects,
         log_store=log_store,
         launcher=launcher,
         runtimes=ThreadedRuntimes(RuntimeStore(runtimes_dir, strict=settings.strict_runtimes)),
