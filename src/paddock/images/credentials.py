@@ -1,0 +1,69 @@
+"""Who we are for a registry: Docker's `config.json`, and Amazon ECR's tokens. Nothing of it is ever logged or shown."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+_HUB = {"registry-1.docker.io", "docker.io"}
+_HUB_KEY = "https://index.docker.io/v1/"
+_MAX_CONFIG_BYTES = 4 * 1024 * 1024
+_ecr_region = re.compile(r"[0-9]{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?").fullmatch
+
+BasicCredentials: TypeAlias = "tuple[str, str]"
+CredentialSource: TypeAlias = Callable[[str], "BasicCredentials | None"]
+"""User and password for a registry (its host and port), None where there are none. Blocking; raises `OSError`."""
+
+
+def credentials_for(registry: str) -> BasicCredentials | None:
+    """ECR by AWS's own way, everything else as `docker login` left it."""
+    region = _ecr_region(registry)
+    if region is not None:
+        return ecr_credentials(region.group(1))
+    return docker_credentials(registry, os.environ)
+
+
+def docker_credentials(registry: str, environ: Mapping[str, str]) -> BasicCredentials | None:
+    """From `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; credential helpers are not asked."""
+    directory = environ.get("DOCKER_CONFIG") or str(Path(environ.get("HOME") or "/nonexistent") / ".docker")
+    path = Path(directory) / "config.json"
+    try:
+        if path.stat().st_size > _MAX_CONFIG_BYTES:
+            return None
+        found = json.loads(path.read_bytes()).get("auths") or {}
+    except (OSError, ValueError, AttributeError):
+        return None
+    keys = [registry, f"https://{registry}", f"https://{registry}/v1/", f"https://{registry}/v2/"]
+    if registry in _HUB:
+        keys.append(_HUB_KEY)
+    for key in keys:
+        entry = found.get(key)
+        if isinstance(entry, dict):
+            return _pair(str(entry.get("auth") or ""))
+    return None
+
+
+def ecr_credentials(region: str) -> BasicCredentials | None:
+    """By the AWS credentials of this process; None when there are none or they do not suffice."""
+    import boto3  # noqa: PLC0415  # half a second, which only ECR is worth
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # as above
+
+    try:
+        client = boto3.client("ecr", region_name=region)
+        return _pair(str(client.get_authorization_token()["authorizationData"][0]["authorizationToken"]))
+    except (BotoCoreError, ClientError, KeyError, IndexError):
+        return None
+
+
+def _pair(encoded: str) -> BasicCredentials | None:
+    try:
+        user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (user, password) if colon else None
