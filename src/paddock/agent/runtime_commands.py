@@ -15,9 +15,6 @@ from paddock.isolation.view import EnvironmentView
 from paddock.launchers.instance_directory import LOG_SOCKET_VARIABLE
 from paddock.wire.agent import EnvironmentSpec
 
-EXEC_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
-"""Names a program by AWS's path: usually one of a layer's."""
-
 
 @dataclass(frozen=True, slots=True)
 class RuntimeInvitation:
@@ -104,8 +101,6 @@ class InstalledRuntimes:
             telemetry_socket=Path(invitation.log_socket),
         )
         variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
-        if EXEC_WRAPPER in variables:
-            variables[EXEC_WRAPPER] = command.layout.place_of(variables[EXEC_WRAPPER])
         view = EnvironmentView(
             environment_id=spec.environment_id,
             task_root=invitation.task_root,

@@ -47,19 +47,6 @@ class Layout:
         task, runtime = self.task_root, self.runtime_dir
         return f"{self.lang_dir}/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{self.opt_dir}/lib"
 
-    def place_of(self, path: str) -> str:
-        """Where what AWS has at this path is here; a path that is none of AWS's four stays as it is."""
-        found = PurePath(path)
-        for theirs, ours in (
-            (AWS_LAYOUT.task_root, self.task_root),
-            (AWS_LAYOUT.runtime_dir, self.runtime_dir),
-            (AWS_LAYOUT.lang_dir, self.lang_dir),
-            (AWS_LAYOUT.opt_dir, self.opt_dir),
-        ):
-            if found.is_relative_to(theirs):
-                return str(ours / found.relative_to(theirs))
-        return path
-
 
 AWS_LAYOUT = Layout(PurePath("/var/task"), PurePath("/var/runtime"), PurePath("/var/lang"), PurePath("/opt"))
 
