@@ -77,7 +77,7 @@ def test_a_wrong_secret_and_an_unknown_key_are_refused(server: Server) -> None:
 
 def test_an_operation_that_is_not_built_says_so(api: Any) -> None:
     with pytest.raises(ClientError, match="parity") as caught:
-        api.list_code_signing_configs()
+        api.get_function_recursion_config(FunctionName="any")
 
     assert caught.value.response["Error"]["Code"] == "NotImplementedException"
 

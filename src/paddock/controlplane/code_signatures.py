@@ -11,16 +11,15 @@ from typing import Any
 
 from paddock.controlplane.api import Api
 from paddock.model.code_signing import CodeSigningConfig, UntrustedArtifactPolicy
-from paddock.model.errors import ApiError
+from paddock.model.errors import ApiError, not_found
 from paddock.model.ids import CodeSigningConfigId
 from paddock.ports.store import Transaction
 
 
 def config_of_arn(api: Api, tx: Transaction, arn: str) -> CodeSigningConfig:
     """The configuration that a function is to have. Raises `ApiError`."""
-    config_id = CodeSigningConfigId(arn.rpartition(":")[2])
-    found = tx.code_signing_configs.get(config_id)
-    if found is None or arn != api.place.code_signing_config_arn(config_id):
+    found = _known(api, tx, arn)
+    if found is None:
         raise ApiError(
             "CodeSigningConfigNotFoundException",
             "The code signing configuration cannot be found. Check that the provided configuration is not deleted: "
@@ -28,6 +27,19 @@ def config_of_arn(api: Api, tx: Transaction, arn: str) -> CodeSigningConfig:
             members={"Type": "User"},
         )
     return found
+
+
+def require_config(api: Api, tx: Transaction, arn: str) -> CodeSigningConfig:
+    """The configuration that is asked for itself. Raises `ApiError`."""
+    found = _known(api, tx, arn)
+    if found is None:
+        raise not_found(f"The Lambda code signing configuration {arn} can not be found.")
+    return found
+
+
+def _known(api: Api, tx: Transaction, arn: str) -> CodeSigningConfig | None:
+    config_id = CodeSigningConfigId(arn.rpartition(":")[2])
+    return tx.code_signing_configs.get(config_id) if arn == api.place.code_signing_config_arn(config_id) else None
 
 
 def signing_config_of(api: Api, tx: Transaction, params: Mapping[str, Any]) -> CodeSigningConfigId | None:

@@ -1,10 +1,11 @@
-"""Tags of functions and capacity providers."""
+"""Tags of functions, capacity providers and code signing configurations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from paddock.controlplane.api import Answer, Api, Call, Operation
+from paddock.controlplane.code_signatures import require_config
 from paddock.model.arns import parse_function
 from paddock.model.errors import invalid_parameter, not_found
 from paddock.ports.store import TagSet, Transaction
@@ -80,9 +81,12 @@ def delete_tags(tx: Transaction, arn: str) -> None:
 
 
 def _require(api: Api, tx: Transaction, arn: str) -> None:
-    """Raises `ApiError` unless the ARN names a function or a capacity provider that is here."""
+    """Raises `ApiError` unless the ARN names one of them that is here."""
     if ":capacity-provider:" in arn:
         api.provider(tx, api.provider_name(arn))
+        return
+    if ":code-signing-config:" in arn:
+        require_config(api, tx, arn)
         return
     reference = parse_function(arn) if ":function:" in arn else None
     if reference is None:
