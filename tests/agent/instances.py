@@ -110,6 +110,15 @@ class PlayedInstance:
         await asyncio.sleep(0)
         return spec, workers
 
+    async def configured(self, runtime: str = "python3.13", **more: object) -> EnvironmentSpec:
+        """An environment whose process runs and has not polled yet."""
+        spec = environment_spec(self.server.package({"app.py": "pass"}), runtime=runtime, **more)  # type: ignore[arg-type]
+        self.server.configure(spec)
+        environments = self.agent.environments
+        await eventually(lambda: spec.environment_id in environments)
+        await eventually(lambda: environments[spec.environment_id].process is not None)
+        return spec
+
     async def another_server(self) -> ServerSide:
         server = ServerSide()
         server.packages = self.server.packages

@@ -185,3 +185,24 @@ async def test_a_cancelled_call_goes_on_and_ends_without_its_body() -> None:
         await asyncio.sleep(0.02)
         assert (await worker.respond(event, b"nobody reads this")).status == 202
         assert (await answer.result())[1] == b""
+
+
+async def test_the_report_of_a_stream_says_when_it_began_and_how_long_it_took() -> None:
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(max_concurrency=1)
+        instance.server.invoke(spec, streaming=True)
+        await worker.begin_stream(await worker.event())
+        worker.chunk(b"one")
+        worker.end_chunks()
+        record = json.loads(await instance.server.logged("platform.report"))["record"]
+        assert [span["name"] for span in record["spans"]] == ["responseLatency", "responseDuration"]
+        whole = sum(span["durationMs"] for span in record["spans"])
+        assert abs(whole - record["metrics"]["durationMs"]) < 0.01
+
+
+async def test_an_answer_in_one_piece_has_no_spans() -> None:
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(max_concurrency=1)
+        instance.server.invoke(spec)
+        await worker.respond(await worker.event(), b"1")
+        assert b"spans" not in await instance.server.logged("platform.report")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from paddock.agent.limits import MAX_HEAD_BYTES
 from paddock.core.environment.errors import MAX_ERROR_BYTES, MAX_RESPONSE_BYTES
 from paddock.wire.agent import SlotReleased
-from tests.agent.instances import RuntimeClient, path_of, played_instance
+from tests.agent.instances import PlayedInstance, RuntimeClient, path_of, played_instance
 
+INIT_ERROR = "/2018-06-01/runtime/init/error"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -335,10 +337,10 @@ async def test_a_head_without_end_is_refused() -> None:
     async with played_instance() as instance:
         spec, _ = await instance.start(max_concurrency=1)
         runtime = await instance.runtime(spec)
-        runtime.writer.write(b"GET /2018-06-01/ping HTTP/1.1\r\n")
-        for _ in range(MAX_HEAD_BYTES // 1000 + 2):
-            runtime.writer.write(b"X: " + b"y" * 1000 + b"\r\n")
-            await asyncio.sleep(0)
+        head = b"GET /2018-06-01/ping HTTP/1.1\r\n"
+        line = b"X: " + b"y" * 1000 + b"\r\n"
+        head += line * ((MAX_HEAD_BYTES - len(head)) // len(line) + 1)
+        runtime.writer.write(head)
         assert (await runtime.reply()).status == 431
         assert await runtime.closed()
 
@@ -393,6 +395,72 @@ async def test_a_closed_idle_poll_is_given_no_event() -> None:
         answer = instance.server.invoke(spec)
         await one.respond(await one.event(), b"alive")
         assert (await answer.result())[1] == b"alive"
+
+
+async def test_the_cause_of_an_error_is_kept_beside_a_sampled_trace() -> None:
+    cause = {"working_directory": "/var/task", "exceptions": [{"type": "E", "message": "no", "stack": []}]}
+    frames = [{"path": "/var/task/app.py", "line": number, "label": "f"} for number in range(2000)]
+    long = {**cause, "exceptions": [{"type": "E", "message": "no", "stack": frames}]}
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(max_concurrency=1)
+        posted = [(json.dumps(cause), "Root=1-2;Sampled=1"), (json.dumps(long), "Root=1-2;Sampled=1")]
+        posted += [("no json", "Root=1-2;Sampled=1"), (json.dumps(cause), "Root=1-2;Sampled=0")]
+        for number, (text, trace_header) in enumerate(posted):
+            answer = instance.server.invoke(spec, trace_header=trace_header, invocation_id=f"r-{number}")
+            event = await worker.event()
+            headers = {"Lambda-Runtime-Function-XRay-Error-Cause": text}
+            assert (await worker.fail(event, b"{}", headers)).status == 202
+            assert (await answer.result())[0].outcome == "function_error"
+            await worker.poll()
+        assert await instance.server.until(lambda: len(_reports(instance)) == len(posted))
+        kept, cropped, *others = (one.get("tracing", {}).get("errorCause") for one in _reports(instance))
+        assert kept == cause
+        assert 0 < len(cropped["exceptions"][0]["stack"]) < len(frames)
+        assert others == [None, None]
+
+
+def _reports(instance: PlayedInstance) -> list[dict[str, Any]]:
+    lines = [line for _, line, _ in instance.server.log_lines if b'"platform.report"' in line]
+    return [json.loads(line)["record"] for line in lines]
+
+
+async def test_long_names_from_a_runtime_are_cropped_before_they_are_passed_on() -> None:
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(max_concurrency=1)
+        for headers in (
+            {"Content-Type": "x" * 100_000},
+            {"Lambda-Runtime-Function-Error-Type": "Runtime.A" + "a" * 9**5},
+        ):
+            answer = instance.server.invoke(spec)
+            event = await worker.event()
+            assert (await worker.fail(event, b"{}", headers)).status == 202
+            header, body = await answer.result()
+            assert (header.outcome, body) == ("function_error", b"{}")
+            assert max(len(header.content_type), len(header.error_type)) == 1024
+            await worker.poll()
+
+
+async def test_there_is_no_tenant_where_no_function_has_tenants() -> None:
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(max_concurrency=1)
+        instance.server.invoke(spec)
+        assert "lambda-runtime-aws-tenant-id" not in (await worker.event()).headers
+
+
+async def test_an_init_error_that_is_too_large_is_refused_and_init_goes_on() -> None:
+    async with played_instance() as instance:
+        spec = await instance.configured()
+        runtime = await instance.runtime(spec)
+        assert (await runtime.call("POST", INIT_ERROR, b"x" * (MAX_ERROR_BYTES + 1))).status == 413
+        document = b'{"errorMessage": "it broke"}'
+        headers = {"Lambda-Runtime-Function-Error-Type": "Runtime.ImportModuleError"}
+        assert (await runtime.call("POST", INIT_ERROR, document, headers)).status == 202
+        again = await runtime.call("POST", INIT_ERROR, document, headers)
+        assert (again.status, json.loads(again.body)["errorType"]) == (403, "InvalidStateTransition")
+        instance.agent.environments[spec.environment_id].process.kill()  # type: ignore[union-attr]
+        report = await instance.server.phase(spec, "ended")
+        assert report.failure is not None
+        assert (report.failure.error_type, report.failure.text) == ("Runtime.ImportModuleError", "it broke")
 
 
 async def test_two_environments_never_see_each_others_events() -> None:

@@ -18,11 +18,15 @@ class StreamSource(Protocol):
 
 
 class AnswerStream:
-    """`paused` by the caller, `blocked` by the link to it, throttled by its bandwidth: each stops the reading."""
+    """`paused` by the caller, `blocked` by the link to it, throttled by its bandwidth: each stops the reading.
+
+    `began_at` is when its runtime began to answer, in monotonic seconds.
+    """
 
     def __init__(self, source: StreamSource) -> None:
         self.paused = False
         self.blocked = False
+        self.began_at = 0.0
         self._source = source
         self._loop = asyncio.get_running_loop()
         self._bandwidth = Bandwidth(self._loop.time())

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from paddock.agent.attribution import local_ports
 from paddock.agent.code_store import CodeStore
+from paddock.agent.doorkeeper import Doorkeeper
 from paddock.agent.invocations import InvocationServer, Machine
 from paddock.agent.limits import LAST_WORDS_SECONDS, PROCESSES, RUNTIME_WAIT_SECONDS
 from paddock.agent.log_collector import LogCollector
@@ -32,6 +33,7 @@ from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import Failure, RuntimeWorkers, errors, runtime_workers
 from paddock.isolation.ladder import Isolation, pinned_processors
+from paddock.isolation.peers import Peers
 from paddock.launchers.cgroups import Cgroup, CpuShare, MemoryShare
 from paddock.model.states import EnvironmentPhase
 from paddock.ports.clock import IdSource
@@ -49,7 +51,8 @@ _BYTES_PER_MB = 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Facilities:
     """What the instance gives its environments. `cores_per_vcpu` is what a vCPU is worth; `socket_dir` has a short
-    path; `ending` are threads that no install or unpacking can keep busy.
+    path; `ending` are threads that no install or unpacking can keep busy. `peers` tells whose a connection is, where
+    environments have users of their own.
     """
 
     code: CodeStore
@@ -63,6 +66,7 @@ class Facilities:
     cores_per_vcpu: float
     strict_cpu: bool
     ending: Executor
+    peers: Peers | None
     changed: Callable[[EnvironmentReport], None]
 
 
@@ -154,7 +158,10 @@ class ExecutionEnvironment:
         loop = asyncio.get_running_loop()
         # All workers connect within a moment, and their client gives up after a second.
         backlog = _SPARE_BACKLOG + self.spec.max_concurrency
-        self._listener = await loop.create_server(lambda: RuntimeConnection(self.server), _LOOPBACK, 0, backlog=backlog)
+        doorkeeper = self._doorkeeper()
+        self._listener = await loop.create_server(
+            lambda: RuntimeConnection(self.server, doorkeeper), _LOOPBACK, 0, backlog=backlog
+        )
         self._port = self._listener.sockets[0].getsockname()[1]
         await self._collector.listen(self._log_socket, 2 * backlog)
         runtime_api = f"{_LOOPBACK}:{self._port}"
@@ -171,8 +178,13 @@ class ExecutionEnvironment:
         self.say_changed()
         await asyncio.to_thread(self.process.wait_executed)
         self.process.on_exit(self._process_exited)
-        await self._collector.read(self.process.stdout)
-        await self._collector.read(self.process.stderr)
+        while (pipe := self.process.next_pipe()) is not None:
+            await self._collector.read(pipe)
+
+    def _doorkeeper(self) -> Doorkeeper | None:
+        facilities = self._facilities
+        uid = facilities.isolation.user_of(self.spec.environment_id)
+        return None if facilities.peers is None or uid is None else Doorkeeper(facilities.peers, uid)
 
     def _make_cgroup(self) -> None:
         facilities = self._facilities

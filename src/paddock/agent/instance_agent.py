@@ -37,6 +37,7 @@ from paddock.agent.runtime_commands import RuntimeCommandSource
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import errors
 from paddock.isolation.ladder import Isolation
+from paddock.isolation.peers import Peers
 from paddock.launchers.cgroups import Cgroup
 from paddock.launchers.processes import all_stats
 from paddock.ports.clock import Clock, IdSource
@@ -105,6 +106,7 @@ class InstanceAgent:
             strict_cpu=bootstrap.strict_cpu,
             ending=ThreadPoolExecutor(_ENDING_THREADS, "ending"),
             changed=self._environment_changed,
+            peers=_peers() if isolation.way.own_users else None,
         )
 
     # Life
@@ -129,6 +131,8 @@ class InstanceAgent:
             self._group = None
             self._shipper.ship()
             await self._close_links()
+            if self._facilities.peers is not None:
+                self._facilities.peers.close()
 
     async def _close_links(self) -> None:
         """What was said last is written before."""
@@ -373,3 +377,11 @@ def _measure(environments: list[ExecutionEnvironment]) -> list[Usage]:
         else usage_of_processes(environment.process, stats, environment.memory_limit_bytes)
         for environment in environments
     ]
+
+
+def _peers() -> Peers | None:
+    try:
+        return Peers()
+    except OSError as error:
+        _LOG.warning("whose a connection is cannot be asked here: %s", error)
+        return None

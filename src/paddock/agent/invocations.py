@@ -7,19 +7,16 @@ first. Bodies are passed on as they came.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import json
 import math
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from paddock.agent import runtime_replies as replies
 from paddock.agent.calls import Call
+from paddock.agent.deliverable import is_deliverable
+from paddock.agent.error_documents import decoded, error_document, error_message
 from paddock.agent.limits import EXIT_STATUS_SECONDS, SPARE_CONNECTIONS, STREAM_BYTES
 from paddock.agent.one_at_a_time import OneAtATime
-from paddock.agent.platform_events import PlatformEvents
+from paddock.agent.platform_events import PlatformEvents, is_sampled, stream_spans
 from paddock.agent.runtime_api import RuntimeConnection
 from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
@@ -40,6 +37,7 @@ from paddock.core.environment import (
     ReleaseSlot,
     errors,
 )
+from paddock.core.environment.error_cause import cropped_error_cause
 from paddock.core.environment.machine import POLL_WAIT_SECONDS
 from paddock.model.states import EnvironmentPhase
 
@@ -50,8 +48,6 @@ RuntimeRejection = Rejection[Call, RuntimeConnection]
 
 _EMPTY_EVENT = b"{}"
 """What a runtime gets for an empty event: Node.js loses its worker over nothing at all."""
-_HEAD_LINES = 8
-"""Of the head that goes before the deadline: a caller's value may not add any."""
 _JSON = "application/json"
 
 
@@ -107,7 +103,7 @@ class InvocationServer:
             f"Lambda-Runtime-Cognito-Identity: {header.cognito_identity}\r\n"
             "Lambda-Runtime-Deadline-Ms: "
         )
-        if not _is_deliverable(call):
+        if not is_deliverable(call):
             call.refuse("InvalidRequest")
             return
         now = self._monotonic()
@@ -195,18 +191,28 @@ class InvocationServer:
         return replies.ACCEPTED
 
     def respond_error(
-        self, invocation: RuntimeInvocation, error_type: str, content_type: str, pieces: list[bytes]
+        self,
+        invocation: RuntimeInvocation,
+        error_type: str,
+        content_type: str,
+        pieces: list[bytes],
+        cause: str = "",
     ) -> bytes:
-        return self._finish_failed(invocation, errors.sanitised_error_type(error_type), content_type, pieces) or (
-            replies.ACCEPTED
-        )
+        kept = cropped_error_cause(cause) if cause and is_sampled(invocation.caller.header.trace_header) else ""
+        sanitised = errors.sanitised_error_type(error_type)
+        return self._finish_failed(invocation, sanitised, content_type, pieces, kept) or replies.ACCEPTED
 
     def respond_badly(self, invocation: RuntimeInvocation, error_type: str, message: str) -> bytes | None:
-        document = _error_document(error_type, errors.caller_message(invocation.invocation_id, message))
+        document = error_document(error_type, errors.caller_message(invocation.invocation_id, message))
         return self._finish_failed(invocation, error_type, _JSON, [document])
 
     def _finish_failed(
-        self, invocation: RuntimeInvocation, error_type: str, content_type: str, pieces: Sequence[bytes]
+        self,
+        invocation: RuntimeInvocation,
+        error_type: str,
+        content_type: str,
+        pieces: Sequence[bytes],
+        cause: str = "",
     ) -> bytes | None:
         now = self._monotonic()
         finished = self.machine.finish(invocation)
@@ -214,7 +220,7 @@ class InvocationServer:
             return self.rejected(finished)
         call = invocation.caller
         duration = now - invocation.delivered_at
-        self._report(call, now, duration, "error", error_type)
+        self._report(call, now, duration, "error", error_type, cause)
         call.fail(error_type, content_type, int(duration * 1_000_000), pieces)
         self.perform(finished, now)
         return None
@@ -224,6 +230,8 @@ class InvocationServer:
         if not call.header.streaming:
             return False
         call.begin_stream(content_type, source)
+        if call.stream is not None:
+            call.stream.began_at = self._monotonic()
         return True
 
     def stream(self, invocation: RuntimeInvocation, chunk: bytes) -> None:
@@ -236,7 +244,7 @@ class InvocationServer:
         """`error_type` and `error_body` (JSON in base64) are the trailers; both empty when all went well."""
         if error_type or error_body:
             late = self._finish_failed(
-                invocation, errors.sanitised_error_type(error_type), _JSON, [_decoded(error_body)]
+                invocation, errors.sanitised_error_type(error_type), _JSON, [decoded(error_body)]
             )
             return late or replies.ACCEPTED
         now = self._monotonic()
@@ -250,7 +258,7 @@ class InvocationServer:
         return replies.ACCEPTED
 
     def init_error(self, error_type: str, body: bytes) -> bytes:
-        rejection = self.machine.init_error(error_type, _error_message(body))
+        rejection = self.machine.init_error(error_type, error_message(body))
         return replies.ACCEPTED if rejection is None else self.rejected(rejection)
 
     def rejected(self, rejection: RuntimeRejection) -> bytes:
@@ -285,7 +293,7 @@ class InvocationServer:
         call = invocation.caller
         duration = now - invocation.delivered_at
         timed_out = error_type == errors.TIMED_OUT
-        document = _error_document(error_type, errors.caller_message(invocation.invocation_id, message))
+        document = error_document(error_type, errors.caller_message(invocation.invocation_id, message))
         if timed_out:
             status = "timeout"
         else:
@@ -293,12 +301,19 @@ class InvocationServer:
         self._report(call, now, duration, status, error_type)
         call.fail(error_type, _JSON, int(duration * 1_000_000), [document], slot_held=timed_out)
 
-    def _report(self, call: Call, now: float, duration: float, status: str, error_type: str) -> None:
+    def _report(self, call: Call, now: float, duration: float, status: str, error_type: str, cause: str = "") -> None:
         header = call.header
         at_ms = self._timebase.epoch_ms(now)
         if self.one_at_a_time is not None:
             self.one_at_a_time.read_logs()
-        self._events.report(at_ms, header.invocation_id, duration, status, error_type, header.trace_header)
+        trace_header = header.trace_header
+        if call.stream is None and not cause:
+            self._events.report(at_ms, header.invocation_id, duration, status, error_type, trace_header)
+        else:
+            spans = "" if call.stream is None else stream_spans(self._timebase, now, duration, call.stream.began_at)
+            self._events.report(
+                at_ms, header.invocation_id, duration, status, error_type, trace_header, spans=spans, cause=cause
+            )
         if self.one_at_a_time is not None and header.tail:
             call.log_tail = self.one_at_a_time.tail()
 
@@ -342,42 +357,3 @@ class InvocationServer:
             self._timer = None
         for connection in list(self.connections):
             connection.close()
-
-
-def _is_deliverable(call: Call) -> bool:
-    """A value that holds a line break, or a context that is no JSON (Node.js dies of it), is not passed on."""
-    if call.head.count("\n") != _HEAD_LINES or call.head.count("\r") != _HEAD_LINES:
-        return False
-    header = call.header
-    if not header.client_context and not header.cognito_identity:
-        return True
-    return all(_is_json(document) for document in (header.client_context, header.cognito_identity) if document)
-
-
-def _is_json(document: str) -> bool:
-    try:
-        msgspec.json.decode(document)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return False
-    return True
-
-
-def _error_document(error_type: str, message: str) -> bytes:
-    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
-
-
-def _decoded(error_body: str) -> bytes:
-    try:
-        return base64.b64decode(error_body, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _error_message(body: bytes) -> str:
-    """`errorMessage` of an error document; empty when it is none."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return ""
-    message = document.get("errorMessage") if isinstance(document, dict) else None
-    return message[:1024] if isinstance(message, str) else ""

@@ -14,8 +14,12 @@ answers still go out at once.
 
 MAX_EVENT_BYTES = 6 * 1024 * 1024 + 100
 """Of an event, as of an answer (Lambda quotas)."""
-MAX_HEAD_BYTES = 64 * 1024
-"""Of the request line and headers of a runtime's request, the X-Ray cause included."""
+MAX_HEAD_BYTES = 1024 * 1024 + 4096
+"""Of the request line and headers of a runtime's request. One of them is the cause for X-Ray, which AWS's clients send
+up to a mebibyte; AWS's agent has this limit from its HTTP library.
+"""
+JOINED_EVENT_BYTES = 64 * 1024
+"""A shorter event is written with its head in one piece."""
 DISCARDED_BYTES = 64 * 1024 * 1024
 """How much of a refused body is read on, so that the runtime sees the refusal, before its connection is closed."""
 SPARE_CONNECTIONS = 64

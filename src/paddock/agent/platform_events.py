@@ -76,12 +76,24 @@ class PlatformEvents:
             self._add(at_ms, line.encode(), request_id)
 
     def report(
-        self, at_ms: int, request_id: str, duration_seconds: float, status: str, error_type: str, trace_header: str
+        self,
+        at_ms: int,
+        request_id: str,
+        duration_seconds: float,
+        status: str,
+        error_type: str,
+        trace_header: str,
+        *,
+        spans: str = "",
+        cause: str = "",
     ) -> None:
+        """`spans` and `cause` are JSON already; the cause is part of what a sampled trace is told."""
         if self._info or status != "success":
             more = f',"errorType":{json.dumps(error_type)}' if error_type else ""
             if trace_header:
-                more += _tracing(trace_header)
+                more += _tracing(trace_header, cause)
+            if spans:
+                more += f',"spans":{spans}'
             line = (
                 f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.report","record":{{"requestId":"{request_id}"'
                 f',"metrics":{{"durationMs":{duration_seconds * 1000:.3f}}},"status":"{status}"{more}}}}}'
@@ -115,8 +127,24 @@ def _init_record(status: str, error_type: str) -> dict[str, object]:
     return record
 
 
-def _tracing(trace_header: str) -> str:
-    """Only sampled traces appear in records."""
-    if "Sampled=1" not in trace_header or "Root=" not in trace_header:
+def _tracing(trace_header: str, cause: str = "") -> str:
+    """Only sampled traces appear. AWS sends the cause of an error to X-Ray; here it is kept beside the trace."""
+    if not is_sampled(trace_header):
         return ""
-    return f',"tracing":{{"type":"X-Amzn-Trace-Id","value":{json.dumps(trace_header)}}}'
+    more = f',"errorCause":{cause}' if cause else ""
+    return f',"tracing":{{"type":"X-Amzn-Trace-Id","value":{json.dumps(trace_header)}{more}}}'
+
+
+def is_sampled(trace_header: str) -> bool:
+    return "Sampled=1" in trace_header and "Root=" in trace_header
+
+
+def stream_spans(timebase: Timebase, now: float, duration_seconds: float, began_at: float) -> str:
+    """How long a streamed answer took to begin, and from then on, as the JSON of `spans`; all times monotonic."""
+
+    def span(name: str, start: float, end: float) -> str:
+        at = timebase.iso(timebase.epoch_ms(start))
+        return f'{{"name":"{name}","start":"{at}","durationMs":{(end - start) * 1000:.3f}}}'
+
+    latency = span("responseLatency", now - duration_seconds, began_at)
+    return f"[{latency},{span('responseDuration', began_at, now)}]"

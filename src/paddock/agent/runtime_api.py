@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
 from paddock.agent import runtime_replies as replies
-from paddock.agent.limits import DISCARDED_BYTES, MAX_HEAD_BYTES
+from paddock.agent.limits import DISCARDED_BYTES, JOINED_EVENT_BYTES, MAX_HEAD_BYTES
 from paddock.agent.runtime_routes import Route, find_route
 from paddock.core.environment import Invocation, InvocationPhase, Rejection
 from paddock.core.environment.errors import (
@@ -27,10 +27,16 @@ from paddock.core.environment.errors import (
 
 if TYPE_CHECKING:
     from paddock.agent.calls import Call
+    from paddock.agent.doorkeeper import Doorkeeper
+    from paddock.agent.runtime_environment import RuntimeApi
 
 _LOG = logging.getLogger("paddock.agent")
 _MAX_POLL_BYTES = 4096
 """A poll longer than this is parsed each time."""
+_MAX_VALUE_BYTES = 1024
+"""Of a content type or an error type that is passed on: what is longer is no name, and a frame's header is bounded."""
+_MAX_USER_AGENT_BYTES = 128
+"""As much as AWS's agent keeps of it."""
 _KEPT_HEADERS = {
     b"content-length",
     b"content-type",
@@ -39,67 +45,21 @@ _KEPT_HEADERS = {
     b"lambda-runtime-function-error-type",
     b"lambda-runtime-function-error-body",
     b"lambda-runtime-function-response-mode",
+    b"lambda-runtime-function-xray-error-cause",
     b"lambda-runtime-invocation-id",
 }
 _STREAMING, _TIMED_OUT = InvocationPhase.STREAMING, InvocationPhase.TIMED_OUT
 
 
-class RuntimeApi(Protocol):
-    """The environment, as its runtime's connections see it."""
-
-    def admits(self, connection: RuntimeConnection) -> bool: ...
-
-    def disconnected(self, connection: RuntimeConnection) -> None: ...
-
-    def polled(self, connection: RuntimeConnection) -> None: ...
-
-    def begin_response(
-        self, invocation_id: str, nonce: str, *, streaming: bool
-    ) -> Invocation[Call, RuntimeConnection] | Rejection[Call, RuntimeConnection]: ...
-
-    def begin_error(
-        self, invocation_id: str, nonce: str
-    ) -> Invocation[Call, RuntimeConnection] | Rejection[Call, RuntimeConnection]: ...
-
-    def begin_stream(
-        self, invocation: Invocation[Call, RuntimeConnection], content_type: str, source: RuntimeConnection
-    ) -> bool:
-        """Whether the caller takes the answer as a stream; otherwise it is to be collected."""
-        ...
-
-    def stream(self, invocation: Invocation[Call, RuntimeConnection], chunk: bytes) -> None: ...
-
-    def end_stream(
-        self, invocation: Invocation[Call, RuntimeConnection], error_type: str, error_body: str
-    ) -> bytes: ...
-
-    def respond(
-        self, invocation: Invocation[Call, RuntimeConnection], content_type: str, pieces: list[bytes]
-    ) -> bytes: ...
-
-    def respond_error(
-        self, invocation: Invocation[Call, RuntimeConnection], error_type: str, content_type: str, pieces: list[bytes]
-    ) -> bytes: ...
-
-    def respond_badly(
-        self, invocation: Invocation[Call, RuntimeConnection], error_type: str, message: str
-    ) -> bytes | None:
-        """Fail the caller because of how the runtime answered; bytes when the post itself comes too late."""
-        ...
-
-    def init_error(self, error_type: str, body: bytes) -> bytes: ...
-
-    def rejected(self, rejection: Rejection[Call, RuntimeConnection]) -> bytes: ...
-
-
 class RuntimeConnection(asyncio.Protocol):
     """`last_invocation_id` is what was delivered here last, for the log lines of its process."""
 
-    def __init__(self, api: RuntimeApi) -> None:
+    def __init__(self, api: RuntimeApi, doorkeeper: Doorkeeper | None = None) -> None:
         self.peer_port = 0
         self.user_agent = ""
         self.last_invocation_id = ""
         self._api = api
+        self._doorkeeper = doorkeeper
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._polling = False
@@ -126,7 +86,9 @@ class RuntimeConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self.peer_port = peer[1] if peer else 0
-        if not self._api.admits(self):
+        if self._doorkeeper is not None and not self._doorkeeper.admits(transport):
+            self._transport.abort()
+        elif not self._api.admits(self):
             transport.close()
 
     @property
@@ -201,7 +163,7 @@ class RuntimeConnection(asyncio.Protocol):
     def deliver(self, head: bytes, pieces: list[bytes]) -> None:
         assert self._transport is not None
         self._polling = False
-        if len(pieces) == 1 and len(pieces[0]) < MAX_HEAD_BYTES:
+        if len(pieces) == 1 and len(pieces[0]) < JOINED_EVENT_BYTES:
             self._transport.write(head + pieces[0])
         else:
             self._transport.writelines([head, *pieces])
@@ -251,7 +213,10 @@ class RuntimeConnection(asyncio.Protocol):
 
     def _header(self, name: bytes, default: str = "") -> str:
         value = self._headers.get(name)
-        return default if value is None else value.decode("latin-1")
+        return default if value is None else value[:_MAX_VALUE_BYTES].decode("latin-1")
+
+    def _document(self, name: bytes) -> str:
+        return self._headers.get(name, b"").decode("latin-1")
 
     def _collect(self, limit: int) -> None:
         self._collected = []
@@ -329,7 +294,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._between_requests = True
         if self._route is Route.NEXT:
             self._polling = True
-            self.user_agent = self._header(b"user-agent")
+            self.user_agent = self._header(b"user-agent")[:_MAX_USER_AGENT_BYTES]
             self._api.polled(self)
             return
         transport.write(self._answer())
@@ -357,15 +322,16 @@ class RuntimeConnection(asyncio.Protocol):
         if self._collected is None:
             if invocation.phase is not _STREAMING and invocation.phase is not _TIMED_OUT:
                 return replies.INVALID_REQUEST_ID  # an `/error` on another connection has cut this stream off
-            body = self._header(b"lambda-runtime-function-error-body")
+            body = self._document(b"lambda-runtime-function-error-body")
             return self._api.end_stream(invocation, self._error_type(), body)
         if self._route is Route.ERROR:
             content_type = self._header(b"content-type", "application/json")
-            return self._api.respond_error(invocation, self._error_type(), content_type, self._collected)
+            cause = self._document(b"lambda-runtime-function-xray-error-cause")
+            return self._api.respond_error(invocation, self._error_type(), content_type, self._collected, cause)
         error_type = self._error_type()
         if error_type and self._headers.get(b"lambda-runtime-function-response-mode"):
             # Error trailers of a stream that was collected for a caller who wanted it whole.
-            return self._api.end_stream(invocation, error_type, self._header(b"lambda-runtime-function-error-body"))
+            return self._api.end_stream(invocation, error_type, self._document(b"lambda-runtime-function-error-body"))
         content_type = self._header(b"content-type", "application/octet-stream")
         return self._api.respond(invocation, content_type, self._collected)
 

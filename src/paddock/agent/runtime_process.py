@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
+from typing import IO
 
 from paddock.agent.limits import OPEN_FILES, STOP_SECONDS
 from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_WORKING_DIRECTORY, PLATFORM_FAILURE
@@ -55,13 +56,16 @@ class RuntimeProcess:
         assert popen.stdout is not None
         assert popen.stderr is not None
         self.pid = popen.pid
-        self.stdout = popen.stdout
-        self.stderr = popen.stderr
+        self._unread = [popen.stdout, popen.stderr]
         self._popen = popen
         self._marker = marker
         self._cgroup = cgroup
         self._launch = launch
         self._watched: int | None = None
+
+    def next_pipe(self) -> IO[bytes] | None:
+        """Its output and its errors, once each; who takes a pipe closes it."""
+        return self._unread.pop(0) if self._unread else None
 
     def wait_executed(self) -> None:
         """Blocks for some milliseconds, for a thread. Raises `CannotStart`."""
@@ -130,6 +134,8 @@ class RuntimeProcess:
     def forget(self) -> None:
         """Nothing more will be asked of it."""
         self._unwatch(asyncio.get_running_loop())
+        while (pipe := self.next_pipe()) is not None:
+            pipe.close()
 
 
 _ERROR_TYPES = {"entry point": INVALID_ENTRYPOINT, "working directory": INVALID_WORKING_DIRECTORY}

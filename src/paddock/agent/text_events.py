@@ -79,8 +79,18 @@ class TextEvents:
             self._record_at(at_ms, "platform.start", {"requestId": request_id, "version": version}, request_id)
 
     def report(
-        self, at_ms: int, request_id: str, duration_seconds: float, status: str, error_type: str, trace_header: str
+        self,
+        at_ms: int,
+        request_id: str,
+        duration_seconds: float,
+        status: str,
+        error_type: str,
+        trace_header: str,
+        *,
+        spans: str = "",
+        cause: str = "",
     ) -> None:
+        """Traces, spans and causes are for records of Managed Instances."""
         duration_ms = duration_seconds * 1000
         init_ms, self._init_ms = self._init_ms, None
         waited_ms = init_ms if init_ms is not None and self._spec.initialization_type == _ON_DEMAND else 0.0

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from paddock.isolation.identity import own_identity
 from paddock.isolation.inside import system
 from paddock.isolation.launch import Wrap, as_process, by_bubblewrap, in_namespaces, is_privileged
 from paddock.isolation.selftest import failures, trial_in
@@ -25,12 +26,15 @@ _WORKS = frozenset({"runtime-api"})
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One means to one rung. `layers` are its parts, for people; `claims` what must be proved of it."""
+    """One means to one rung. `layers` are its parts, for people; `claims` what must be proved of it. `own_users`: each
+    environment is a user that nobody else is.
+    """
 
     rung: Rung
     layers: tuple[str, ...]
     wrap: Wrap
     claims: frozenset[str]
+    own_users: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ class Isolation:
     def has_aws_layout(self) -> bool:
         """Whether the runtime finds its code at `/var/task` and so on, or where it is on disk."""
         return self.way.rung >= Rung.NAMESPACES
+
+    def user_of(self, environment_id: str) -> int | None:
+        """The user of this machine that nobody but this environment is; None where users are shared."""
+        return own_identity(environment_id)["uid"] if self.way.own_users else None
 
     def describe(self) -> str:
         """One line for `paddock status`."""
@@ -89,7 +97,7 @@ def ways_of_this_machine(scratch: Path) -> list[Way]:
         privileged = is_privileged()
         namespaces = ("own namespaces", "own user" if privileged else "the agent's user", *locks)
         wrap = in_namespaces(new_root, landlock=landlock, privileged=privileged)
-        ways.append(Way(Rung.NAMESPACES, namespaces, wrap, _ALL))
+        ways.append(Way(Rung.NAMESPACES, namespaces, wrap, _ALL, own_users=privileged))
         bubblewrap = shutil.which("bwrap")
         if bubblewrap is not None:
             ways.append(Way(Rung.NAMESPACES, ("bubblewrap", "seccomp"), by_bubblewrap(bubblewrap), _ALL))
