@@ -37,6 +37,12 @@ def up(
     routers: Annotated[
         int | None, typer.Option(help="Processes that answer invokes and share the port. [default: 1]")
     ] = None,
+    hot_reload_dir: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--hot-reload-dir", help="Functions may have a directory in this one as their code.", show_default=False
+        ),
+    ] = None,
     network_file: Annotated[
         Path | None, typer.Option(help="YAML file naming other subnets and security groups.", show_default=False)
     ] = None,
@@ -60,6 +66,7 @@ def up(
         "strict_runtimes": strict_runtimes,
         "keep_instances": keep_instances,
         "routers": routers,
+        "hot_reload_dir": tuple(path.absolute() for path in hot_reload_dir) if hot_reload_dir else None,
         "network_file": network_file,
     }
     settings = load_settings(flags, os.environ)

@@ -25,6 +25,8 @@ from paddock.controlplane.cloudwatch.feed import MetricFeed
 from paddock.controlplane.code_links import PATH, SignedCodeLinks, link_secret
 from paddock.controlplane.ec2.sightings import InstanceSightings
 from paddock.controlplane.fleet import Fleet
+from paddock.controlplane.hot_reload import HotReload
+from paddock.controlplane.images import ImageIntake, SourceOpener
 from paddock.controlplane.limits import CLEANUP_SECONDS
 from paddock.controlplane.on_demand.provisioned import Provisioned
 from paddock.controlplane.operations import OPERATIONS
@@ -41,6 +43,7 @@ from paddock.controlplane.status import (
 from paddock.controlplane.system_logs import SystemLog
 from paddock.core.on_demand import OnDemandSettings, OnDemandSnapshot, plan_on_demand
 from paddock.core.planning import plan
+from paddock.images.opening import ImageSources
 from paddock.model.fleet import FleetSnapshot, Plan
 from paddock.model.ids import DEFAULT_LAMBDA, EnvironmentId, FunctionVersionKey, InstanceId
 from paddock.ports.clock import Clock, IdSource
@@ -49,7 +52,7 @@ from paddock.ports.invoker import AsyncInvokeQueue, Invoker, RouteSink
 from paddock.ports.launcher import InstanceLauncher
 from paddock.ports.logs import LogStore
 from paddock.ports.metrics import InvocationSource, MetricStore, NoInvocations
-from paddock.ports.objects import ObjectSource
+from paddock.ports.objects import ObjectSource, SourceDirectories
 from paddock.ports.store import Store, StoreError
 from paddock.ports.throttles import NoThrottles, ThrottleSource
 
@@ -61,7 +64,9 @@ _ENVIRONMENT_ID_DIGITS = 32
 
 @dataclass(frozen=True, slots=True)
 class ControlPlanePorts:
-    """What it needs from outside. `routes` and `invoker` are the router's two sides; `connector` reaches agents."""
+    """What it needs from outside. `routes` and `invoker` are the router's two sides; `connector` reaches agents;
+    `directories` is None where hot reload is off.
+    """
 
     clock: Clock
     ids: IdSource
@@ -77,6 +82,8 @@ class ControlPlanePorts:
     invocations: InvocationSource = field(default_factory=NoInvocations)
     throttles: ThrottleSource = field(default_factory=NoThrottles)
     connector: AgentConnector = field(default_factory=StreamConnector)
+    directories: SourceDirectories | None = None
+    images: SourceOpener = field(default_factory=ImageSources)
 
 
 class ControlPlane:
@@ -89,6 +96,8 @@ class ControlPlane:
         self._store = ports.store
         self._code = ports.code_store
         self._objects = ports.objects
+        self._directories = ports.directories
+        self._images = ImageIntake(ports.code_store, ports.images)
         self._logs = ports.log_store
         self._launcher = ports.launcher
         self._runtimes = ports.runtimes
@@ -138,6 +147,8 @@ class ControlPlane:
             group.create_task(self._sightings.run()),
             group.create_task(self._clean_up_regularly()),
         ]
+        if self._directories is not None:
+            running.append(group.create_task(HotReload(self._api(), self._directories, self._clock).run()))
         for task in running:
             self._tasks.callback(task.cancel)
         return self
@@ -211,6 +222,7 @@ class ControlPlane:
             fleet=self._fleet,
             links=self._links,
             arriving_code=self._arriving_code,
+            images=self._images,
             metrics=self._metrics,
             instances=self._sightings,
             offered_types=lambda: tuple(each.name for each in self._settings.offered_types),
@@ -236,7 +248,7 @@ class ControlPlane:
     async def _clean_up_regularly(self) -> None:
         while True:
             try:
-                await remove_unneeded_code(self._store, self._code, self._arriving_code)
+                await remove_unneeded_code(self._store, self._code, self._arriving_code, self._images.arriving)
             except StoreError as error:
                 log.error("unneeded packages cannot be removed: %s", error.message)  # noqa: TRY400
             except Exception:

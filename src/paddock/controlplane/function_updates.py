@@ -7,6 +7,7 @@ publish. Default Lambda invokes it, so there a new revision is under way until t
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.code_signatures import check_signatures
@@ -14,7 +15,13 @@ from paddock.controlplane.configuration import changed_configuration, managed_in
 from paddock.controlplane.function_layers import with_layers
 from paddock.controlplane.functions import refuse_published_latest, require_runtime, tell, view
 from paddock.controlplane.on_demand.configuration import changed_default_configuration
-from paddock.controlplane.packages import package_of
+from paddock.controlplane.package_types import (
+    Arrival,
+    arriving,
+    check_code_update,
+    check_settings_update,
+    with_image,
+)
 from paddock.controlplane.publishing import UNDER_WAY, UPDATING, Publish, check_revision, publish
 from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError, conflict, invalid_parameter
@@ -33,47 +40,55 @@ async def get_function_configuration(api: Api, call: Call) -> Answer:
 async def update_function_code(api: Api, call: Call) -> Answer:
     params = call.params
     name = _updatable_name(api, call)
-    await api.store.read(lambda tx: _latest(api, tx, name, params.get("RevisionId")))
-    package, code = await package_of(api, params, "UpdateFunctionCode")
+    before = (await api.store.read(lambda tx: _latest(api, tx, name, params.get("RevisionId")))).configuration
+    is_image = check_code_update(params, before)
+    architecture = params.get("Architectures", [before.architecture])[0]
+    async with arriving(api, params, "UpdateFunctionCode", architecture, is_image=is_image) as arrival:
+        updated = await _update_code(api, call, name, arrival)
+    if not params.get("DryRun"):
+        await tell(api, updated)
+    return await view(api, updated, qualified=not updated.is_latest)
+
+
+async def _update_code(api: Api, call: Call, name: FunctionName, arrival: Arrival) -> FunctionVersion:
+    """As it is afterwards; in a dry run, as it would be."""
+    params = call.params
 
     def changed(tx: Transaction, before: FunctionVersion) -> FunctionConfiguration:
-        check_signatures(tx, _signing_config(tx, name), [name])
+        check_signatures(tx, signing_config(tx, name), [name])
         return with_layers(api, tx, with_code(before), {})
 
     def with_code(before: FunctionVersion) -> FunctionConfiguration:
         wanted = params.get("Architectures", [before.configuration.architecture])[0]
         if wanted != before.configuration.architecture:
             if before.configuration.on_demand:
-                return replace(before.configuration, code=code, architecture=Architecture(wanted))
+                changed_architecture = replace(before.configuration, architecture=Architecture(wanted))
+                return with_image(replace(changed_architecture, code=arrival.code), arrival.image, {})
             raise invalid_parameter(
                 f"The architecture {wanted} does not match the architecture "
                 f"{before.configuration.architecture.value} of the function's capacity provider."
             )
-        return replace(before.configuration, code=code)
+        return with_image(replace(before.configuration, code=arrival.code), arrival.image, {})
 
     def tried_in(tx: Transaction) -> FunctionVersion:
         latest = _latest(api, tx, name, params.get("RevisionId"))
         return replace(latest, configuration=changed(tx, latest))
 
     if params.get("DryRun"):
-        tried = await api.store.read(tried_in)
-        return await view(api, tried, qualified=False)
+        return await api.store.read(tried_in)
 
     def update(tx: Transaction) -> FunctionVersion:
         latest = _latest(api, tx, name, params.get("RevisionId"))
         if latest.configuration.on_demand:
             refuse_published_latest(params)
-        latest = _put(api, tx, latest, changed(tx, latest), call)
+        latest = put_latest(api, tx, latest, changed(tx, latest), call.now)
         if not params.get("Publish"):
             return latest
         arn = api.place.function_arn(name)
         return publish(tx, name, Publish.of(params), arn=arn, ids=api.ids, now=call.now)
 
-    async with api.arriving_code:
-        await api.code.put(package)
-        updated = await api.store.write(update)
-    await tell(api, updated)
-    return await view(api, updated, qualified=not updated.is_latest)
+    async with arrival.kept():
+        return await api.store.write(update)
 
 
 async def update_function_configuration(api: Api, call: Call) -> Answer:
@@ -85,10 +100,15 @@ async def update_function_configuration(api: Api, call: Call) -> Answer:
         latest = _latest(api, tx, name, params.get("RevisionId"))
         configuration = with_layers(api, tx, with_settings(tx, latest), params)
         if "Layers" in params:
-            check_signatures(tx, _signing_config(tx, name), [layer.arn for layer in configuration.layers])
+            check_signatures(tx, signing_config(tx, name), [layer.arn for layer in configuration.layers])
         return latest, configuration
 
     def with_settings(tx: Transaction, latest: FunctionVersion) -> FunctionConfiguration:
+        check_settings_update(params, latest.configuration)
+        settled = with_plain_settings(tx, latest)
+        return with_image(settled, settled.image, params)
+
+    def with_plain_settings(tx: Transaction, latest: FunctionVersion) -> FunctionConfiguration:
         if latest.configuration.on_demand:
             return changed_default_configuration(latest.configuration, params)
         provider = (
@@ -99,10 +119,10 @@ async def update_function_configuration(api: Api, call: Call) -> Answer:
         return changed_configuration(latest.configuration, params, provider)
 
     def update(tx: Transaction) -> FunctionVersion:
-        return _put(api, tx, *changed(tx), call)
+        return put_latest(api, tx, *changed(tx), call.now)
 
     _, configuration = await api.store.read(changed)
-    await require_runtime(api, configuration.runtime)
+    await require_runtime(api, configuration)
     updated = await api.store.write(update)
     await tell(api, updated)
     return await view(api, updated, qualified=False)
@@ -128,7 +148,7 @@ def _latest(api: Api, tx: Transaction, name: FunctionName, revision_id: str | No
     return latest
 
 
-def _signing_config(tx: Transaction, name: FunctionName) -> CodeSigningConfigId | None:
+def signing_config(tx: Transaction, name: FunctionName) -> CodeSigningConfigId | None:
     function = tx.functions.get(name)
     return None if function is None else function.code_signing_config
 
@@ -139,15 +159,16 @@ def _is_being_deleted(api: Api, name: FunctionName) -> ApiError:
     )
 
 
-def _put(
-    api: Api, tx: Transaction, latest: FunctionVersion, configuration: FunctionConfiguration, call: Call
+def put_latest(
+    api: Api, tx: Transaction, latest: FunctionVersion, configuration: FunctionConfiguration, now: datetime
 ) -> FunctionVersion:
+    """`$LATEST` with other code or settings. As default Lambda, it is under way until the routers have heard of it."""
     updated = replace(
         latest,
         configuration=configuration,
         revision=RevisionId(api.ids.hex(16)),
         revision_id=api.ids.uuid(),
-        last_modified=call.now,
+        last_modified=now,
     )
     if configuration.on_demand:
         updated = replace(updated, last_update_status=LastUpdateStatus.IN_PROGRESS, last_update=UPDATING)

@@ -17,7 +17,7 @@ from typing import Any
 from paddock.controlplane.api import Api
 from paddock.model.errors import ApiError, access_denied, invalid_parameter
 from paddock.model.function import Code
-from paddock.ports.objects import ObjectTooLarge, ObjectUnavailable
+from paddock.ports.objects import HOT_RELOAD_BUCKET, ObjectTooLarge, ObjectUnavailable
 
 MAX_ZIPPED_BYTES = 50 * 1024 * 1024
 """Lambda's limit for direct upload; what comes from a bucket is bounded by what may come out of it."""
@@ -32,15 +32,12 @@ _CANNOT_UNZIP = "Could not unzip uploaded file. Please check your file, then try
 
 async def package_of(api: Api, given: Mapping[str, Any], operation: str) -> tuple[bytes, Code]:
     """The package that a request carries or names, checked, and what it is called in the store. Raises `ApiError`."""
-    if given.get("ImageUri"):
-        raise invalid_parameter(
-            "Container images are not supported by this server yet. Upload a ZIP file with ZipFile."
-        )
     _refuse_what_is_not_kept(given)
     package = await _fetched(api, given) if given.get("S3Bucket") or given.get("S3Key") else _carried(given, operation)
     # Reading its directory and hashing it takes a tenth of a second for a large one: not on the loop.
     unzipped_bytes = await asyncio.to_thread(check_package, package)
-    return package, Code(await asyncio.to_thread(api.code.name_of, package), len(package), unzipped_bytes)
+    directory = given["S3Key"] if given.get("S3Bucket") == HOT_RELOAD_BUCKET else None
+    return package, Code(await asyncio.to_thread(api.code.name_of, package), len(package), unzipped_bytes, directory)
 
 
 def _refuse_what_is_not_kept(given: Mapping[str, Any]) -> None:

@@ -52,6 +52,8 @@ class Code:
     sha256: CodeSha256
     size_bytes: int
     unzipped_bytes: int = 0
+    hot_reload_directory: str | None = None
+    """Of the server's machine: where it was made from, and is made again when something changes there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,28 @@ class FunctionLayer:
 
     arn: str
     code: Code
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """What a function says otherwise than its image; None where it says nothing."""
+
+    entry_point: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    working_directory: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerImage:
+    """The image of a function that comes as one. `uri` is what was asked for, `resolved_uri` the same by digest.
+
+    The function's `Code` is its manifest; `blobs` are what else is kept of it: configuration and layers.
+    """
+
+    uri: str
+    resolved_uri: str
+    blobs: tuple[CodeSha256, ...]
+    config: ImageConfig = ImageConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +126,8 @@ class FunctionConfiguration:
     tracing_mode: TracingMode = TracingMode.PASS_THROUGH
     kms_key_arn: str | None = None
     dead_letter_target_arn: str | None = None
+    image: ContainerImage | None = None
+    """None for a ZIP package; with an image, `runtime` and `handler` are empty."""
     layers: tuple[FunctionLayer, ...] = ()
 
     @property

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+HOT_RELOAD_BUCKET = "hot-reload"
+"""No bucket: its keys are directories of the server's machine, absolute. The name is what LocalStack's users know."""
+
 
 class ObjectUnavailable(Exception):
     """`code` and `message` as the store words them; `denied` when it is there, or may be, and is not for us."""
@@ -17,6 +20,12 @@ class ObjectUnavailable(Exception):
 
 class ObjectTooLarge(Exception):
     """It holds more than was allowed; nothing of it is kept."""
+
+
+class SourceDirectories(Protocol):
+    async def fingerprint(self, directory: str) -> str:
+        """Another one when anything in it has changed. Raises `ObjectUnavailable`."""
+        ...
 
 
 class ObjectSource(Protocol):

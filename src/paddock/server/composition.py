@@ -42,6 +42,7 @@ from paddock.server.data_dir import KeyPair
 from paddock.server.network_file import load_network
 from paddock.server.settings import Settings
 from paddock.stores.code import EncryptedCodeStore
+from paddock.stores.directories import DirectoryObjects
 from paddock.stores.keyring import Keyring
 from paddock.stores.logs import DiskLogStore
 from paddock.stores.metric_files import DiskMetricStore
@@ -136,8 +137,9 @@ async def _ports(
     store = await stack.enter_async_context(SqlStore(data_dir / "paddock.db"))
     code_store = EncryptedCodeStore(data_dir / "code", Keyring.open(data_dir / "keyring.json"))
     stack.callback(code_store.close)
-    objects = S3Objects(settings.region)
-    stack.callback(objects.close)
+    buckets = S3Objects(settings.region)
+    stack.callback(buckets.close)
+    objects = DirectoryObjects(settings.hot_reload_dir, buckets)
     log_store = DiskLogStore(data_dir / "logs", clock)
     stack.callback(log_store.close)
     runtimes_dir = settings.runtimes_dir or data_dir
@@ -156,6 +158,7 @@ async def _ports(
         store=store,
         code_store=code_store,
         objects=objects,
+        directories=objects if settings.hot_reload_dir else None,
         log_store=log_store,
         launcher=launcher,
         runtimes=ThreadedRuntimes(RuntimeStore(runtimes_dir, strict=settings.strict_runtimes)),
@@ -174,7 +177,8 @@ def _control_plane_settings(
     return ControlPlaneSettings(
         place=place,
         network=load_network(settings.network_file, place.region),
-        offered_types=prices.instance_types(place.region, architecture=ARCHITECTURES.get(os.uname().machine)),
+        offered_types=prices.instance_types(place.region),
+        machine_architecture=ARCHITECTURES.get(os.uname().machine, Architecture.X86_64),
         machine_cores=float(len(os.sched_getaffinity(0))),
         endpoint=late.endpoint,
         server_id=server_id,

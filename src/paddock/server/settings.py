@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -108,6 +108,13 @@ class Settings:
         default=420.0,
         metadata={"help": "such an environment ends when nobody has invoked it for so long"},
     )
+    hot_reload_dir: tuple[Path, ...] = field(
+        default=(),
+        metadata={
+            "help": "directories that functions' code may be read from again whenever something changes in them, for "
+            "development; several are separated by colons; default: none, and hot reload is off"
+        },
+    )
     keep_instances: bool = field(
         default=False, metadata={"help": "leave instances running when the server ends on Ctrl-C or SIGTERM"}
     )
@@ -126,6 +133,7 @@ def load_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Se
     given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None and name != "data_dir"}
     settings = replace(settings, **given)
     _check(settings)
+    _check_directories(settings)
     return settings
 
 
@@ -164,6 +172,9 @@ def _converted(where: str, name: str, value: object) -> object:
 
 
 def _as_type(hint: object, value: object) -> object:
+    if get_origin(hint) is tuple:
+        parts = value if isinstance(value, list) else str(value).split(os.pathsep)
+        return tuple(Path(str(part)).expanduser().absolute() for part in parts if part)
     wanted = [part for part in get_args(hint) if part is not type(None)] or [hint]
     if wanted[0] is bool:
         text = str(value).lower()
@@ -199,6 +210,12 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{name} must be above 0")
     if settings.instance_lifetime_hours <= 0:
         raise SettingsError("instance_lifetime_hours must be above 0")
+
+
+def _check_directories(settings: Settings) -> None:
+    for directory in settings.hot_reload_dir:
+        if not directory.is_dir():
+            raise SettingsError(f"hot_reload_dir: {directory} is no directory")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
