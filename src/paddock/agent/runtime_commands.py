@@ -6,9 +6,10 @@ A seam, so that the agent can be run with other runtimes than those that are ins
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
+from paddock.agent.machine_code import require_runnable
 from paddock.agent.runtime_process import CannotStart, ProcessCommand
 from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_RUNTIME
 from paddock.isolation.view import EnvironmentView
@@ -62,10 +63,12 @@ class InstalledRuntimes:
             InvalidEntrypoint,
             ProcessKind,
             RuntimeUnavailable,
+            machine_architecture,
             managed_environment,
         )
 
         spec = invitation.spec
+        note = require_runnable(_roots(invitation), spec.architecture, machine_architecture())
         max_concurrency = spec.max_concurrency if spec.initialization_type == MANAGED_INSTANCES else None
         try:
             installed = self._store.ensure(spec.runtime)
@@ -119,5 +122,12 @@ class InstalledRuntimes:
             ProcessCommand(command.argv, variables, command.cwd, marker, view),
             installed.resolution.release,
             installed.resolution.runtime_version_arn(self._region),
-            installed.resolution.note,
+            " ".join(filter(None, (installed.resolution.note, note))),
         )
+
+
+def _roots(invitation: RuntimeInvitation) -> dict[PurePath, Path]:
+    roots: dict[PurePath, Path] = {PurePath("/var/task"): invitation.task_root}
+    if invitation.opt_root is not None:
+        roots[PurePath("/opt")] = invitation.opt_root
+    return roots

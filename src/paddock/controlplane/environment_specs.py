@@ -60,6 +60,8 @@ def environment_spec(
         draining=assignment.draining,
         initialization_type=initialization_type,
         log_format=configuration.logging.log_format.value,
+        image=_image(configuration),
+        architecture=configuration.architecture.value,
         layers=tuple(layer.code.sha256 for layer in configuration.layers),
     )
 

@@ -41,9 +41,10 @@ class ControlPlaneSettings:
     account_concurrency: int = 1000
     """Invocations of default Lambda at once, of all functions together; AWS's default."""
     machine_memory_gib: float = 8.0
+    machine_architecture: Architecture = Architecture.X86_64
 
     @property
     def on_demand_instance_type(self) -> InstanceType:
         """Default Lambda's share of this machine: all of it, as a weight like any instance's."""
-        architecture = self.offered_types[0].architecture if self.offered_types else Architecture.X86_64
-        return InstanceType("default-lambda", max(1, round(self.machine_cores)), self.machine_memory_gib, architecture)
+        cores = max(1, round(self.machine_cores))
+        return InstanceType("default-lambda", cores, self.machine_memory_gib, self.machine_architecture)

@@ -21,6 +21,7 @@ from paddock.runtimes.installed import InstalledRuntime as InstalledRuntime
 from paddock.runtimes.progress import Progress as Progress
 from paddock.runtimes.progress import ProgressCallback as ProgressCallback
 from paddock.runtimes.resolution import Resolution as Resolution
+from paddock.runtimes.resolution import machine_architecture as machine_architecture
 from paddock.runtimes.store import RuntimeState as RuntimeState
 from paddock.runtimes.store import RuntimeStatus as RuntimeStatus
 from paddock.runtimes.store import RuntimeStore as RuntimeStore

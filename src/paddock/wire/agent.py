@@ -36,7 +36,8 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One execution environment the agent should run. Times in seconds, memory in MB, vCPU as in AWS's ratio.
 
     `draining`: take no new invocations, finish those in flight, then end. `credentials` never reach a log. `layers` are
-    packages by their hashes, as the code is; a later one lies over an earlier one at `/opt`.
+    packages by their hashes, as the code is; a later one lies over an earlier one at `/opt`. `architecture` is what the
+    function says it is for, empty when nobody asked.
     """
 
     environment_id: str
@@ -73,6 +74,7 @@ class AgentConfiguration(msgspec.Struct, frozen=True):
     environments: tuple[EnvironmentSpec, ...]
 
 
+    architecture: str = ""
 class Configure(Message, frozen=True):
     configuration: AgentConfiguration
 
