@@ -18,6 +18,7 @@ from paddock.model.instance_types import InstanceType
 from paddock.model.network import default_network
 from paddock.ports.clock import SeededIds
 from paddock.ports.invoker import InvokeRequest, InvokeResult
+from paddock.ports.objects import SourceDirectories
 from paddock.stores.code import MemoryCodeStore
 from paddock.stores.memory import MemoryStore
 from paddock.stores.memory_logs import MemoryLogStore
@@ -117,6 +118,8 @@ class World:
         self.ids = SeededIds(7)
         self.store = MemoryStore()
         self.code = MemoryCodeStore()
+        self.buckets = PlayedBuckets()
+        self.directories: SourceDirectories | None = None
         self.logs = MemoryLogStore(self.clock)
         self.metrics = MemoryMetricStore()
         self.behaviour = Behaviour()
@@ -145,7 +148,8 @@ class World:
             ids=self.ids,
             store=self.store,
             code_store=self.code,
-            objects=PlayedBuckets(),
+            objects=self.buckets,
+            directories=self.directories,
             log_store=self.logs,
             launcher=self.launcher,
             runtimes=FakeRuntimes(),
