@@ -21,6 +21,7 @@ from paddock.awsapi.validation import validate
 from paddock.controlplane.api import Api
 from paddock.controlplane.code_links import SignedCodeLinks
 from paddock.controlplane.ec2.sightings import InstanceSightings
+from paddock.controlplane.images import ImageIntake
 from paddock.controlplane.inventory import Inventory
 from paddock.controlplane.operations import OPERATIONS
 from paddock.model.arns import Place
@@ -38,6 +39,7 @@ from paddock.stores.code import MemoryCodeStore
 from paddock.stores.memory import MemoryStore
 from paddock.stores.memory_logs import MemoryLogStore
 from paddock.stores.metrics import MemoryMetricStore
+from tests.controlplane.played_images import PlayedImages
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PLACE = Place(Region("us-east-1"), AccountId("000000000000"))
@@ -131,7 +133,9 @@ class Harness:
         self.metrics = MemoryMetricStore()
         self.inventories: list[Inventory] = []
         self.links = SignedCodeLinks("secret", lambda: "http://127.0.0.1:4600", self.code)
+        self.image_sources = PlayedImages()
         self.api = Api(
+            images=ImageIntake(self.code, self.image_sources),
             store=self.store,
             code=self.code,
             objects=self.buckets,

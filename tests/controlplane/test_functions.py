@@ -102,7 +102,7 @@ BAD_INPUT: dict[str, tuple[dict[str, Any], str, str]] = {
         "InvalidParameterValueException",
         "S3 Error Code: NoSuchKey",
     ),
-    "an image": ({"Code": {"ImageUri": "image"}}, "InvalidParameterValueException", "images"),
+    "an image": ({"Code": {"ImageUri": "image"}}, "InvalidParameterValueException", "ImageUri"),
     "not a ZIP": (
         {"Code": {"ZipFile": b"import os"}},
         "InvalidParameterValueException",

@@ -43,6 +43,10 @@ def up(
             "--hot-reload-dir", help="Functions may have a directory in this one as their code.", show_default=False
         ),
     ] = None,
+    images_dir: Annotated[
+        Path | None,
+        typer.Option("--images-dir", help="ImageUri may name images below this directory.", show_default=False),
+    ] = None,
     network_file: Annotated[
         Path | None, typer.Option(help="YAML file naming other subnets and security groups.", show_default=False)
     ] = None,
@@ -67,6 +71,7 @@ def up(
         "keep_instances": keep_instances,
         "routers": routers,
         "hot_reload_dir": tuple(path.absolute() for path in hot_reload_dir) if hot_reload_dir else None,
+        "images_dir": images_dir.absolute() if images_dir else None,
         "network_file": network_file,
     }
     settings = load_settings(flags, os.environ)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
 from paddock.controlplane.ec2.sightings import InstanceSightings
+from paddock.controlplane.images import ImageIntake
 from paddock.controlplane.on_demand.provisioned import Provisioned
 from paddock.core.routing.names import Named, named
 from paddock.model.arns import Place, parse_capacity_provider
@@ -80,6 +81,7 @@ class Api:
     links: CodeLinks
     arriving_code: asyncio.Lock
     """Guards packages between their arrival and the version that names them: nothing is removed meanwhile."""
+    images: ImageIntake
     metrics: MetricStore
     instances: InstanceSightings
     offered_types: Callable[[], tuple[str, ...]]

@@ -33,7 +33,6 @@ _DEFAULT_LEVEL = "INFO"
 
 _NOT_BUILT = {
     "FileSystemConfigs": "File systems",
-    "ImageConfig": "Container images",
     "DurableConfig": "Durable functions",
     "TenancyConfig": "Tenant isolation",
     "RuntimeConfig": "Customer-managed runtimes",
@@ -50,20 +49,17 @@ def new_configuration(
     name: FunctionName, params: Mapping[str, Any], provider: CapacityProvider, code: Code
 ) -> FunctionConfiguration:
     """Raises `ApiError`. `provider` is the one that the parameters name."""
-    if not params.get("Runtime") or not params.get("Handler"):
-        raise invalid_parameter(
-            "Runtime and Handler are mandatory parameters for functions created with deployment packages."
-        )
+    require_program(params)
     managed = managed_instances_params(params)
     assert managed is not None
     memory_mb = params.get("MemorySize", MIN_MANAGED_MEMORY_MB)
     return _checked(
         FunctionConfiguration(
-            runtime=params["Runtime"],
-            handler=params["Handler"],
+            runtime=params.get("Runtime", ""),
+            handler=params.get("Handler", ""),
             role=params["Role"],
             code=code,
-            managed_instances=_managed_instances(managed, provider, params["Runtime"], memory_mb, before=None),
+            managed_instances=_managed_instances(managed, provider, params.get("Runtime", ""), memory_mb, before=None),
             logging=_logging(params.get("LoggingConfig", {}), LoggingConfig(LogFormat.JSON, default_log_group(name))),
             memory_mb=memory_mb,
             architecture=Architecture(params.get("Architectures", [Architecture.X86_64])[0]),
@@ -99,6 +95,14 @@ def changed_configuration(
         params,
         provider,
     )
+
+
+def require_program(params: Mapping[str, Any]) -> None:
+    """An image says itself what runs in it."""
+    if params.get("PackageType") != "Image" and not (params.get("Runtime") and params.get("Handler")):
+        raise invalid_parameter(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+        )
 
 
 def plain_settings(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +165,9 @@ def _checked(
 ) -> FunctionConfiguration:
     refuse_what_is_not_built(params)
     _refuse_what_managed_instances_lack(params)
-    refusal = managed_instances_refusal(configuration.runtime) or environment_variables_refusal(
+    runtime = configuration.runtime
+    # Without one it is an image, of which Managed Instances take any.
+    refusal = (managed_instances_refusal(runtime) if runtime else None) or environment_variables_refusal(
         dict(configuration.environment_variables)
     )
     if refusal is not None:

@@ -9,7 +9,7 @@ from paddock.controlplane.fleet_records import PROVISIONED
 from paddock.model.arns import Place
 from paddock.model.fleet import EnvironmentAssignment
 from paddock.model.function import FunctionConfiguration, TracingMode
-from paddock.wire.agent import EnvironmentSpec
+from paddock.wire.agent import EnvironmentSpec, ImageSpec
 
 ON_DEMAND_INIT_SECONDS = 10
 """Default Lambda's init, on top of which it gives the function's own timeout before it tells the caller."""
@@ -64,6 +64,13 @@ def environment_spec(
         architecture=configuration.architecture.value,
         layers=tuple(layer.code.sha256 for layer in configuration.layers),
     )
+
+
+def _image(configuration: FunctionConfiguration) -> ImageSpec | None:
+    if configuration.image is None:
+        return None
+    config = configuration.image.config
+    return ImageSpec(config.entry_point, config.command, config.working_directory)
 
 
 def _initialization_type(configuration: FunctionConfiguration, *, provisioned: bool) -> str:

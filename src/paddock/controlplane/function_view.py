@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from paddock.controlplane.package_types import shown_image_config
 from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.arns import Place
 from paddock.model.function import Code, FunctionConfiguration, FunctionVersion, ManagedInstancesConfig, Status
@@ -22,21 +23,19 @@ def described(version: FunctionVersion, place: Place, runtime: Resolution | None
     shown: dict[str, Any] = {
         "FunctionName": version.function_name,
         "FunctionArn": place.function_arn(version.function_name, version.version if qualified else None),
-        "Runtime": configuration.runtime,
         "Role": configuration.role,
-        "Handler": configuration.handler,
         "CodeSize": configuration.code.size_bytes,
         "Description": configuration.description,
         "Timeout": configuration.timeout_seconds,
         "MemorySize": configuration.memory_mb,
         "LastModified": lambda_timestamp(version.last_modified),
-        "CodeSha256": configuration.code.sha256,
+        "CodeSha256": code_sha256(configuration),
         "Version": version.version,
         "TracingConfig": {"Mode": configuration.tracing_mode.value},
         "RevisionId": version.revision_id,
         "State": version.state.value,
         "LastUpdateStatus": version.last_update_status.value,
-        "PackageType": "Zip",
+        **_package(configuration),
         "Architectures": [configuration.architecture.value],
         "EphemeralStorage": {"Size": configuration.ephemeral_storage_mb},
         "LoggingConfig": _logging(configuration),
@@ -62,9 +61,25 @@ def described(version: FunctionVersion, place: Place, runtime: Resolution | None
     return shown
 
 
+def code_sha256(configuration: FunctionConfiguration) -> str:
+    """As the API says it: of a package in base64, of an image as in its digest."""
+    sha256 = configuration.code.sha256
+    return sha256 if configuration.image is None else base64.b64decode(sha256).hex()
+
+
+def _package(configuration: FunctionConfiguration) -> dict[str, Any]:
+    image = configuration.image
+    if image is None:
+        return {"PackageType": "Zip", "Runtime": configuration.runtime, "Handler": configuration.handler}
+    shown = shown_image_config(image.config)
+    return {"PackageType": "Image"} | ({"ImageConfigResponse": {"ImageConfig": shown}} if shown else {})
+
+
 def config_sha256(configuration: FunctionConfiguration) -> str:
     """Of the settings; the code has its own hash."""
-    settings = msgspec.json.encode(replace(configuration, code=Code(CodeSha256(""), 0)))
+    image = configuration.image
+    plain = None if image is None else replace(image, uri="", resolved_uri="", blobs=())
+    settings = msgspec.json.encode(replace(configuration, code=Code(CodeSha256(""), 0), image=plain))
     return base64.b64encode(hashlib.sha256(settings).digest()).decode()
 
 

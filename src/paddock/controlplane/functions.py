@@ -13,18 +13,17 @@ from paddock.controlplane.configuration import managed_instances_params, new_con
 from paddock.controlplane.function_layers import with_layers
 from paddock.controlplane.function_view import described
 from paddock.controlplane.on_demand.configuration import new_default_configuration
-from paddock.controlplane.packages import package_of
+from paddock.controlplane.package_types import Arrival, arriving, check_creation, with_image
 from paddock.controlplane.publishing import CREATING, Publish, publish
 from paddock.controlplane.tags import check_tags, delete_tags, put_tags, tags_of
 from paddock.core.lifecycle import FUNCTION_VERSION, FunctionVersionEvent
-from paddock.model.capacity_provider import CapacityProvider
+from paddock.model.capacity_provider import Architecture, CapacityProvider
 from paddock.model.errors import conflict, invalid_parameter
 from paddock.model.function import NOTHING_TO_TELL, Function, FunctionConfiguration, FunctionVersion
 from paddock.model.ids import DEFAULT_LAMBDA, LATEST, CapacityProviderName, FunctionName, FunctionVersionKey, RevisionId
 from paddock.model.states import FunctionState, LastUpdateStatus
 from paddock.ports.store import Transaction
 from paddock.runtimes.errors import RuntimeUnavailable
-from paddock.runtimes.resolution import Resolution
 
 PAGE_ITEMS = 50
 _MOST_FUNCTIONS_PER_PAGE = 10_000
@@ -33,17 +32,27 @@ _MOST_FUNCTIONS_PER_PAGE = 10_000
 async def create_function(api: Api, call: Call) -> Answer:
     params = call.params
     name = api.function(call).name
-    if params.get("PackageType") == "Image":
-        raise invalid_parameter("Container images are not supported by this server yet. Use PackageType Zip.")
+    is_image = check_creation(params)
     check_tags(params.get("Tags", {}))
     provider = await api.store.read(lambda tx: _expected_provider(api, tx, name, params))
-    package, code = await package_of(api, params["Code"], "CreateFunction")
+    architecture = params.get("Architectures", [Architecture.X86_64])[0]
+    async with arriving(api, params["Code"], "CreateFunction", architecture, is_image=is_image) as arrival:
+        created = await _create(api, call, name, provider, arrival)
+    await tell(api, created)
+    return await view(api, created, qualified=not created.is_latest)
+
+
+async def _create(
+    api: Api, call: Call, name: FunctionName, provider: CapacityProvider | None, arrival: Arrival
+) -> FunctionVersion:
+    params = call.params
     if provider is None:
         refuse_published_latest(params)
-        configuration = new_default_configuration(name, params, code)
+        plain = new_default_configuration(name, params, arrival.code)
     else:
-        configuration = new_configuration(name, params, provider, code)
-    await require_runtime(api, configuration.runtime)
+        plain = new_configuration(name, params, provider, arrival.code)
+    configuration = with_image(plain, arrival.image, params)
+    await require_runtime(api, configuration)
 
     def create(tx: Transaction) -> FunctionVersion:
         _expected_provider(api, tx, name, params)
@@ -59,11 +68,8 @@ async def create_function(api: Api, call: Call) -> Answer:
         request = replace(Publish.of(params), description=None)
         return publish(tx, name, request, arn=api.place.function_arn(name), ids=api.ids, now=call.now)
 
-    async with api.arriving_code:
-        await api.code.put(package)
-        created = await api.store.write(create)
-    await tell(api, created)
-    return await view(api, created, qualified=not created.is_latest)
+    async with arrival.kept():
+        return await api.store.write(create)
 
 
 async def get_function(api: Api, call: Call) -> Answer:
@@ -73,13 +79,20 @@ async def get_function(api: Api, call: Call) -> Answer:
     function = await api.store.read(lambda tx: tx.functions.get(name))
     answer: dict[str, Any] = {
         "Configuration": await view(api, version, qualified=qualifier is not None),
-        "Code": {"RepositoryType": "S3", "Location": api.links.link(version.configuration.code.sha256, call.now)},
+        "Code": _code_location(api, version.configuration, call.now),
     }
     if tags:
         answer["Tags"] = tags
     if function is not None and function.reserved_concurrency is not None:
         answer["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved_concurrency}
     return answer
+
+
+def _code_location(api: Api, configuration: FunctionConfiguration, now: datetime) -> dict[str, str]:
+    image = configuration.image
+    if image is None:
+        return {"RepositoryType": "S3", "Location": api.links.link(configuration.code.sha256, now)}
+    return {"RepositoryType": "ECR", "ImageUri": image.uri, "ResolvedImageUri": image.resolved_uri}
 
 
 async def list_functions(api: Api, call: Call) -> Answer:
@@ -130,6 +143,8 @@ def order_of(version: FunctionVersion) -> int:
 
 
 async def view(api: Api, version: FunctionVersion, *, qualified: bool) -> dict[str, Any]:
+    if version.configuration.image is not None:
+        return described(version, api.place, None, qualified=qualified)
     try:
         runtime = await api.runtimes.resolve(version.configuration.runtime)
     except RuntimeUnavailable:
@@ -137,10 +152,12 @@ async def view(api: Api, version: FunctionVersion, *, qualified: bool) -> dict[s
     return described(version, api.place, runtime, qualified=qualified)
 
 
-async def require_runtime(api: Api, identifier: str) -> Resolution:
+async def require_runtime(api: Api, configuration: FunctionConfiguration) -> None:
     """Raises `ApiError` when it cannot run here: said now, not by a version that fails minutes later."""
+    if configuration.image is not None:
+        return
     try:
-        return await api.runtimes.resolve(identifier)
+        await api.runtimes.resolve(configuration.runtime)
     except RuntimeUnavailable as unavailable:
         raise invalid_parameter(str(unavailable)) from unavailable
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from paddock.controlplane.function_view import code_sha256
 from paddock.core.lifecycle import FUNCTION_VERSION, FunctionVersionEvent
 from paddock.model.errors import ApiError, conflict, invalid_parameter
 from paddock.model.function import NOTHING_TO_TELL, FunctionConfiguration, FunctionVersion, Status
@@ -137,7 +138,7 @@ def same_content(one: FunctionConfiguration, other: FunctionConfiguration) -> bo
 
 
 def check_code_sha256(latest: FunctionVersion, expected: str | None) -> None:
-    actual = latest.configuration.code.sha256
+    actual = code_sha256(latest.configuration)
     if expected is not None and expected != actual:
         raise invalid_parameter(
             f"CodeSHA256 ({expected}) is different from current CodeSHA256 in $LATEST ({actual}). "

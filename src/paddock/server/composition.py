@@ -24,6 +24,7 @@ from paddock.controlplane.control_plane import ControlPlane, ControlPlanePorts
 from paddock.controlplane.runtime_lookup import ThreadedRuntimes
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.core.on_demand import Concurrency, OnDemandSettings
+from paddock.images.opening import ImageSources
 from paddock.launchers.local import LocalIsolation, LocalLauncher
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
@@ -157,6 +158,7 @@ async def _ports(
         ids=ids,
         store=store,
         code_store=code_store,
+        images=ImageSources(settings.images_dir),
         objects=objects,
         directories=objects if settings.hot_reload_dir else None,
         log_store=log_store,

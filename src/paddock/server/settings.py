@@ -115,6 +115,13 @@ class Settings:
             "development; several are separated by colons; default: none, and hot reload is off"
         },
     )
+    images_dir: Path | None = field(
+        default=None,
+        metadata={
+            "help": "directory below which ImageUri may name images on this machine, as `oci:PATH` or "
+            "`docker-archive:PATH`; default: none may be named"
+        },
+    )
     keep_instances: bool = field(
         default=False, metadata={"help": "leave instances running when the server ends on Ctrl-C or SIGTERM"}
     )

@@ -36,6 +36,8 @@ _MAGIC = b"PADDOCK1"
 _LENGTH = struct.Struct("<I")
 _THREADS = 2
 """Packages are few; one being written must not hold up one being read."""
+_SLOW_THREADS = 6
+"""For what comes piece by piece from elsewhere; nothing else waits for these."""
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -48,17 +50,26 @@ class EncryptedCodeStore:
         self._directory = directory
         self._keyring = keyring
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="code-store")
+        self._slow_threads = ThreadPoolExecutor(max_workers=_SLOW_THREADS, thread_name_prefix="code-arrival")
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         remove_unfinished(directory)
 
     def close(self) -> None:
         self._threads.shutdown()
+        self._slow_threads.shutdown(cancel_futures=True)
 
     def name_of(self, package: bytes) -> CodeSha256:
         return sha256_of(package)
 
     async def put(self, package: bytes) -> CodeSha256:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._put, package)
+
+    async def put_pieces(self, sha256: CodeSha256, size_bytes: int, pieces: Iterator[bytes]) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._slow_threads, self._put_pieces, sha256, size_bytes, pieces)
+
+    async def has(self, sha256: CodeSha256) -> bool:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._path(sha256).exists)
 
     async def chunks(self, sha256: CodeSha256) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
@@ -102,16 +113,25 @@ class EncryptedCodeStore:
             raise StoreError(f"the package cannot be kept in {self._directory}: {error.strerror}") from error
         return sha256
 
+    def _put_pieces(self, sha256: CodeSha256, size_bytes: int, pieces: Iterator[bytes]) -> None:
+        path = self._path(sha256)
+        if not path.exists():
+            write_whole(path, self._sealed_pieces(sha256, size_bytes, pieces))
+
     def _sealed(self, sha256: CodeSha256, package: bytes) -> Iterator[bytes]:
+        return self._sealed_pieces(sha256, len(package), iter([package]))
+
+    def _sealed_pieces(self, sha256: CodeSha256, size_bytes: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
         data_key = AESGCM.generate_key(KEY_BITS)
-        header = msgspec.json.encode(
-            _Header(len(package), self._keyring.wrap(data_key, _context(sha256, len(package))))
-        )
+        header = msgspec.json.encode(_Header(size_bytes, self._keyring.wrap(data_key, _context(sha256, size_bytes))))
         yield _MAGIC + _LENGTH.pack(len(header)) + header
         cipher = AESGCM(data_key)
-        view = memoryview(package)
-        for number, at in enumerate(range(0, len(package), CHUNK_BYTES)):
-            yield cipher.encrypt(_nonce(number), view[at : at + CHUNK_BYTES], _context(sha256, number))
+        left = size_bytes
+        for number, chunk in enumerate(_chunked(pieces)):
+            left -= len(chunk)
+            yield cipher.encrypt(_nonce(number), chunk, _context(sha256, number))
+        if left:
+            raise StoreError(f"the package {sha256} has another size than was said")
 
     def _pieces(self, sha256: CodeSha256) -> Generator[bytes, None, None]:
         try:
@@ -147,6 +167,15 @@ class MemoryCodeStore:
         self._packages[sha256] = package
         return sha256
 
+    async def put_pieces(self, sha256: CodeSha256, size_bytes: int, pieces: Iterator[bytes]) -> None:
+        package = await asyncio.to_thread(b"".join, pieces)
+        if len(package) != size_bytes:
+            raise StoreError(f"the package {sha256} has another size than was said")
+        self._packages[sha256] = package
+
+    async def has(self, sha256: CodeSha256) -> bool:
+        return sha256 in self._packages
+
     async def chunks(self, sha256: CodeSha256) -> AsyncGenerator[bytes, None]:
         package = self._packages.get(sha256)
         if package is None:
@@ -163,6 +192,23 @@ class MemoryCodeStore:
 
 def sha256_of(package: bytes) -> CodeSha256:
     return CodeSha256(base64.b64encode(hashlib.sha256(package).digest()).decode())
+
+
+def _chunked(pieces: Iterator[bytes]) -> Iterator[memoryview | bytes]:
+    """In pieces of a chunk's size but for the last, however they come."""
+    waiting = bytearray()
+    for piece in pieces:
+        view = memoryview(piece)
+        if not waiting and len(view) >= CHUNK_BYTES:
+            whole = len(view) - len(view) % CHUNK_BYTES
+            yield from (view[at : at + CHUNK_BYTES] for at in range(0, whole, CHUNK_BYTES))
+            view = view[whole:]
+        waiting += view
+        while len(waiting) >= CHUNK_BYTES:
+            yield bytes(waiting[:CHUNK_BYTES])
+            del waiting[:CHUNK_BYTES]
+    if waiting:
+        yield bytes(waiting)
 
 
 def _nonce(number: int) -> bytes:

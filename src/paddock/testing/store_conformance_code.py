@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from paddock.model.ids import CodeSha256
 from paddock.ports.code import CodeMissingError, CodeStore
+from paddock.ports.store import StoreError
 
 MIB = 1024 * 1024
 
@@ -69,5 +71,43 @@ class CodeStoreConformance:
             await store.delete(first)
             assert await store.list() == (second,)
             assert await read_whole(store, second) == b"second"
+
+        asyncio.run(scenario())
+
+    def test_what_comes_in_pieces_is_kept_as_what_comes_whole(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            store = self.open_store(tmp_path)
+            for size in (1, MIB - 1, MIB, 3 * MIB + 17):
+                for step in (1000, MIB, 5 * MIB):
+                    package = bytes((size + step) % 251 for _ in range(256)) * (size // 256) + b"y" * (size % 256)
+                    sha256 = store.name_of(package)
+                    assert not await store.has(sha256)
+                    pieces = (package[at : at + step] for at in range(0, size, step))
+                    await store.put_pieces(sha256, size, pieces)
+                    assert await store.has(sha256)
+                    assert await read_whole(store, sha256) == package
+                    await store.delete(sha256)
+
+        asyncio.run(scenario())
+
+    def test_nothing_is_kept_of_pieces_that_end_badly(self, tmp_path: Path) -> None:
+        class Broken(Exception):
+            pass
+
+        def pieces() -> Iterator[bytes]:
+            yield b"some"
+            raise Broken
+
+        async def scenario() -> None:
+            store = self.open_store(tmp_path)
+            sha256 = store.name_of(b"something")
+            for given, error in ((pieces(), Broken), (iter([b"some"]), StoreError)):
+                try:
+                    await store.put_pieces(sha256, 9, given)
+                except error:
+                    assert not await store.has(sha256)
+                    assert await store.list() == ()
+                    continue
+                raise AssertionError("what ends badly must not be kept")
 
         asyncio.run(scenario())

@@ -32,6 +32,14 @@ class ServerHello(Message, frozen=True):
     protocol_version: int = PROTOCOL_VERSION
 
 
+class ImageSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That the code is an image, whose manifest `code_sha256` names; and what stands in for what it says of itself."""
+
+    entry_point: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    working_directory: str | None = None
+
+
 class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One execution environment the agent should run. Times in seconds, memory in MB, vCPU as in AWS's ratio.
 
@@ -64,7 +72,9 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     draining: bool = False
     initialization_type: str = "lambda-managed-instances"
     log_format: str = "JSON"
+    image: ImageSpec | None = None
     layers: tuple[str, ...] = ()
+    architecture: str = ""
 
 
 class AgentConfiguration(msgspec.Struct, frozen=True):
@@ -74,7 +84,6 @@ class AgentConfiguration(msgspec.Struct, frozen=True):
     environments: tuple[EnvironmentSpec, ...]
 
 
-    architecture: str = ""
 class Configure(Message, frozen=True):
     configuration: AgentConfiguration
 
@@ -93,6 +102,12 @@ class AcknowledgeLogs(Message, frozen=True):
     """Every batch up to this sequence is safe; the agent forgets them."""
 
     sequence: int
+
+
+class RenewCredentials(Message, frozen=True):
+    """What functions are to sign with from now on, as variables; also first after a hello. Never reaches a log."""
+
+    variables: dict[str, str]
 
 
 class Shutdown(Message, frozen=True):
@@ -198,7 +213,7 @@ class LogBatch(Message, frozen=True):
     plain: bool = False
 
 
-ServerMessage = ServerHello | Configure | CodeChunk | AcknowledgeLogs | Shutdown
+ServerMessage = ServerHello | Configure | CodeChunk | AcknowledgeLogs | RenewCredentials | Shutdown
 AgentMessage = (
     AgentHello | ConfigurationAccepted | ConfigurationRefused | Report | EnvironmentChanged | FetchCode | LogBatch
 )

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from paddock.controlplane.configuration import MAX_EPHEMERAL_STORAGE_MB, plain_settings, refuse_what_is_not_built
+from paddock.controlplane.configuration import (
+    MAX_EPHEMERAL_STORAGE_MB,
+    plain_settings,
+    refuse_what_is_not_built,
+    require_program,
+)
 from paddock.model.capacity_provider import Architecture
 from paddock.model.environment_variables import environment_variables_refusal
 from paddock.model.errors import invalid_parameter
@@ -28,15 +33,12 @@ _LEVELS = ("ApplicationLogLevel", "SystemLogLevel")
 
 def new_default_configuration(name: FunctionName, params: Mapping[str, Any], code: Code) -> FunctionConfiguration:
     """Raises `ApiError`."""
-    if not params.get("Runtime") or not params.get("Handler"):
-        raise invalid_parameter(
-            "Runtime and Handler are mandatory parameters for functions created with deployment packages."
-        )
+    require_program(params)
     text = LoggingConfig(LogFormat.TEXT, default_log_group(name))
     return _checked(
         FunctionConfiguration(
-            runtime=params["Runtime"],
-            handler=params["Handler"],
+            runtime=params.get("Runtime", ""),
+            handler=params.get("Handler", ""),
             role=params["Role"],
             code=code,
             managed_instances=None,
