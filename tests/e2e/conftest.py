@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,19 +94,20 @@ class Server:
         return output
 
 
-def start_server(data_dir: Path, *flags: str) -> Server:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PADDOCK_"))}
-    environ["PADDOCK_RUNTIMES_DIR"] = str(RUNTIMES_DIR)
+def start_server(data_dir: Path, *flags: str, environ: Mapping[str, str] | None = None) -> Server:
+    """`environ` goes over what this process has."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PADDOCK_"))}
+    variables |= {"PADDOCK_RUNTIMES_DIR": str(RUNTIMES_DIR), **(environ or {})}
     command = [sys.executable, "-m", "paddock.cli.main", "up", "--port", "0", "--data-dir", str(data_dir), *flags]
     log = data_dir.parent / f"{data_dir.name}.server.log"
     with log.open("a") as stderr:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environ)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=variables)
     assert process.stdout is not None
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         line = process.stdout.readline()
         if line.startswith("ready"):
-            return Server(process, line.split()[1], data_dir, environ)
+            return Server(process, line.split()[1], data_dir, variables)
         if not line and process.poll() is not None:
             break
     process.kill()
@@ -135,8 +136,8 @@ def own_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts servers on one data directory that the test may kill; all is ended afterwards."""
     started: list[Server] = []
 
-    def start(*flags: str) -> Server:
-        started.append(start_server(tmp_path / "data", *flags))
+    def start(*flags: str, **more: Any) -> Server:
+        started.append(start_server(tmp_path / "data", *flags, **more))
         return started[-1]
 
     yield start
