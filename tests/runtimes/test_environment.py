@@ -9,6 +9,7 @@ import pytest
 
 from paddock.runtimes.environment import (
     AWS_LAYOUT,
+    CredentialEndpoint,
     EnvironmentFacts,
     Layout,
     MetadataEndpoint,
@@ -131,3 +132,23 @@ def test_without_a_mount_namespace_the_places_are_the_real_directories() -> None
 def test_secrets_do_not_show_when_the_facts_are_printed() -> None:
     facts = replace(FACTS, customer={"PASSWORD": "hunter2"}, metadata=MetadataEndpoint("a:1", "bearer"))
     assert not [secret for secret in ("secret", "hunter2", "bearer") if secret in repr(facts)]
+
+
+def test_where_sdks_can_fetch_credentials_they_are_no_variables() -> None:
+    """Static keys win over an endpoint in every SDK, and are never renewed."""
+    facts = replace(FACTS, credential_endpoint=CredentialEndpoint("http://127.0.0.1:1/credentials", "bearer"))
+    variables = managed_environment(facts, AWS_LAYOUT, ProcessKind.RUNTIME)
+    assert not CREDENTIALS.keys() & variables.keys()
+    assert variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] == "http://127.0.0.1:1/credentials"
+    assert variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"] == "bearer"
+    assert "bearer" not in repr(facts)
+
+
+def test_a_customers_own_credential_endpoint_is_left_alone() -> None:
+    endpoint = CredentialEndpoint("http://127.0.0.1:1/credentials", "bearer")
+    customer = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:2/mine"}
+    facts = replace(FACTS, credential_endpoint=endpoint, customer=customer)
+    variables = managed_environment(facts, AWS_LAYOUT, ProcessKind.RUNTIME)
+    assert variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] == "http://127.0.0.1:2/mine"
+    assert "AWS_CONTAINER_AUTHORIZATION_TOKEN" not in variables
+    assert not CREDENTIALS.keys() & variables.keys()

@@ -70,6 +70,20 @@ def test_default_lambda_runs_one_at_a_time(
     assert runtime_api.most_polls == 1
 
 
+@pytest.mark.parametrize(("max_concurrency", "in_main_thread"), [(1, False), (None, True)])
+def test_a_maximum_concurrency_of_one_is_still_multi_concurrency(
+    java_runtime: InstalledRuntime,
+    classes: Classes,
+    runtime_api: RuntimeApi,
+    start: Start,
+    max_concurrency: int | None,
+    in_main_thread: bool,
+) -> None:
+    start(java_runtime, classes, "Handlers::hang", max_concurrency=max_concurrency)
+    thread = runtime_api.answer(runtime_api.dispatch("go on")).document
+    assert (thread == "main") == in_main_thread
+
+
 def test_a_wrong_handler_name_is_no_init_error_but_fails_every_invocation(
     java_runtime: InstalledRuntime, classes: Classes, runtime_api: RuntimeApi, start: Start
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
 from paddock.runtimes import InstalledRuntime
 from tests.runtimes.conftest import Start
 from tests.runtimes.scripted_runtime_api import RuntimeApi
@@ -25,6 +27,11 @@ export const handler = async ({ meeting, count }, context) => {
 };
 """
 
+THREAD = """
+import { isMainThread } from "node:worker_threads";
+export const handler = async () => isMainThread;
+"""
+
 EXIT = """
 export const handler = async (event) => {
   if (event === "exit") process.exit(3);
@@ -43,6 +50,18 @@ def test_each_worker_thread_holds_a_poll_and_files_can_still_be_read(
     ids = [runtime_api.dispatch({"meeting": str(meeting), "count": 24}) for _ in range(24)]
     assert [runtime_api.answer(invocation_id).document for invocation_id in ids] == ids
     assert runtime_api.most_polls == 8
+
+
+@pytest.mark.parametrize(("max_concurrency", "in_main_thread"), [(1, False), (None, True)])
+def test_a_maximum_concurrency_of_one_is_still_multi_concurrency(
+    nodejs_runtime: InstalledRuntime,
+    runtime_api: RuntimeApi,
+    start: Start,
+    max_concurrency: int | None,
+    in_main_thread: bool,
+) -> None:
+    start(nodejs_runtime, {"index.mjs": THREAD}, "index.handler", max_concurrency=max_concurrency)
+    assert runtime_api.answer(runtime_api.dispatch({})).document is in_main_thread
 
 
 def test_a_customers_worker_count_is_kept(

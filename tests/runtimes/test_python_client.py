@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from paddock.runtimes import InstalledRuntime
 from tests.runtimes.conftest import Start
 from tests.runtimes.scripted_runtime_api import RuntimeApi
@@ -73,6 +75,19 @@ def test_default_lambda_runs_one_at_a_time(
     pids = [runtime_api.answer(runtime_api.dispatch(n)).document["pid"] for n in range(3)]
     assert len(set(pids)) == 1
     assert runtime_api.most_polls == 1
+
+
+@pytest.mark.parametrize(("max_concurrency", "in_a_worker"), [(1, True), (None, False)])
+def test_a_maximum_concurrency_of_one_is_still_multi_concurrency(
+    python_runtime: InstalledRuntime,
+    runtime_api: RuntimeApi,
+    start: Start,
+    max_concurrency: int | None,
+    in_a_worker: bool,
+) -> None:
+    started = start(python_runtime, {"app.py": ECHO}, "app.handler", max_concurrency=max_concurrency)
+    pid = runtime_api.answer(runtime_api.dispatch({})).document["pid"]
+    assert (pid != started.process.pid) == in_a_worker
 
 
 def test_a_handler_that_does_not_import_is_an_init_error_of_each_worker(
