@@ -258,8 +258,11 @@ class ServerSide:
 
     async def phase(self, spec: EnvironmentSpec, phase: str) -> EnvironmentReport:
         """Waits until the environment is (or was) in the phase; its last report."""
-        assert await self.until(lambda: phase in self.phases.get(spec.environment_id, []))
-        return self.reports[spec.environment_id]
+        return await self.phase_of(spec.environment_id, phase)
+
+    async def phase_of(self, environment_id: str, phase: str) -> EnvironmentReport:
+        assert await self.until(lambda: phase in self.phases.get(environment_id, []))
+        return self.reports[environment_id]
 
     async def logged(self, text: str) -> bytes:
         """The first log line that holds the text."""

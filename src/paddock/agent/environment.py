@@ -24,6 +24,7 @@ from paddock.agent.limits import LAST_WORDS_SECONDS, PROCESSES, RUNTIME_WAIT_SEC
 from paddock.agent.log_collector import LogCollector
 from paddock.agent.log_shipping import LogShipper
 from paddock.agent.measure import Usage, peak_memory_bytes, usage_of_cgroup
+from paddock.agent.metadata import InstanceEndpoints
 from paddock.agent.one_at_a_time import OneAtATime
 from paddock.agent.platform_events import INITIALIZATION_TYPE, PlatformEvents
 from paddock.agent.runtime_api import RuntimeConnection
@@ -67,6 +68,7 @@ class Facilities:
     strict_cpu: bool
     ending: Executor
     peers: Peers | None
+    endpoints: InstanceEndpoints
     changed: Callable[[EnvironmentReport], None]
 
 
@@ -165,8 +167,9 @@ class ExecutionEnvironment:
         self._port = self._listener.sockets[0].getsockname()[1]
         await self._collector.listen(self._log_socket, 2 * backlog)
         runtime_api = f"{_LOOPBACK}:{self._port}"
+        access = await self._facilities.endpoints.admit(self.spec.environment_id)
         invitation = RuntimeInvitation(
-            self.spec, task_root, runtime_api, self._log_socket, self._processors(), opt_root
+            self.spec, task_root, runtime_api, self._log_socket, self._processors(), opt_root, access
         )
         async with asyncio.timeout(RUNTIME_WAIT_SECONDS):
             self._prepared = await asyncio.to_thread(self._facilities.runtimes.prepare, invitation)
@@ -212,6 +215,7 @@ class ExecutionEnvironment:
             if self._cgroup is not None:
                 self._usage = usage_of_cgroup(self._cgroup)
         self._collector.close()
+        self._facilities.endpoints.forget(self.spec.environment_id)
         with contextlib.suppress(OSError):
             os.unlink(self._log_socket)  # noqa: PTH108  # nothing that could block
         if self._cgroup is not None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from paddock import __version__
 from paddock.agent.calls import Call
 from paddock.agent.code_store import CodeStore
+from paddock.agent.credentials import FunctionCredentials
 from paddock.agent.environment import ExecutionEnvironment, Facilities
 from paddock.agent.ledger import ConfigurationLedger
 from paddock.agent.limits import (
@@ -33,6 +34,7 @@ from paddock.agent.limits import (
 from paddock.agent.link import Link
 from paddock.agent.log_shipping import LogShipper
 from paddock.agent.measure import Usage, usage_of_processes
+from paddock.agent.metadata import InstanceEndpoints
 from paddock.agent.runtime_commands import RuntimeCommandSource
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import errors
@@ -40,6 +42,8 @@ from paddock.isolation.ladder import Isolation
 from paddock.isolation.peers import Peers
 from paddock.launchers.cgroups import Cgroup
 from paddock.launchers.processes import all_stats
+from paddock.model.ids import AvailabilityZone
+from paddock.model.zones import zone_id
 from paddock.ports.clock import Clock, IdSource
 from paddock.wire import PROTOCOL_VERSION
 from paddock.wire.agent import (
@@ -52,6 +56,7 @@ from paddock.wire.agent import (
     EnvironmentReport,
     EnvironmentSpec,
     FetchCode,
+    RenewCredentials,
     Report,
     ServerHello,
     ServerMessage,
@@ -93,6 +98,7 @@ class InstanceAgent:
         self._stop = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         self._alone_since = clock.monotonic()
+        self._credentials = FunctionCredentials()
         self._facilities = Facilities(
             code=CodeStore(Path(bootstrap.directory) / "code", self._fetch_code),
             runtimes=runtimes,
@@ -107,6 +113,9 @@ class InstanceAgent:
             ending=ThreadPoolExecutor(_ENDING_THREADS, "ending"),
             changed=self._environment_changed,
             peers=_peers() if isolation.way.own_users else None,
+            endpoints=InstanceEndpoints(
+                zone_id(AvailabilityZone(bootstrap.zone)), self._credentials, self._timebase.epoch_now, ids.hex
+            ),
         )
 
     # Life
@@ -131,6 +140,7 @@ class InstanceAgent:
             self._group = None
             self._shipper.ship()
             await self._close_links()
+            self._facilities.endpoints.close()
             if self._facilities.peers is not None:
                 self._facilities.peers.close()
 
@@ -247,6 +257,8 @@ class InstanceAgent:
                 self._facilities.code.receive(message)
             case AcknowledgeLogs(sequence):
                 self._shipper.acknowledge(sequence)
+            case RenewCredentials(variables):
+                self._credentials.renew(variables)
             case Shutdown(grace_seconds):
                 self.shut_down(grace_seconds)
             case ServerHello():
@@ -288,6 +300,7 @@ class InstanceAgent:
         self._never_again[spec.environment_id] = None
         if len(self._never_again) > _REMEMBERED_ENDED:
             self._never_again.popitem(last=False)
+        self._credentials.seed(spec.credentials)
         environment = ExecutionEnvironment(spec, self._numbered, self._facilities)
         self.environments[spec.environment_id] = environment
         group.create_task(self._own(environment))

@@ -27,6 +27,13 @@ SPARE_CONNECTIONS = 64
 STREAM_BYTES = 200 * 1024 * 1024
 """Of a streamed answer (Lambda quotas)."""
 
+ENDPOINT_HEAD_BYTES = 16 * 1024
+"""Of a request to the metadata or the credential endpoint."""
+ENDPOINT_SECONDS = 10.0
+"""For such a request to arrive and its answer to be taken."""
+ENDPOINT_CONNECTIONS = 1024
+"""Of all environments of an instance at once: SDKs ask rarely."""
+
 CODE_WAIT_SECONDS = 300.0
 """For a package to arrive from the server, also across a restart of the server."""
 MAX_PACKAGE_BYTES = 262_144_000

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from paddock.agent.machine_code import require_runnable
+from paddock.agent.metadata import EndpointAccess
 from paddock.agent.runtime_process import CannotStart, ProcessCommand
 from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_RUNTIME
 from paddock.isolation.view import EnvironmentView
@@ -29,6 +30,7 @@ class RuntimeInvitation:
     log_socket: str
     cpus: tuple[int, ...] = ()
     opt_root: Path | None = None
+    endpoints: EndpointAccess | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,10 @@ class InstalledRuntimes:
         from paddock.runtimes import (  # noqa: PLC0415  # as above
             AWS_LAYOUT,
             MANAGED_INSTANCES,
+            CredentialEndpoint,
             EnvironmentFacts,
             InvalidEntrypoint,
+            MetadataEndpoint,
             ProcessKind,
             RuntimeUnavailable,
             machine_architecture,
@@ -69,7 +73,8 @@ class InstalledRuntimes:
 
         spec = invitation.spec
         note = require_runnable(_roots(invitation), spec.architecture, machine_architecture())
-        max_concurrency = spec.max_concurrency if spec.initialization_type == MANAGED_INSTANCES else None
+        managed, access = spec.initialization_type == MANAGED_INSTANCES, invitation.endpoints
+        max_concurrency = spec.max_concurrency if managed else None
         try:
             installed = self._store.ensure(spec.runtime)
             command = installed.command(
@@ -102,6 +107,10 @@ class InstalledRuntimes:
             credentials=spec.credentials,
             customer=spec.environment_variables,
             telemetry_socket=Path(invitation.log_socket),
+            metadata=None if access is None else MetadataEndpoint(access.api, access.token),
+            credential_endpoint=(
+                None if access is None or not managed else CredentialEndpoint(access.credentials_url, access.token)
+            ),
         )
         variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
         view = EnvironmentView(

@@ -9,6 +9,7 @@ _REASONS = {
     200: "OK",
     202: "Accepted",
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
@@ -20,9 +21,10 @@ _REASONS = {
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def reply(status: int, body: bytes, content_type: str = "application/json") -> bytes:
-    described = f"Content-Type: {content_type}\r\nContent-Length: {len(body)}"
-    return f"HTTP/1.1 {status} {_REASONS[status]}\r\n{described}\r\n\r\n".encode() + body
+def reply(status: int, body: bytes, content_type: str = "application/json", more: str = "") -> bytes:
+    """`more` are whole header lines."""
+    described = f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{more}"
+    return f"HTTP/1.1 {status} {_REASONS[status]}\r\n{described}\r\n".encode() + body
 
 
 @cache
@@ -44,3 +46,6 @@ INVALID_REQUEST_ID = refusal(400, "InvalidRequestID", "Invalid request ID")
 TOO_LARGE = refusal(413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).")
 ERROR_TOO_LARGE = refusal(413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (1048576 bytes).")
 TOO_MANY_POLLS = refusal(500, "Runtime.TooManyIdleRuntimes", "Too many idle runtimes")
+UNAUTHORIZED = refusal(401, "Unauthorized", "The authorization token is missing or wrong.")
+ONLY_GET = reply(405, b"", more="Allow: GET\r\n")
+NO_CREDENTIALS = refusal(500, "InternalServerError", "There are no credentials yet.")

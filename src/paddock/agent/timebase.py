@@ -24,6 +24,9 @@ class Timebase:
     def epoch_seconds(self, monotonic: float) -> float:
         return monotonic + self._offset
 
+    def epoch_now(self) -> float:
+        return self.epoch_seconds(self.monotonic())
+
     def epoch_ms(self, monotonic: float) -> int:
         return int((monotonic + self._offset) * 1000)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Protocol
 
@@ -33,6 +34,7 @@ from paddock.wire.agent import (
     CodeChunk,
     FetchCode,
     LogBatch,
+    RenewCredentials,
     ServerHello,
     ServerMessage,
 )
@@ -61,7 +63,9 @@ class AgentSession:
         connector: AgentConnector,
         code: CodeStore,
         logs: LogStore,
+        credentials: Mapping[str, str],
     ) -> None:
+        """`credentials` are what functions sign with, said first on every connection."""
         self.address = address
         self._instance_id = instance_id
         self._hello = hello
@@ -69,6 +73,7 @@ class AgentSession:
         self._connector = connector
         self._code = code
         self._logs = logs
+        self._credentials = credentials
         self._channel: AgentChannel | None = None
         self._greeted = asyncio.Event()
         self._batches: asyncio.Queue[LogBatch] = asyncio.Queue(WAITING_LOG_BATCHES)
@@ -157,6 +162,8 @@ class AgentSession:
             and message.protocol_version == PROTOCOL_VERSION
         ):
             self._greeted.set()
+            if self._credentials:
+                self.send(RenewCredentials(dict(self._credentials)))
             self._owner.heard(self._instance_id, message)
             return
         log.warning("the agent at %s is not that of %s, or of another version", self.address, self._instance_id)

@@ -330,6 +330,7 @@ class ProviderReconciler:
             connector=self._parts.connector,
             code=self._parts.code,
             logs=self._parts.logs,
+            credentials=self._parts.settings.function_credentials,
         )
 
     def _bring_up_to_date(self, record: InstanceRecord) -> None:

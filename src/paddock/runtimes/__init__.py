@@ -6,8 +6,10 @@ Must not know who starts a runtime, nor in what isolation. `RuntimeStore` is the
 from paddock.runtimes.bootstrap import RuntimeCommand as RuntimeCommand
 from paddock.runtimes.environment import AWS_LAYOUT as AWS_LAYOUT
 from paddock.runtimes.environment import MANAGED_INSTANCES as MANAGED_INSTANCES
+from paddock.runtimes.environment import CredentialEndpoint as CredentialEndpoint
 from paddock.runtimes.environment import EnvironmentFacts as EnvironmentFacts
 from paddock.runtimes.environment import Layout as Layout
+from paddock.runtimes.environment import MetadataEndpoint as MetadataEndpoint
 from paddock.runtimes.environment import PackageType as PackageType
 from paddock.runtimes.environment import ProcessKind as ProcessKind
 from paddock.runtimes.environment import managed_environment as managed_environment

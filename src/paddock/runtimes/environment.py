@@ -15,6 +15,8 @@ from paddock.model.environment_variables import OVERRIDABLE, customer_variables
 
 MANAGED_INSTANCES = "lambda-managed-instances"
 ON_DEMAND = "on-demand"
+CONTAINER_CREDENTIALS = frozenset({"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"})
+"""Names that AWS does not reserve: SDKs ask what they name for credentials."""
 
 
 class ProcessKind(StrEnum):
@@ -66,6 +68,14 @@ class MetadataEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialEndpoint:
+    """Where SDKs fetch credentials and come back for newer ones; the token is a secret."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentFacts:
     """What is known of a function version and its environment when a process of it is started.
 
@@ -92,6 +102,8 @@ class EnvironmentFacts:
     customer: Mapping[str, str] = field(default_factory=dict, repr=False)
     xray: XRayDaemon = field(default_factory=XRayDaemon)
     metadata: MetadataEndpoint | None = None
+    credential_endpoint: CredentialEndpoint | None = None
+    """In place of `credentials`, which SDKs would take first and never renew."""
     telemetry_socket: PurePath | None = None
 
 
@@ -128,7 +140,7 @@ def _common(facts: EnvironmentFacts) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_VERSION": facts.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(facts.memory_mb),
         "AWS_LAMBDA_LOG_FORMAT": facts.log_format,
-        **facts.credentials,
+        **_credentials(facts),
     }
     if facts.log_level is not None:
         variables["AWS_LAMBDA_LOG_LEVEL"] = facts.log_level
@@ -136,6 +148,19 @@ def _common(facts: EnvironmentFacts) -> dict[str, str]:
         variables["AWS_LAMBDA_METADATA_API"] = facts.metadata.api
         variables["AWS_LAMBDA_METADATA_TOKEN"] = facts.metadata.token
     return variables
+
+
+def _credentials(facts: EnvironmentFacts) -> Mapping[str, str]:
+    """A customer's own credential endpoint is left alone."""
+    endpoint = facts.credential_endpoint
+    if endpoint is None:
+        return facts.credentials
+    if CONTAINER_CREDENTIALS & facts.customer.keys():
+        return {}
+    return {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": endpoint.url,
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": endpoint.token,
+    }
 
 
 def _runtime_only(facts: EnvironmentFacts, layout: Layout) -> dict[str, str]:

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from paddock.controlplane.ec2.network import covering_block
-from paddock.controlplane.ec2.zones import zone_id
+from paddock.model.zones import zone_id
 from paddock.controlplane.inventory import Inventory
 from paddock.model.ids import AvailabilityZone
 from tests.controlplane.ec2.fleet_in_memory import running

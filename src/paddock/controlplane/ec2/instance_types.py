@@ -8,8 +8,8 @@ from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.ec2.errors import check_dry_run, ec2_error
 from paddock.controlplane.ec2.filters import FilterTable, chosen
 from paddock.controlplane.ec2.paging import paged, without_bounds
-from paddock.controlplane.ec2.zones import zone_id
 from paddock.model.instance_types import InstanceType, parse_instance_type_name
+from paddock.model.zones import zone_id
 
 
 async def describe_instance_types(api: Api, call: Call) -> Answer:

@@ -10,11 +10,11 @@ from typing import Any
 
 from paddock.controlplane.ec2.filters import FilterTable
 from paddock.controlplane.ec2.sightings import Health, SeenInstance
-from paddock.controlplane.ec2.zones import zone_id
 from paddock.model.arns import Place
 from paddock.model.ids import InstanceId, SecurityGroupId
 from paddock.model.network import Network
 from paddock.model.states import InstancePhase
+from paddock.model.zones import zone_id
 
 OPERATOR = "scaler.lambda.amazonaws.com"
 DEFAULT_GROUP_NAME = "default"

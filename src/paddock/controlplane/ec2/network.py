@@ -12,11 +12,11 @@ from paddock.controlplane.ec2.errors import check_dry_run, ec2_error, none_is_mi
 from paddock.controlplane.ec2.filters import FilterTable, Shown, chosen
 from paddock.controlplane.ec2.instance_view import group_name
 from paddock.controlplane.ec2.paging import paged, without_bounds
-from paddock.controlplane.ec2.zones import zone_id
 from paddock.model.arns import Place
 from paddock.model.ids import AvailabilityZone, SecurityGroupId
 from paddock.model.network import Network, Subnet, default_network
 from paddock.model.states import InstancePhase
+from paddock.model.zones import zone_id
 
 RESERVED_ADDRESSES = 5
 """Of each subnet: network, router, DNS, one for later, broadcast (VPC user guide)."""
