@@ -108,7 +108,7 @@ async def test_boto3_finds_and_renews_credentials_through_the_endpoint(monkeypat
         await eventually(lambda: b"AKIATWO" in (instance.agent._credentials.document(0.0) or b""))
         assert isinstance(credentials, RefreshableCredentials)
         most_of_the_hour_later = datetime.now(UTC) + timedelta(minutes=59)
-        monkeypatch.setattr("botocore.credentials._local_now", lambda: most_of_the_hour_later)
+        monkeypatch.setattr(credentials, "_time_fetcher", lambda: most_of_the_hour_later)
         frozen = await asyncio.to_thread(credentials.get_frozen_credentials)
         assert (frozen.access_key, frozen.secret_key) == ("AKIATWO", "two")
 
