@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from paddock.controlplane.api import Api
-from paddock.model.code_signing import CodeSigningConfig, UntrustedArtifactPolicy
+from paddock.model.code_signing import CodeSigningConfig
 from paddock.model.errors import ApiError, not_found
 from paddock.model.ids import CodeSigningConfigId
 from paddock.ports.store import Transaction
@@ -51,7 +51,7 @@ def signing_config_of(api: Api, tx: Transaction, params: Mapping[str, Any]) -> C
 def check_signatures(tx: Transaction, config_id: CodeSigningConfigId | None, deployed: Iterable[str]) -> None:
     """`deployed` names the function, when its code changes, and its new layers. Raises `ApiError`."""
     config = None if config_id is None else tx.code_signing_configs.get(config_id)
-    if config is None or config.untrusted_artifact_on_deployment is not UntrustedArtifactPolicy.ENFORCE:
+    if config is None or not config.refuses_unsigned:
         return
     for name in deployed:
         raise ApiError(

@@ -68,7 +68,7 @@ async def list_layer_versions(api: Api, call: Call) -> Answer:
     name = own_layer(api, parse_layer(call.params["LayerName"]), "ListLayerVersions")
     versions = await api.store.read(lambda tx: tx.layer_versions.select(layer_name=name))
     page = paginate(
-        [version for version in versions if _is_compatible(version, call.params)],
+        [version for version in versions if _is_asked_for(version, call.params)],
         call.params.get("Marker"),
         call.params.get("MaxItems"),
         PAGE_ITEMS,
@@ -81,7 +81,7 @@ async def list_layers(api: Api, call: Call) -> Answer:
     """Those that have a version that is asked for, each with the newest of them."""
     newest: dict[LayerName, LayerVersion] = {}
     for version in await api.store.read(lambda tx: tx.layer_versions.select()):
-        if _is_compatible(version, call.params):
+        if _is_asked_for(version, call.params):
             newest[version.layer_name] = version
     page = paginate(
         newest.values(),
@@ -143,11 +143,8 @@ def _unknown() -> ApiError:
     return not_found("The resource you requested does not exist.")
 
 
-def _is_compatible(version: LayerVersion, asked: Mapping[str, Any]) -> bool:
-    """A version that says nothing of runtimes is not found by one, as on AWS."""
-    return asked.get("CompatibleRuntime") in (None, *version.compatible_runtimes) and asked.get(
-        "CompatibleArchitecture"
-    ) in (None, *version.compatible_architectures)
+def _is_asked_for(version: LayerVersion, asked: Mapping[str, Any]) -> bool:
+    return version.is_compatible(asked.get("CompatibleRuntime"), asked.get("CompatibleArchitecture"))
 
 
 def _view(api: Api, version: LayerVersion) -> dict[str, Any]:

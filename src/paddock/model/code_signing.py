@@ -23,3 +23,7 @@ class CodeSigningConfig:
     untrusted_artifact_on_deployment: UntrustedArtifactPolicy
     last_modified: datetime
     description: str = ""
+
+    @property
+    def refuses_unsigned(self) -> bool:
+        return self.untrusted_artifact_on_deployment is UntrustedArtifactPolicy.ENFORCE

@@ -41,3 +41,7 @@ class LayerVersion:
     compatible_architectures: tuple[str, ...] = ()
     permissions: tuple[LayerPermission, ...] = ()
     policy_revision_id: str | None = None
+
+    def is_compatible(self, runtime: str | None, architecture: str | None) -> bool:
+        """Whether it is found by them, where they are asked for: a version that says nothing is not, as on AWS."""
+        return runtime in (None, *self.compatible_runtimes) and architecture in (None, *self.compatible_architectures)
