@@ -25,6 +25,7 @@ from paddock.isolation.ladder import Isolation, select
 from paddock.isolation.view import IsolationUnavailable, Rung
 from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, Cgroup, CpuShare, open_cgroups
 from paddock.launchers.instance_directory import InstanceDirectory
+from paddock.ports import collector
 from paddock.ports.clock import RandomIds, SystemClock
 from paddock.wire.bootstrap import UNIX_PREFIX, AgentBootstrap, decode_bootstrap
 
@@ -95,6 +96,7 @@ async def _serve(bootstrap: AgentBootstrap, isolation: Isolation) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.shut_down, SHUTDOWN_GRACE_SECONDS)
+    collector.settle()
     server = await loop.create_unix_server(agent.connection, sock=_bound(path))
     _LOG.info("instance %s is up", bootstrap.instance_id)
     try:

@@ -26,6 +26,7 @@ from paddock.awsapi.sigv4 import Credential
 from paddock.awsapi.turns import Turns
 from paddock.model.arns import Place
 from paddock.model.ids import AccountId, Region
+from paddock.ports import collector
 from paddock.ports.clock import RandomIds, SystemClock
 from paddock.ports.invoker import InvokeRequest
 from paddock.router.following import follow
@@ -106,6 +107,7 @@ async def routing(orders: RouterOrders) -> AsyncIterator[Router]:
 async def run(orders: RouterOrders) -> None:
     """Until standard input ends."""
     async with routing(orders):
+        collector.settle()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)

@@ -25,6 +25,7 @@ from paddock.awsapi.turns import Turns
 from paddock.isolation.ladder import select
 from paddock.isolation.view import IsolationUnavailable, Rung
 from paddock.model.errors import StartError
+from paddock.ports import collector
 from paddock.ports.clock import RandomIds, SystemClock
 from paddock.server import data_dir as data_directory
 from paddock.server.composition import Composition, composed
@@ -92,6 +93,7 @@ async def _serve(settings: Settings, isolation: str) -> None:
         async with _listening(settings, parts, keys, clock) as url:
             running = data_directory.RunningServer(url, settings.region, os.getpid(), settings.auth)
             data_directory.announce(settings.data_dir, running)
+            collector.settle()
             _say(f"ready {url}")
             await stop.wait()
         data_directory.retract(settings.data_dir)
