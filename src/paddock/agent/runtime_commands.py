@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from paddock.agent.machine_code import require_runnable
 from paddock.agent.metadata import EndpointAccess
@@ -16,6 +16,9 @@ from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_RUNTIME
 from paddock.isolation.view import EnvironmentView
 from paddock.launchers.instance_directory import LOG_SOCKET_VARIABLE
 from paddock.wire.agent import EnvironmentSpec
+
+if TYPE_CHECKING:
+    from paddock.runtimes import InstalledRuntime
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,26 +116,33 @@ class InstalledRuntimes:
             ),
         )
         variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
-        view = EnvironmentView(
-            environment_id=spec.environment_id,
-            task_root=invitation.task_root,
-            opt_root=invitation.opt_root,
-            runtime_dir=installed.runtime_dir,
-            lang_dir=installed.lang_dir,
-            readable_paths=command.readable_paths,
-            memory_mb=spec.memory_mb,
-            vcpu=spec.vcpu,
-            socket=Path(invitation.log_socket),
-            tmp_size_mb=spec.ephemeral_storage_mb,
-            cpus=invitation.cpus,
-        )
         marker = f"{LOG_SOCKET_VARIABLE}={invitation.log_socket}".encode()
+        view = _view(invitation, installed, command.readable_paths)
         return PreparedRuntime(
             ProcessCommand(command.argv, variables, command.cwd, marker, view),
             installed.resolution.release,
             installed.resolution.runtime_version_arn(self._region),
             " ".join(filter(None, (installed.resolution.note, note))),
         )
+
+
+def _view(
+    invitation: RuntimeInvitation, installed: InstalledRuntime, readable_paths: tuple[Path, ...]
+) -> EnvironmentView:
+    spec = invitation.spec
+    return EnvironmentView(
+        environment_id=spec.environment_id,
+        task_root=invitation.task_root,
+        opt_root=invitation.opt_root,
+        runtime_dir=installed.runtime_dir,
+        lang_dir=installed.lang_dir,
+        readable_paths=readable_paths,
+        memory_mb=spec.memory_mb,
+        vcpu=spec.vcpu,
+        socket=Path(invitation.log_socket),
+        tmp_size_mb=spec.ephemeral_storage_mb,
+        cpus=invitation.cpus,
+    )
 
 
 def _roots(invitation: RuntimeInvitation) -> dict[PurePath, Path]:
