@@ -14,7 +14,7 @@ from paddock.agent.runtime_commands import InstalledRuntimes
 from paddock.isolation.ladder import select
 from paddock.runtimes import RuntimeStore, RuntimeUnavailable
 from paddock.wire.agent import EnvironmentSpec
-from tests.agent.instances import PlayedInstance, played_instance
+from tests.agent.instances import PlayedInstance, eventually, played_instance
 from tests.agent.server_side import environment_spec
 
 CACHE = Path(__file__).parents[2] / ".cache"
@@ -40,6 +40,10 @@ const fs = require("node:fs");
 exports.handler = async (event, context) => {
   if (event.sleep) await new Promise((done) => setTimeout(done, event.sleep * 1000));
   if (event.exit !== undefined) process.exit(event.exit);
+  if (event.later) {
+    setTimeout(() => { throw new Error(event.later); });
+    await new Promise(() => {});
+  }
   if (event.raise) throw new Error(event.raise);
   if (event.print) console.log(event.print);
   if (event.read) await fs.promises.readFile(__filename);
@@ -219,12 +223,29 @@ async def test_a_node_error_reaches_the_caller_and_its_lines_carry_the_request()
         assert line["requestId"] == "r-print"
 
 
+def _lines(instance: PlayedInstance, text: bytes) -> int:
+    return sum(text in line for _, line, _ in instance.server.log_lines)
+
+
 @pytest.mark.slow
-async def test_a_node_worker_that_exits_poisons_its_environment() -> None:
-    async with node(max_concurrency=4, timeout_seconds=2.0) as (instance, spec):
+@pytest.mark.parametrize("event", [b'{"exit": 3}', b'{"later": "no"}'], ids=["process.exit", "uncaught"])
+async def test_a_node_worker_that_ends_fails_its_own_invocations_at_once_and_its_environment_is_replaced(
+    event: bytes,
+) -> None:
+    workers = {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "2"}
+    async with node(max_concurrency=8, timeout_seconds=600.0, environment_variables=workers) as (instance, spec):
         await instance.server.phase(spec, "ready")
-        header, _ = await instance.server.invoke(spec, b'{"exit": 1}').result()
+        machine = instance.agent.environments[spec.environment_id].machine
+        await eventually(lambda: machine.open_polls == 2)
+        others = [instance.server.invoke(spec, b'{"sleep": 1}') for _ in range(5)]
+        assert await instance.server.until(lambda: _lines(instance, b'"platform.start"') == 5)
+        header, body = await instance.server.invoke(spec, event, invocation_id="r-lost").result()
         assert header.outcome == "function_error"
+        document = json.loads(body)
+        assert document["errorType"] == "Runtime.ExitError"
+        assert document["errorMessage"].startswith("RequestId: r-lost Error: Runtime exited with error: exit status")
+        ended = [await answer.result() for answer in others]
+        assert {header.outcome for header, _ in ended} == {"ok", "function_error"}
         report = await instance.server.phase(spec, "ended")
         assert report.failure is not None
-        assert not report.failure.init
+        assert (report.failure.error_type, report.failure.init) == ("Runtime.ExitError", False)

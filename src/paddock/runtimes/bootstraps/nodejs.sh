@@ -12,4 +12,5 @@ lang="${LAMBDA_RUNTIME_DIR%/*}/lang"
 set -- "$lang/bin/node" --expose-gc --max-http-header-size 81920 \
     "--max-semi-space-size=$((young_mb / 2))" \
     "--max-old-space-size=$((AWS_LAMBDA_FUNCTION_MEMORY_SIZE - young_mb))" \
+    --require "$LAMBDA_RUNTIME_DIR/last_words.cjs" \
     "$LAMBDA_RUNTIME_DIR/@CLIENT@"

@@ -24,7 +24,8 @@ from paddock.runtimes.progress import ProgressCallback
 from paddock.runtimes.records import installed_directory, read_records, write_record
 from paddock.runtimes.resolution import Client, Resolution, exact_resolution, machine_architecture
 
-SCRIPTS = (BOOTSTRAPS / "nodejs.sh", EXEC_WRAPPER, BOOTSTRAPS / "nodejs_index.mjs")
+LAST_WORDS = BOOTSTRAPS / "nodejs_last_words.cjs"
+SCRIPTS = (BOOTSTRAPS / "nodejs.sh", EXEC_WRAPPER, BOOTSTRAPS / "nodejs_index.mjs", LAST_WORDS)
 CLIENT_FILES = ("index.mjs", "rapid-client.node", "package.json", "LICENSE", "NOTICE", "THIRD-PARTY-LICENSES")
 """What runs; the rest of the package and all of its dependencies are for building. The old client has the first two in
 `dist`.
@@ -103,6 +104,7 @@ def install(resolution: Resolution, machine: Machine, progress: ProgressCallback
             "CLIENT": program,
         }
         write_bootstrap(runtime / "bootstrap", SCRIPTS[0], values)
+        shutil.copyfile(LAST_WORDS, runtime / "last_words.cjs")
         _check(runtime, node_prefix, Job(subject, "Checking the runtime", progress, 0.95), client)
         write_record(directory, resolution, digest())
 
