@@ -54,6 +54,7 @@ TOOLCHAINS = {
         {},
     ),
 }
+TOOLCHAINS["extension"] = TOOLCHAINS["go"]
 
 
 def bootstrap(language: str) -> bytes:
@@ -69,14 +70,20 @@ def bootstrap(language: str) -> bytes:
     return (built / "bootstrap").read_bytes()
 
 
+def java_compiler() -> str:
+    """Raises `ToolchainMissing`."""
+    compiler = shutil.which("javac") or next((str(path) for path in DISTRIBUTION.glob("*/bin/javac")), None)
+    if compiler is None:
+        raise ToolchainMissing("there is no javac to compile the functions with")
+    return compiler
+
+
 def java_classes(runtime_dir: Path) -> dict[str, bytes]:
     """{file name: content} of the Java functions, and of their layer at layer.jar. Raises `ToolchainMissing`.
 
     `runtime_dir` has the classes that they are compiled against.
     """
-    compiler = shutil.which("javac") or next((str(path) for path in DISTRIBUTION.glob("*/bin/javac")), None)
-    if compiler is None:
-        raise ToolchainMissing("there is no javac to compile the functions with")
+    compiler = java_compiler()
     source = FUNCTIONS / "java"
     compile_java = (compiler, "--release", JAVA_RELEASE, "-encoding", "UTF-8")
 

@@ -4,8 +4,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -19,17 +22,23 @@ type event struct {
 	Count   int    `json:"count"`
 	Seconds int    `json:"seconds"`
 	Status  int    `json:"status"`
+	Item    string `json:"item"`
 }
 
 type answer struct {
 	N         int    `json:"n"`
 	RequestID string `json:"request_id"`
 	ProcessID int    `json:"process_id"`
+	Item      string `json:"item,omitempty"`
+	Total     int    `json:"total,omitempty"`
+	Shop      string `json:"shop,omitempty"`
 }
 
 func handle(ctx context.Context, asked event) (answer, error) {
 	invocation, _ := lambdacontext.FromContext(ctx)
 	switch asked.Do {
+	case "order":
+		return order(asked)
 	case "meet":
 		if err := meet(asked, invocation.AwsRequestID); err != nil {
 			return answer{}, err
@@ -43,7 +52,19 @@ func handle(ctx context.Context, asked event) (answer, error) {
 	case "exit":
 		os.Exit(asked.Status)
 	}
-	return answer{asked.N, invocation.AwsRequestID, os.Getpid()}, nil
+	return answer{N: asked.N, RequestID: invocation.AwsRequestID, ProcessID: os.Getpid()}, nil
+}
+
+// What an ordinary function does: a file of a layer, a variable, a line of log.
+func order(asked event) (answer, error) {
+	rate, err := os.ReadFile("/opt/rate")
+	if err != nil {
+		return answer{}, err
+	}
+	price, err := strconv.Atoi(strings.TrimSpace(string(rate)))
+	item := strings.ToUpper(asked.Item[:1]) + asked.Item[1:]
+	fmt.Println("ordered", item, asked.N)
+	return answer{N: asked.N, Item: item, Total: asked.N * price, Shop: os.Getenv("SHOP")}, err
 }
 
 // Every invocation waits until all of them have arrived: they can only end when they run at the same time.

@@ -1,0 +1,106 @@
+"""The same ordinary function in every language, on managed instances and as default Lambda, from ZIP and from image.
+
+It takes a library or a file from a layer, has an extension beside it, reads a variable, writes a line of log and
+answers JSON. An image holds what the layer holds. Each function is removed when it was tried: an instance has room for
+few.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from paddock.runtimes import InstalledRuntime, RuntimeStore, RuntimeUnavailable
+from tests.e2e.conftest import ROLE, RUNTIMES_DIR, Server, create_function, eventually, invoke
+from tests.runtimes import ordinary
+from tests.runtimes.built_functions import ToolchainMissing
+from tests.runtimes.ordinary import ORDINARIES
+
+pytestmark = [pytest.mark.e2e, pytest.mark.toolchain]
+
+KINDS = ("managed", "default")
+SETTINGS = {"Environment": {"Variables": {"SHOP": ordinary.SHOP}}, "Timeout": 20}
+
+
+@pytest.fixture(scope="module")
+def _own_opt(server: Server) -> None:
+    """The function names `/opt/rate`, which is there where an environment has files of its own."""
+    status = server.paddock("status", "--output", "json")
+    if '"isolation": "process' in status.stdout:
+        pytest.skip("without namespaces a layer's files are not at /opt")
+
+
+@pytest.fixture(params=ORDINARIES)
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def runtime(language: str) -> InstalledRuntime:
+    try:
+        return RuntimeStore(RUNTIMES_DIR).ensure(ORDINARIES[language].runtime)
+    except RuntimeUnavailable as unavailable:
+        pytest.skip(str(unavailable))
+
+
+@pytest.mark.usefixtures("_own_opt")
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_a_zip_with_a_layer(
+    api: Any, server: Server, provider: str, language: str, runtime: InstalledRuntime, kind: str
+) -> None:
+    function = ORDINARIES[language]
+    try:
+        package, layer = function.package(runtime), ordinary.layer_of(function, runtime)
+    except ToolchainMissing as missing:
+        pytest.skip(str(missing))
+    name = f"{language}-{kind}-zip"
+    published = api.publish_layer_version(LayerName=name, Content={"ZipFile": archive(layer)})
+    code = {
+        "Code": {"ZipFile": archive(package)},
+        "Runtime": function.runtime,
+        "Handler": function.handler,
+        "Layers": [published["LayerVersionArn"]],
+    }
+    with deployed(api, provider, name, kind, code):
+        answers_as_all_do(api, server, name)
+
+
+def answers_as_all_do(api: Any, server: Server, name: str) -> None:
+    for n in (7, 8):
+        assert invoke(api, name, ordinary.event(n)).items() >= ordinary.answer(n).items()
+    assert eventually(lambda: logged(server, name, "ordered Blue pen 8"))
+
+
+def logged(server: Server, name: str, text: str) -> bool:
+    logs = server.client("logs")
+    try:
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern=f'"{text}"')
+    except logs.exceptions.ResourceNotFoundException:
+        return False
+    return bool(found["events"])
+
+
+@contextmanager
+def deployed(api: Any, provider: str, name: str, kind: str, code: Mapping[str, Any]) -> Iterator[None]:
+    if kind == "managed":
+        create_function(api, provider, name, **code, **SETTINGS)
+    else:
+        api.create_function(FunctionName=name, Role=ROLE, MemorySize=512, **code, **SETTINGS)
+        api.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    yield
+    api.delete_function(FunctionName=name)
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as package:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100755 << 16
+            package.writestr(entry, content)
+    return buffer.getvalue()
