@@ -1,7 +1,9 @@
-"""`python -m bench.runtimes`: how long the real client of each runtime takes from its start to its first `/next`, as a
-ratio to the bare interpreter in the same round, until all polls are open, and what it holds in memory then.
+"""`python -m bench.runtimes`: on each rung of isolation, how long the real client of each runtime takes from the moment
+its environment is started to its first `/next`, until all polls are open, and what it holds in memory then.
 
-Each runtime is started as the agent starts it, without isolation, with a function that does nothing.
+`launch` is the part of it that is the platform's: until the runtime's own program is executed. `bare` is the
+interpreter alone, in the same round. Each runtime is started as the agent starts it, with a function that does nothing;
+those that managed instances do not take serve one invocation at a time.
 """
 
 from __future__ import annotations
@@ -16,13 +18,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from paddock.isolation.ladder import Isolation, select, ways_of_this_machine
+from paddock.isolation.view import EnvironmentView, IsolationUnavailable, Program, Rung
+from paddock.launchers.processes import all_stats, descendants
 from paddock.model.runtimes import Language
 from paddock.runtimes import (
+    AWS_LAYOUT,
     EnvironmentFacts,
     InstalledRuntime,
     ProcessKind,
@@ -31,7 +37,10 @@ from paddock.runtimes import (
     managed_environment,
 )
 
-DEFAULT_RUNTIMES = "python3.13,nodejs22.x,nodejs24.x,nodejs26.x,java21,java25,provided.al2023"
+DEFAULT_RUNTIMES = (
+    "python3.8,python3.9,python3.10,python3.11,python3.12,python3.13,nodejs18.x,nodejs20.x,nodejs22.x,nodejs24.x,"
+    "nodejs26.x,java11,java17,java21,java25,provided.al2023"
+)
 MEMORY_MB = 2048
 WAIT_SECONDS = 60.0
 POLL = b"GET /2018-06-01/runtime/invocation/next"
@@ -41,7 +50,7 @@ CODE: Mapping[str, str] = {
     "index.mjs": "export const handler = async (event) => event;\n",
     "bootstrap": (
         "#!/bin/sh\n"
-        'for _ in $(seq "$AWS_LAMBDA_MAX_CONCURRENCY"); do\n'
+        'for _ in $(seq "${AWS_LAMBDA_MAX_CONCURRENCY:-1}"); do\n'
         '    curl --silent "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next" &\n'
         "done\n"
         "wait\n"
@@ -60,6 +69,7 @@ BARE: Mapping[Language, Sequence[str]] = {
 @dataclass(frozen=True)
 class Start:
     bare_ms: float
+    launch_ms: float
     first_ms: float
     all_ms: float
     memory_mb: float
@@ -97,24 +107,26 @@ class Polls:
             held.close()
 
 
-def measure(runtime: InstalledRuntime, task_root: Path, slots: int) -> Start:
+def measure(runtime: InstalledRuntime, isolation: Isolation, task_root: Path, slots: int | None) -> Start:
     polls = Polls()
     try:
         bare_ms = bare_start(runtime)
         began = time.perf_counter()
-        with started(runtime, task_root, polls.address, slots) as process:
+        with started(runtime, isolation, task_root, polls.address, slots) as process:
+            executed = time.perf_counter()
             first = last = polls.wait()
-            expected = polls_of(runtime, slots)
-            for _ in range(expected - 1):
+            for _ in range(polls_of(runtime, slots) - 1):
                 last = polls.wait()
-            memory_mb = memory_of_group(process.pid)
-        return Start(bare_ms, (first - began) * 1000, (last - began) * 1000, memory_mb)
+            memory_mb = memory_of_tree(process.pid)
+        return Start(bare_ms, (executed - began) * 1000, (first - began) * 1000, (last - began) * 1000, memory_mb)
     finally:
         polls.close()
 
 
-def polls_of(runtime: InstalledRuntime, slots: int) -> int:
+def polls_of(runtime: InstalledRuntime, slots: int | None) -> int:
     """Node.js's client has a poll for each of its threads, however many slots there are: eight for one vCPU."""
+    if slots is None:
+        return 1
     return 8 if runtime.runtime.language is Language.NODEJS else slots
 
 
@@ -128,9 +140,11 @@ def bare_start(runtime: InstalledRuntime) -> float:
 
 @contextmanager
 def started(
-    runtime: InstalledRuntime, task_root: Path, runtime_api: str, slots: int
+    runtime: InstalledRuntime, isolation: Isolation, task_root: Path, runtime_api: str, slots: int | None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    command = runtime.command("index.handler", MEMORY_MB, 1.0, task_root, slots, {})
+    """Once its own program is executed."""
+    layout = AWS_LAYOUT if isolation.has_aws_layout else None
+    command = runtime.command("index.handler", MEMORY_MB, 1.0, task_root, slots, {}, layout=layout)
     facts = EnvironmentFacts(
         function_name="f",
         version="1",
@@ -143,56 +157,91 @@ def started(
         max_concurrency=slots,
     )
     variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
+    view = EnvironmentView(
+        environment_id="bench",
+        task_root=task_root,
+        opt_root=None,
+        runtime_dir=runtime.runtime_dir,
+        lang_dir=runtime.lang_dir,
+        readable_paths=command.readable_paths,
+        memory_mb=MEMORY_MB,
+        vcpu=1.0,
+    )
+    launch = isolation.wrap(view, Program(command.argv, variables, command.cwd))
     with subprocess.Popen(
-        command.argv,
-        cwd=command.cwd,
-        env=variables,
+        launch.argv,
+        cwd="/",
+        env=dict(launch.environment),
+        pass_fds=launch.pass_fds,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        process_group=0,
     ) as process:
+        launch.close_passed()
         try:
+            launch.wait_executed()
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            for pid in (process.pid, *descendants([process.pid], all_stats())):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
-def memory_of_group(group: int) -> float:
-    """Megabytes of all its processes, shared pages by their share."""
+def memory_of_tree(root: int) -> float:
+    """Megabytes of the process and all that came of it, shared pages by their share."""
     kib = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            of_group = int(stat.read_text().rpartition(")")[2].split()[2]) == group
-            lines = (stat.parent / "smaps_rollup").read_text().splitlines() if of_group else []
-        except OSError:
-            continue
-        kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    for pid in (root, *descendants([root], all_stats())):
+        with suppress(OSError):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return kib / 1024
+
+
+def rungs(wanted: str, scratch: Path) -> Iterator[Isolation]:
+    for name in wanted.split(","):
+        rung = Rung[name.upper()]
+        try:
+            yield select(rung, scratch, [way for way in ways_of_this_machine(scratch) if way.rung is rung])
+        except IsolationUnavailable as unavailable:
+            print(unavailable, file=sys.stderr)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.runtimes", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured")
     parser.add_argument("--slots", type=int, default=8, help="concurrency of the execution environment")
+    parser.add_argument("--rungs", default="process,namespaces", help="separated by commas")
     parser.add_argument("--runtimes", default=DEFAULT_RUNTIMES, help="separated by commas")
     parser.add_argument("--data-dir", type=Path, default=Path(".cache"))
     options = parser.parse_args()
     store = RuntimeStore(options.data_dir)
     with tempfile.TemporaryDirectory(prefix="paddock-bench-") as directory:
-        task_root = Path(directory)
+        task_root, scratch = Path(directory, "task"), Path(directory, "scratch")
+        for made in (task_root, scratch):
+            made.mkdir()
+        Path(directory).chmod(0o755)
         for name, text in CODE.items():
             (task_root / name).write_text(text)
             (task_root / name).chmod(0o755)
         found = dict(installed(store, options.runtimes.split(",")))
+        isolations = list(rungs(options.rungs, scratch))
+        kinds = [(name, isolation) for name in found for isolation in isolations]
         rounds = [
-            {name: measure(runtime, task_root, options.slots) for name, runtime in found.items()}
+            [
+                measure(found[name], isolation, task_root, slots_of(found[name], options.slots))
+                for name, isolation in kinds
+            ]
             for _ in range(options.rounds)
         ]
     print(f"{options.slots} slots, {options.rounds} rounds, {os.cpu_count()} cores; medians")
-    print(f"{'runtime':<16} {'bare ms':>8} {'first ms':>9} {'ratio':>6} {'all ms':>7} {'MB':>5}")
-    for name in found:
-        print(row(name, [one[name] for one in rounds]))
+    print(f"{'runtime':<16} {'rung':<11} {'bare ms':>8} {'launch ms':>10} {'first ms':>9} {'all ms':>7} {'MB':>5}")
+    for place, (name, isolation) in enumerate(kinds):
+        print(row(name, isolation.rung.name.lower(), [one[place] for one in rounds]))
+
+
+def slots_of(runtime: InstalledRuntime, slots: int) -> int | None:
+    return slots if runtime.runtime.supports_managed_instances else None
 
 
 def installed(store: RuntimeStore, names: Sequence[str]) -> Iterator[tuple[str, InstalledRuntime]]:
@@ -203,13 +252,13 @@ def installed(store: RuntimeStore, names: Sequence[str]) -> Iterator[tuple[str, 
             print(unavailable, file=sys.stderr)
 
 
-def row(name: str, starts: Sequence[Start]) -> str:
+def row(name: str, rung: str, starts: Sequence[Start]) -> str:
     bare = median(start.bare_ms for start in starts)
+    launch = median(start.launch_ms for start in starts)
     first = median(start.first_ms for start in starts)
-    ratio = median(start.first_ms / start.bare_ms for start in starts)
     all_polls = median(start.all_ms for start in starts)
     memory = median(start.memory_mb for start in starts)
-    return f"{name:<16} {bare:>8.0f} {first:>9.0f} {ratio:>6.1f} {all_polls:>7.0f} {memory:>5.0f}"
+    return f"{name:<16} {rung:<11} {bare:>8.0f} {launch:>10.0f} {first:>9.0f} {all_polls:>7.0f} {memory:>5.0f}"
 
 
 if __name__ == "__main__":
