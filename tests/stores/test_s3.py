@@ -89,6 +89,16 @@ async def test_an_endpoint_that_nobody_listens_on_is_named(
     assert "http://127.0.0.1:9" in found.message
 
 
+async def test_an_endpoint_that_is_no_such_store_is_named(buckets: Buckets, objects: S3Objects) -> None:
+    buckets.objects["code", "app.zip"] = b"x"
+    buckets.plain = True
+
+    found = await refusal(objects, "code", "other.zip")
+
+    assert (found.code, found.denied) == ("404", False)
+    assert f"{buckets.url} does not answer as S3 does" in found.message
+
+
 async def test_a_profile_that_does_not_exist_is_said(
     buckets: Buckets, objects: S3Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ async def get_account_settings(api: Api, call: Call) -> Answer:
     def usage(tx: Transaction) -> tuple[dict[str, int], int]:
         reserved = sum(function.reserved_concurrency or 0 for function in tx.functions.select())
         sizes = [version.configuration.code.size_bytes for version in tx.versions.select()]
+        sizes += [layer.code.size_bytes for layer in tx.layer_versions.select()]
         return {"TotalCodeSize": sum(sizes), "FunctionCount": tx.functions.count()}, reserved
 
     used, reserved = await api.store.read(usage)

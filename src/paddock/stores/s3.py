@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ _CONNECT_SECONDS = 5
 _READ_SECONDS = 30
 """Without a byte: a store that says nothing for so long will not."""
 _ATTEMPTS = 3
+_FORBIDDEN = 403
 FETCH_SECONDS = 300.0
 """For the whole of one object, waiting for a thread included; most callers give up earlier."""
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
@@ -61,10 +63,18 @@ class S3Objects:
                 raise ObjectTooLarge
             return _read(answer["Body"], max_bytes, given_up)
         except ClientError as refused:
-            error, status = refused.response["Error"], refused.response["ResponseMetadata"]["HTTPStatusCode"]
-            raise ObjectUnavailable(error["Code"], error.get("Message", ""), denied=status == 403) from refused
+            raise self._unavailable(refused.response) from refused
         except (BotoCoreError, OSError, ValueError) as failed:
             raise ObjectUnavailable(type(failed).__name__, f"{failed}") from failed
+
+    def _unavailable(self, answer: Mapping[str, Any]) -> ObjectUnavailable:
+        """As the store says it; who answers without an error document is no such store."""
+        code, message = answer["Error"]["Code"], answer["Error"].get("Message", "")
+        if code.isdecimal():
+            message += (
+                f". {self._connected().meta.endpoint_url} does not answer as S3 does: is it where you keep packages?"
+            )
+        return ObjectUnavailable(code, message, denied=answer["ResponseMetadata"]["HTTPStatusCode"] == _FORBIDDEN)
 
     def _connected(self) -> Any:
         with self._making:
