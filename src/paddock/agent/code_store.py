@@ -28,11 +28,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Transfer:
-    """A package on its way; `done` gets None, or what went wrong."""
+    """A package, or a part of an image, on its way; `done` gets None, or what went wrong."""
 
     path: Path
     file: BinaryIO
     done: asyncio.Future[str | None]
+    most_bytes: int
     received: int = 0
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
@@ -76,16 +77,29 @@ class CodeStore:
                 await _built(merge, unpacked, directory)
         return directory
 
+    async def fetch(self, sha256: str, place: Path, most_bytes: int, wait_seconds: float) -> None:
+        """A file of the server's code store as it is. Raises `CannotStart`, and then `place` means nothing."""
+        try:
+            await self._fetch(sha256, place, most_bytes, wait_seconds)
+        except OSError as error:
+            raise CannotStart(PLATFORM_FAILURE, f"The code could not be stored: {error.strerror}") from error
+
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())
 
-    async def _fetch(self, code_sha256: str, archive: Path) -> None:
+    async def _fetch(
+        self,
+        code_sha256: str,
+        archive: Path,
+        most_bytes: int = MAX_PACKAGE_BYTES,
+        wait_seconds: float = CODE_WAIT_SECONDS,
+    ) -> None:
         with archive.open("wb") as file:
             done: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-            self._transfers[code_sha256] = _Transfer(archive, file, done)
+            self._transfers[code_sha256] = _Transfer(archive, file, done, most_bytes)
             try:
                 self._request(code_sha256)
-                async with asyncio.timeout(CODE_WAIT_SECONDS):
+                async with asyncio.timeout(wait_seconds):
                     error = await done
             except TimeoutError:
                 error = "the deployment package did not arrive in time"
@@ -149,7 +163,7 @@ def _take(transfer: _Transfer, chunk: CodeChunk) -> str | None:
     if chunk.offset != transfer.received:
         return "a piece of the deployment package is missing"
     transfer.received += len(chunk.data)
-    if transfer.received > MAX_PACKAGE_BYTES:
+    if transfer.received > transfer.most_bytes:
         return "the deployment package is too large"
     transfer.digest.update(chunk.data)
     transfer.file.write(chunk.data)

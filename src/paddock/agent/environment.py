@@ -19,6 +19,8 @@ from pathlib import Path
 from paddock.agent.attribution import local_ports
 from paddock.agent.code_store import CodeStore
 from paddock.agent.doorkeeper import Doorkeeper
+from paddock.agent.image_program import image_program
+from paddock.agent.images import AssembledImage, ImageStore
 from paddock.agent.invocations import InvocationServer, Machine
 from paddock.agent.limits import LAST_WORDS_SECONDS, PROCESSES, RUNTIME_WAIT_SECONDS
 from paddock.agent.log_collector import LogCollector
@@ -38,7 +40,7 @@ from paddock.isolation.peers import Peers
 from paddock.launchers.cgroups import Cgroup, CpuShare, MemoryShare
 from paddock.model.states import EnvironmentPhase
 from paddock.ports.clock import IdSource
-from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, EnvironmentSpec
+from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, EnvironmentSpec, ImageSpec
 
 _LOG = logging.getLogger("paddock.agent")
 _LOOPBACK = "127.0.0.1"
@@ -57,6 +59,7 @@ class Facilities:
     """
 
     code: CodeStore
+    images: ImageStore
     runtimes: RuntimeCommandSource
     shipper: LogShipper
     timebase: Timebase
@@ -94,6 +97,7 @@ class ExecutionEnvironment:
         timebase = facilities.timebase
         managed = spec.initialization_type == INITIALIZATION_TYPE
         stream = facilities.shipper.open_stream(spec.log_group, spec.log_stream, plain=not managed)
+        self._stream = stream
         self._one_at_a_time = None if managed else OneAtATime()
         self._events: PlatformEvents | TextEvents
         if self._one_at_a_time is None:
@@ -145,9 +149,12 @@ class ExecutionEnvironment:
 
     async def _start(self) -> None:
         try:
-            task_root = await self._facilities.code.unpacked(self.spec.code_sha256)
-            opt_root = await self._facilities.code.merged(self.spec.layers)
-            await self._start_runtime(task_root, opt_root)
+            if self.spec.image is not None:
+                await self._start_image(self.spec.image)
+            else:
+                task_root = await self._facilities.code.unpacked(self.spec.code_sha256)
+                opt_root = await self._facilities.code.merged(self.spec.layers)
+                await self._start_runtime(task_root, opt_root)
         except CannotStart as cannot:
             self._fail(cannot.error_type, cannot.text)
         except TimeoutError:
@@ -156,7 +163,24 @@ class ExecutionEnvironment:
             _LOG.exception("environment %s could not be started", self.spec.environment_id)
             self._fail(errors.PLATFORM_FAILURE, "The execution environment could not be started.")
 
-    async def _start_runtime(self, task_root: Path, opt_root: Path | None) -> None:
+    async def _start_image(self, spec: ImageSpec) -> None:
+        """Only where it can be shut off: an image brings the programs of a whole machine."""
+        facilities = self._facilities
+        if not facilities.isolation.has_aws_layout:
+            has = facilities.isolation.describe()
+            raise CannotStart(
+                errors.INVALID_RUNTIME, f"Container images need an isolation of namespaces; this machine gives {has}."
+            )
+        image = await facilities.images.assembled(self.spec.code_sha256)
+        try:
+            await self._start_runtime(image.root, None, image)
+        except CannotStart as cannot:
+            if cannot.error_type in (errors.INVALID_ENTRYPOINT, errors.INVALID_WORKING_DIRECTORY):
+                at_ms = facilities.timebase.epoch_ms(facilities.timebase.monotonic())
+                self._stream.add(at_ms, image_program(image, spec).launch_error(cannot).encode(), "")
+            raise
+
+    async def _start_runtime(self, task_root: Path, opt_root: Path | None, image: AssembledImage | None = None) -> None:
         loop = asyncio.get_running_loop()
         # All workers connect within a moment, and their client gives up after a second.
         backlog = _SPARE_BACKLOG + self.spec.max_concurrency
@@ -169,7 +193,7 @@ class ExecutionEnvironment:
         runtime_api = f"{_LOOPBACK}:{self._port}"
         access = await self._facilities.endpoints.admit(self.spec.environment_id)
         invitation = RuntimeInvitation(
-            self.spec, task_root, runtime_api, self._log_socket, self._processors(), opt_root, access
+            self.spec, task_root, runtime_api, self._log_socket, self._processors(), opt_root, access, image
         )
         async with asyncio.timeout(RUNTIME_WAIT_SECONDS):
             self._prepared = await asyncio.to_thread(self._facilities.runtimes.prepare, invitation)

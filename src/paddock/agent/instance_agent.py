@@ -21,7 +21,9 @@ from paddock import __version__
 from paddock.agent.calls import Call
 from paddock.agent.code_store import CodeStore
 from paddock.agent.credentials import FunctionCredentials
+from paddock.agent.discarding import discard_code
 from paddock.agent.environment import ExecutionEnvironment, Facilities
+from paddock.agent.images import ImageStore
 from paddock.agent.ledger import ConfigurationLedger
 from paddock.agent.limits import (
     ENDED_REPORTED_SECONDS,
@@ -99,8 +101,10 @@ class InstanceAgent:
         self._group: asyncio.TaskGroup | None = None
         self._alone_since = clock.monotonic()
         self._credentials = FunctionCredentials()
+        code = CodeStore(Path(bootstrap.directory) / "code", self._fetch_code)
         self._facilities = Facilities(
-            code=CodeStore(Path(bootstrap.directory) / "code", self._fetch_code),
+            code=code,
+            images=ImageStore(Path(bootstrap.directory) / "images", code.fetch),
             runtimes=runtimes,
             shipper=self._shipper,
             timebase=self._timebase,
@@ -313,16 +317,7 @@ class InstanceAgent:
             _LOG.exception("environment %s failed", environment.spec.environment_id)
             environment.gone.set()
             environment.ended_at = self._timebase.monotonic()
-        await self._discard_packages(environment.spec)
-
-    async def _discard_packages(self, spec: EnvironmentSpec) -> None:
-        code = self._facilities.code
-        for package in {spec.code_sha256, *spec.layers}:
-            await code.discard(package, self._needs_code)
-        await code.discard_merged(spec.layers, lambda: any(needed.layers == spec.layers for needed in self._needed()))
-
-    def _needs_code(self, code_sha256: str) -> bool:
-        return any(code_sha256 in (spec.code_sha256, *spec.layers) for spec in self._needed())
+        await discard_code(self._facilities.code, self._facilities.images, environment.spec, self._needed)
 
     def _needed(self) -> Iterator[EnvironmentSpec]:
         """What lives or is to live here."""

@@ -34,6 +34,8 @@ ENDPOINT_SECONDS = 10.0
 ENDPOINT_CONNECTIONS = 1024
 """Of all environments of an instance at once: SDKs ask rarely."""
 
+BLOB_WAIT_SECONDS = 900.0
+"""For a layer of an image, which may have gigabytes, to arrive from the server."""
 CODE_WAIT_SECONDS = 300.0
 """For a package to arrive from the server, also across a restart of the server."""
 MAX_PACKAGE_BYTES = 262_144_000

@@ -5,10 +5,12 @@ A seam, so that the agent can be run with other runtimes than those that are ins
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Protocol
 
+from paddock.agent.image_program import image_program
+from paddock.agent.images import AssembledImage
 from paddock.agent.machine_code import require_runnable
 from paddock.agent.metadata import EndpointAccess
 from paddock.agent.runtime_process import CannotStart, ProcessCommand
@@ -18,13 +20,13 @@ from paddock.launchers.instance_directory import LOG_SOCKET_VARIABLE
 from paddock.wire.agent import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from paddock.runtimes import InstalledRuntime
+    from paddock.runtimes import EnvironmentFacts
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeInvitation:
     """Where a runtime finds its environment: `runtime_api` is host:port, `log_socket` a path of its own, `opt_root` its
-    layers, None where it has none.
+    layers, None where it has none; `image` is in place of both where the code is one.
     """
 
     spec: EnvironmentSpec
@@ -34,6 +36,7 @@ class RuntimeInvitation:
     cpus: tuple[int, ...] = ()
     opt_root: Path | None = None
     endpoints: EndpointAccess | None = None
+    image: AssembledImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,11 @@ class InstalledRuntimes:
         self._aws_layout = aws_layout
 
     def prepare(self, invitation: RuntimeInvitation) -> PreparedRuntime:
+        if invitation.image is not None:
+            return self._prepare_image(invitation, invitation.image)
         from paddock.runtimes import (  # noqa: PLC0415  # as above
             AWS_LAYOUT,
-            MANAGED_INSTANCES,
-            CredentialEndpoint,
-            EnvironmentFacts,
             InvalidEntrypoint,
-            MetadataEndpoint,
             ProcessKind,
             RuntimeUnavailable,
             machine_architecture,
@@ -76,8 +77,7 @@ class InstalledRuntimes:
 
         spec = invitation.spec
         note = require_runnable(_roots(invitation), spec.architecture, machine_architecture())
-        managed, access = spec.initialization_type == MANAGED_INSTANCES, invitation.endpoints
-        max_concurrency = spec.max_concurrency if managed else None
+        facts = self._facts(invitation)
         try:
             installed = self._store.ensure(spec.runtime)
             command = installed.command(
@@ -85,7 +85,7 @@ class InstalledRuntimes:
                 spec.memory_mb,
                 spec.vcpu,
                 invitation.task_root,
-                max_concurrency,
+                facts.max_concurrency,
                 spec.environment_variables,
                 opt_dir=invitation.opt_root,
                 layout=AWS_LAYOUT if self._aws_layout else None,
@@ -94,7 +94,43 @@ class InstalledRuntimes:
             raise CannotStart(INVALID_RUNTIME, str(unavailable)) from unavailable
         except InvalidEntrypoint as invalid:
             raise CannotStart(INVALID_ENTRYPOINT, str(invalid)) from invalid
-        facts = EnvironmentFacts(
+        variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
+        marker = f"{LOG_SOCKET_VARIABLE}={invitation.log_socket}".encode()
+        view = _view(invitation, installed.runtime_dir, installed.lang_dir, command.readable_paths)
+        return PreparedRuntime(
+            ProcessCommand(command.argv, variables, command.cwd, marker, view),
+            installed.resolution.release,
+            installed.resolution.runtime_version_arn(self._region),
+            " ".join(filter(None, (installed.resolution.note, note))),
+        )
+
+    def _prepare_image(self, invitation: RuntimeInvitation, image: AssembledImage) -> PreparedRuntime:
+        """An image sees itself and what AWS's agent tells an image; nothing is installed for it."""
+        from paddock.runtimes import AWS_LAYOUT, ProcessKind, managed_environment  # noqa: PLC0415  # as above
+
+        spec = invitation.spec
+        assert spec.image is not None
+        program = image_program(image, spec.image)
+        own = managed_environment(self._facts(invitation), AWS_LAYOUT, ProcessKind.RUNTIME)
+        variables = dict(image.configuration.environment) | own
+        view = replace(_view(invitation, image.root, image.root, ()), image_root=image.root)
+        marker = f"{LOG_SOCKET_VARIABLE}={invitation.log_socket}".encode()
+        argv, cwd = program.argv(image, variables), PurePath(program.working_directory)
+        return PreparedRuntime(ProcessCommand(argv, variables, cwd, marker, view), "", "", "")
+
+    def _facts(self, invitation: RuntimeInvitation) -> EnvironmentFacts:
+        from paddock.runtimes import (  # noqa: PLC0415  # as above
+            MANAGED_INSTANCES,
+            CredentialEndpoint,
+            EnvironmentFacts,
+            MetadataEndpoint,
+            PackageType,
+        )
+
+        spec, access = invitation.spec, invitation.endpoints
+        managed = spec.initialization_type == MANAGED_INSTANCES
+        max_concurrency = spec.max_concurrency if managed else None
+        return EnvironmentFacts(
             function_name=spec.function_name,
             version=spec.version,
             memory_mb=spec.memory_mb,
@@ -105,6 +141,7 @@ class InstalledRuntimes:
             log_stream=spec.log_stream,
             max_concurrency=max_concurrency,
             initialization_type=spec.initialization_type,
+            package_type=PackageType.ZIP if spec.image is None else PackageType.IMAGE,
             log_format=spec.log_format,
             log_level=spec.application_log_level,
             credentials=spec.credentials,
@@ -115,27 +152,18 @@ class InstalledRuntimes:
                 None if access is None or not managed else CredentialEndpoint(access.credentials_url, access.token)
             ),
         )
-        variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
-        marker = f"{LOG_SOCKET_VARIABLE}={invitation.log_socket}".encode()
-        view = _view(invitation, installed, command.readable_paths)
-        return PreparedRuntime(
-            ProcessCommand(command.argv, variables, command.cwd, marker, view),
-            installed.resolution.release,
-            installed.resolution.runtime_version_arn(self._region),
-            " ".join(filter(None, (installed.resolution.note, note))),
-        )
 
 
 def _view(
-    invitation: RuntimeInvitation, installed: InstalledRuntime, readable_paths: tuple[Path, ...]
+    invitation: RuntimeInvitation, runtime_dir: Path, lang_dir: Path, readable_paths: tuple[Path, ...]
 ) -> EnvironmentView:
     spec = invitation.spec
     return EnvironmentView(
         environment_id=spec.environment_id,
         task_root=invitation.task_root,
         opt_root=invitation.opt_root,
-        runtime_dir=installed.runtime_dir,
-        lang_dir=installed.lang_dir,
+        runtime_dir=runtime_dir,
+        lang_dir=lang_dir,
         readable_paths=readable_paths,
         memory_mb=spec.memory_mb,
         vcpu=spec.vcpu,

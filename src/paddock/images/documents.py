@@ -149,12 +149,14 @@ def read_manifest(content: bytes, architecture: str) -> Manifest | Descriptor:
     )
 
 
-def read_configuration(content: bytes, manifest: Manifest, architecture: str) -> ImageConfiguration:
+def read_configuration(content: bytes, manifest: Manifest, architecture: str | None) -> ImageConfiguration:
+    """`architecture` None takes the image for what it is."""
     try:
         document = _configurations.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ImageInvalid("The configuration of the image cannot be read.") from error
-    if (document.os or "linux") != "linux" or document.architecture not in ("", _PLATFORMS.get(architecture)):
+    fits = architecture is None or document.architecture in ("", _PLATFORMS.get(architecture))
+    if (document.os or "linux") != "linux" or not fits:
         raise ImageArchitectureMismatch(f"The image is for {document.os[:64]}/{document.architecture[:64]}.")
     diff_ids = document.rootfs.diff_ids
     if len(diff_ids) != len(manifest.layers) or not all(map(is_digest, diff_ids)):

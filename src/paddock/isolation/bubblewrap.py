@@ -45,7 +45,7 @@ def _arguments(step: MountStep, pass_bytes: Callable[[bytes], int]) -> list[str]
             return ["--symlink", detail, target]
         case "directory":
             return ["--dir", target]
-        case "file":
+        case "file" | "cover":
             return ["--ro-bind-data", str(pass_bytes(detail.encode())), target]
         case "tmpfs":
             return _tmpfs(target, dict(option.split("=") for option in detail.split(",")))

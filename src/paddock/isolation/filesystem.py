@@ -54,6 +54,10 @@ configuration. Java's own directories come with `java-*`.
 _KERNEL = ("acpi", "bus", "fs", "irq", "scsi", "sys", "sysrq-trigger")
 """What configures the kernel under `/proc`: its files belong to root, who may be behind an agent in a container."""
 
+_HOSTS = "127.0.0.1 localhost sandbox.localdomain\n::1 localhost\n"
+_NOT_OF_IMAGES = {"proc", "dev", "sys", "tmp", "run"}
+"""At the top of an image, what the environment has of its own. Log sockets lie below `/run` or `/tmp`."""
+
 DEVICES = ("null", "zero", "full", "random", "urandom")
 _DEVICE_LINKS = (
     ("fd", "/proc/self/fd"),
@@ -66,15 +70,37 @@ _DEVICE_LINKS = (
 
 def mount_steps(view: EnvironmentView) -> list[MountStep]:
     """In an order in which each step finds its parent."""
+    if view.image_root is not None:
+        return [*_tree(view.image_root), *_own(view), *_covers(), *_socket(view)]
+    return [*_system(), *_own(view), *_function(view), *_socket(view)]
+
+
+def _own(view: EnvironmentView) -> list[MountStep]:
+    """What belongs to the environment alone."""
     return [
-        *_system(),
         ("proc", "/proc", ""),
         *(("read-only", f"/proc/{name}", f"/proc/{name}") for name in _KERNEL if Path(f"/proc/{name}").exists()),
         *_devices(),
         ("tmpfs", "/tmp", f"mode=1777,size={view.tmp_size_mb}m,nr_inodes={view.tmp_size_mb * _INODES_PER_MB}"),  # noqa: S108
         *_processors(view),
-        *_function(view),
     ]
+
+
+def _tree(root: Path) -> list[MountStep]:
+    """What lies at the top of an image, one by one: what is between is the environment's own."""
+    steps: list[MountStep] = [("directory", "/run", "")]
+    for path in sorted(root.iterdir()):
+        if path.name not in _NOT_OF_IMAGES:
+            place = f"/{path.name}"
+            steps.append(
+                ("link", place, str(path.readlink())) if path.is_symlink() else ("read-only", place, str(path))
+            )
+    return steps
+
+
+def _covers() -> list[MountStep]:
+    """Over files that every assembled image has as plain files of its own (`paddock.images.tree`)."""
+    return [("cover", "/etc/hosts", _HOSTS), ("cover", "/etc/resolv.conf", _read(Path("/etc/resolv.conf")))]
 
 
 def _system() -> list[MountStep]:
@@ -103,7 +129,7 @@ def _etc(etc: Path) -> list[MountStep]:
         *steps,
         ("file", "/etc/passwd", users),
         ("file", "/etc/group", f"root:x:0:\n{SEEN_USER}:x:{SEEN_GID}:\n"),
-        ("file", "/etc/hosts", "127.0.0.1 localhost sandbox.localdomain\n::1 localhost\n"),
+        ("file", "/etc/hosts", _HOSTS),
         ("file", "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
         ("file", "/etc/resolv.conf", _read(etc / "resolv.conf")),
     ]
@@ -140,9 +166,11 @@ def _function(view: EnvironmentView) -> list[MountStep]:
     readable = [path for path in view.readable_paths if path.exists() and not is_system(path)]
     steps += _layers(view.opt_root, readable)
     steps += [("read-only", str(path), str(path)) for path in sorted(readable)]
-    if view.socket is not None:
-        steps.append(("as-it-is", str(view.socket), str(view.socket)))
     return steps
+
+
+def _socket(view: EnvironmentView) -> list[MountStep]:
+    return [] if view.socket is None else [("as-it-is", str(view.socket), str(view.socket))]
 
 
 def _layers(opt_root: Path | None, readable: list[Path]) -> list[MountStep]:

@@ -53,6 +53,8 @@ class EnvironmentView:
     join_files: tuple[Path, ...] = ()
     open_files: int = OPEN_FILES
     max_processes: int = MAX_PROCESSES
+    image_root: Path | None = None
+    """Of a function that comes as an image: it sees this tree in place of the machine's and of the four directories."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class StateReasonCode(StrEnum):
     INVALID_SUBNET = "InvalidSubnet"
     INVALID_SECURITY_GROUP = "InvalidSecurityGroup"
     INVALID_RUNTIME = "InvalidRuntime"
+    INVALID_IMAGE = "InvalidImage"
     INVALID_ZIP_FILE = "InvalidZipFileException"
     FUNCTION_ERROR = "FunctionError"
     VCPU_LIMIT_EXCEEDED = "VcpuLimitExceeded"

@@ -27,6 +27,7 @@ TRUNCATED_RESPONSE = "Runtime.TruncatedResponse"
 INVALID_RESPONSE_MODE = "Runtime.InvalidResponseModeHeader"
 RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
 INVALID_ZIP = "Runtime.InvalidZipFile"
+INVALID_IMAGE = "Runtime.InvalidImage"
 INVALID_RUNTIME = "Runtime.InvalidRuntime"
 UNKNOWN_ERROR = "Runtime.Unknown"
 
@@ -50,6 +51,7 @@ _INIT_REASONS = {
     PERMISSION_DENIED: StateReasonCode.PERMISSION_DENIED,
     OUT_OF_MEMORY: StateReasonCode.INIT_RESOURCE_EXHAUSTED,
     INVALID_ZIP: StateReasonCode.INVALID_ZIP_FILE,
+    INVALID_IMAGE: StateReasonCode.INVALID_IMAGE,
     INVALID_RUNTIME: StateReasonCode.INVALID_RUNTIME,
     PLATFORM_FAILURE: StateReasonCode.INTERNAL_ERROR,
 }

@@ -24,7 +24,10 @@ def build_root(new_root: str, steps: list[MountStep]) -> None:
     system.mount("none", "/", "", system.MS_REC | system.MS_PRIVATE)
     system.mount("tmpfs", new_root, "tmpfs", system.MS_NOSUID | system.MS_NODEV, "mode=755,size=4m")
     for kind, target, detail in steps:
-        _BUILDERS[kind](new_root + target, detail)
+        if kind == "cover":
+            _cover(new_root, target, detail)
+        else:
+            _BUILDERS[kind](new_root + target, detail)
     system.make_read_only(new_root, recursive=False)
     system.change_root(new_root)
 
@@ -45,6 +48,14 @@ def _file(target: str, text: str) -> None:
     descriptor = os.open(target, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, _FILE_MODE)
     os.write(descriptor, text.encode())
     os.close(descriptor)
+
+
+def _cover(new_root: str, target: str, text: str) -> None:
+    """Over a file that is there and cannot be written to."""
+    source = f"{new_root}/run/covers{target}"
+    _file(source, text)
+    system.mount(source, new_root + target, "", system.MS_BIND)
+    system.make_read_only(new_root + target, recursive=False)
 
 
 def _link(target: str, points_to: str) -> None:

@@ -1,0 +1,187 @@
+"""The images of one instance: fetched from the server blob by blob, each layer unpacked once, each image laid together
+once, shared by environments.
+
+Named by content. What is here of a layer is known by this process alone: an instance does not outlive its agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import shutil
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddock.agent.limits import BLOB_WAIT_SECONDS
+from paddock.agent.packages import remove_tree
+from paddock.agent.runtime_process import CannotStart
+from paddock.core.environment.errors import INVALID_IMAGE, PLATFORM_FAILURE
+from paddock.images.compression import decompressed
+from paddock.images.documents import (
+    Descriptor,
+    ImageConfiguration,
+    Manifest,
+    digest_of,
+    read_configuration,
+    read_manifest,
+)
+from paddock.images.errors import ImageError, ImageInvalid
+from paddock.images.layers import Budget, UnpackedLayer, unpack_layer
+from paddock.images.limits import MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_UNPACKED_BYTES
+from paddock.images.tar import file_pieces
+from paddock.images.tree import assemble
+
+Fetch = Callable[[str, Path, int, float], Awaitable[None]]
+"""`CodeStore.fetch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssembledImage:
+    """`root` is the tree on this machine's disk, which nobody changes."""
+
+    root: Path
+    configuration: ImageConfiguration
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    image: AssembledImage
+    layers: frozenset[str]
+
+
+class ImageStore:
+    def __init__(self, directory: Path, fetch: Fetch) -> None:
+        self._directory = directory
+        self._fetch = fetch
+        self._images: dict[str, _Kept] = {}
+        self._layers: dict[str, UnpackedLayer] = {}
+        self._used: Counter[str] = Counter()
+        # The first environment makes what it needs, the others wait for it; layers belong to several images.
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def assembled(self, manifest_sha256: str) -> AssembledImage:
+        """`manifest_sha256` is what the code store calls the manifest. Raises `CannotStart`."""
+        async with self._lock(manifest_sha256):
+            kept = self._images.get(manifest_sha256)
+            if kept is None:
+                try:
+                    kept = await self._make(manifest_sha256)
+                except ImageError as error:
+                    raise CannotStart(INVALID_IMAGE, str(error)) from error
+                except OSError as error:
+                    raise CannotStart(PLATFORM_FAILURE, f"The image could not be stored: {error.strerror}") from error
+                self._images[manifest_sha256] = kept
+            return kept.image
+
+    async def discard(self, manifest_sha256: str, is_wanted: Callable[[str], bool]) -> None:
+        """Remove an image unless it is wanted (again) by then, and those of its layers that no other one has."""
+        async with self._lock(manifest_sha256):
+            kept = self._images.get(manifest_sha256)
+            if kept is None or is_wanted(manifest_sha256):
+                return
+            del self._images[manifest_sha256]
+            await asyncio.to_thread(_remove, kept.image.root)
+            await self._let_go(kept.layers)
+
+    async def _let_go(self, layers: frozenset[str]) -> None:
+        self._used.subtract(layers)
+        for layer in layers:
+            async with self._lock(layer):
+                if not self._used[layer] and self._layers.pop(layer, None) is not None:
+                    await asyncio.to_thread(_remove, self._layer_place(layer))
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    async def _make(self, manifest_sha256: str) -> _Kept:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        manifest_digest = f"sha256:{base64.b64decode(manifest_sha256).hex()}"
+        manifest = read_manifest(await self._small(Descriptor(manifest_digest, MAX_MANIFEST_BYTES)), "")
+        if not isinstance(manifest, Manifest):
+            raise ImageInvalid("The manifest is an index.")
+        configuration = read_configuration(await self._small(manifest.config), manifest, None)
+        names = frozenset(layer.hexadecimal for layer in manifest.layers)
+        self._used.update(names)
+        try:
+            budget = Budget(MAX_UNPACKED_BYTES, MAX_ENTRIES)
+            layers = []
+            for layer, diff_id in zip(manifest.layers, configuration.diff_ids, strict=True):
+                async with self._lock(layer.hexadecimal):
+                    unpacked = await self._unpacked(layer, diff_id, budget)
+                layers.append((self._layer_place(layer.hexadecimal), unpacked))
+            root = self._directory / "roots" / manifest_digest.removeprefix("sha256:")
+            await asyncio.to_thread(_built, root, lambda building: assemble(layers, building))
+        except BaseException:
+            await self._let_go(names)
+            raise
+        return _Kept(AssembledImage(root, configuration), names)
+
+    async def _small(self, blob: Descriptor) -> bytes:
+        place = self._directory / f"{blob.hexadecimal}.blob"
+        try:
+            await self._fetch(_code_name(blob), place, blob.size_bytes, BLOB_WAIT_SECONDS)
+            content = await asyncio.to_thread(place.read_bytes)
+        finally:
+            place.unlink(missing_ok=True)
+        if digest_of(content) != blob.digest:
+            raise ImageInvalid(f"{blob.digest} is not what it is called.")
+        return content
+
+    async def _unpacked(self, layer: Descriptor, diff_id: str, budget: Budget) -> UnpackedLayer:
+        known = self._layers.get(layer.hexadecimal)
+        if known is not None:
+            budget.bytes_left -= known.bytes_unpacked
+            budget.entries_left -= known.entries
+            if min(budget.bytes_left, budget.entries_left) < 0:
+                raise ImageInvalid("The image is larger than allowed when it is unpacked.")
+            return known
+        place = self._directory / f"{layer.hexadecimal}.blob"
+        try:
+            await self._fetch(_code_name(layer), place, layer.size_bytes, BLOB_WAIT_SECONDS)
+            target = self._layer_place(layer.hexadecimal)
+            unpacked = await asyncio.to_thread(_unpack, place, target, diff_id, budget)
+        finally:
+            place.unlink(missing_ok=True)
+        self._layers[layer.hexadecimal] = unpacked
+        return unpacked
+
+    def _layer_place(self, hexadecimal: str) -> Path:
+        return self._directory / "layers" / hexadecimal
+
+
+def _code_name(blob: Descriptor) -> str:
+    return base64.b64encode(bytes.fromhex(blob.hexadecimal)).decode()
+
+
+def _unpack(archive: Path, target: Path, diff_id: str, budget: Budget) -> UnpackedLayer:
+    found: list[UnpackedLayer] = []
+
+    def build(building: Path) -> None:
+        with archive.open("rb") as file:
+            found.append(unpack_layer(decompressed(file_pieces(file)), building, diff_id, budget))
+
+    _built(target, build)
+    return found[0]
+
+
+def _built(target: Path, build: Callable[[Path], object]) -> None:
+    """`target` is whole or not there."""
+    building = target.with_name(f"{target.name}.building")
+    building.mkdir(parents=True, mode=0o755)
+    try:
+        build(building)
+        building.rename(target)
+    except BaseException:
+        remove_tree(building)
+        raise
+
+
+def _remove(place: Path) -> None:
+    """In one step for those who look for it, then file by file."""
+    leaving = place.with_name(f"{place.name}.leaving")
+    with contextlib.suppress(OSError):
+        place.rename(leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
