@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from paddock.agent.runtime_commands import InstalledRuntimes
-from paddock.isolation.ladder import select
+from paddock.isolation.ladder import Isolation, select, ways_of_this_machine
 from paddock.isolation.view import Rung
 from paddock.runtimes import RuntimeStore, RuntimeUnavailable
 from tests.agent.instances import PLAIN, played_instance
 from tests.agent.server_side import environment_spec
 from tests.agent.test_real_runtimes import CACHE
+from tests.runtimes.built_functions import ToolchainMissing, java_classes
 
 PYTHON = """
 import os, subprocess
@@ -44,11 +45,27 @@ exec "$@"
 TOOL = "#!/bin/sh\nprintf found\n"
 
 
+Files = Mapping[str, str | bytes]
+
+
+def isolation_of(rung: str, scratch: Path) -> Isolation:
+    """`locked` is a plain process with what locks this machine has."""
+    if rung == "process":
+        return PLAIN
+    if rung == "locked":
+        return Isolation(next(way for way in ways_of_this_machine(scratch) if way.rung is Rung.PROCESS))
+    found = select(None, scratch)
+    if found.rung < Rung.NAMESPACES:
+        pytest.skip(f"this machine has no namespaces: {found.why_not_higher}")
+    return found
+
+
 async def answer(
-    rung: Rung,
+    rung: str,
     runtime: str,
-    files: Mapping[str, str],
-    *layers: tuple[Mapping[str, str], tuple[str, ...]],
+    files: Files,
+    *layers: tuple[Files, tuple[str, ...]],
+    handler: str = "app.handler",
     **variables: str,
 ) -> object:
     """What one invocation of a function with these layers answers."""
@@ -57,9 +74,7 @@ async def answer(
     except RuntimeUnavailable as unavailable:
         pytest.skip(str(unavailable))
     with tempfile.TemporaryDirectory() as scratch:
-        isolation = PLAIN if rung is Rung.PROCESS else select(None, Path(scratch))
-        if isolation.rung < rung:
-            pytest.skip(f"this machine has no namespaces: {isolation.why_not_higher}")
+        isolation = isolation_of(rung, Path(scratch))
         async with played_instance(isolation=isolation) as instance:
             runtimes = InstalledRuntimes(CACHE, "us-east-1", strict=False, aws_layout=isolation.has_aws_layout)
             object.__setattr__(instance.agent._facilities, "runtimes", runtimes)
@@ -70,17 +85,17 @@ async def answer(
                 layers=tuple(server.package(layer, executable=executable) for layer, executable in layers),
                 environment_variables=variables,
             )
-            server.configure(msgspec.structs.replace(spec, handler="app.handler"))
+            server.configure(msgspec.structs.replace(spec, handler=handler))
             await server.phase(spec, "ready")
             _, body = await server.invoke(spec).result()
             return json.loads(body)
 
 
-RUNGS = pytest.mark.parametrize("rung", list(Rung), ids=[rung.name.lower() for rung in Rung])
+RUNGS = pytest.mark.parametrize("rung", ["process", "locked", "namespaces"])
 
 
 @RUNGS
-async def test_python_imports_from_layers_and_the_later_one_wins(rung: Rung) -> None:
+async def test_python_imports_from_layers_and_the_later_one_wins(rung: str) -> None:
     assert await answer(
         rung,
         "python3.13",
@@ -92,12 +107,24 @@ async def test_python_imports_from_layers_and_the_later_one_wins(rung: Rung) -> 
 
 
 @RUNGS
-async def test_node_requires_from_a_layer(rung: Rung) -> None:
+async def test_node_requires_from_a_layer(rung: str) -> None:
     layer = {"nodejs/node_modules/shared/index.js": "module.exports = 'layer';"}
     assert await answer(rung, "nodejs22.x", {"app.js": NODE}, (layer, ())) == {"shared": "layer"}
 
 
 @RUNGS
-async def test_a_custom_runtime_may_come_from_a_layer(rung: Rung) -> None:
+async def test_a_custom_runtime_may_come_from_a_layer(rung: str) -> None:
     layer = ({"bootstrap": CUSTOM}, ("bootstrap",))
     assert await answer(rung, "provided.al2023", {"data": "1"}, layer) == "bootstrap of a layer"
+
+
+@pytest.mark.toolchain
+@RUNGS
+async def test_java_finds_the_jars_of_a_layer(rung: str) -> None:
+    try:
+        classes = java_classes(RuntimeStore(CACHE).ensure("java21").runtime_dir)
+    except (ToolchainMissing, RuntimeUnavailable) as missing:
+        pytest.skip(str(missing))
+    layer = ({"java/lib/greeting.jar": classes["layer.jar"]}, ())
+    found = await answer(rung, "java21", classes, layer, handler="Layered::handle")
+    assert found == "hello from a layer"
