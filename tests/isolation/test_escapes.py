@@ -99,6 +99,27 @@ print("done")
     held(anywhere.run(script, *(path for path in files if not path.startswith("/tmp/"))))
 
 
+def test_the_server_s_data_is_nowhere_to_be_found(in_own_namespaces: Enclosure, tmp_path: Path) -> None:
+    names = ("credentials.json", "keyring.json", "paddock.db", "server.json", "agent.log", "bootstrap.json")
+    for name in names:
+        (tmp_path / name).write_text("the server's")
+        (tmp_path / name).chmod(0o666)
+    script = """
+        import os, sys
+        for directory, below, files in os.walk("/"):
+            if directory in ("/proc", "/usr", "/sys"):
+                below.clear()
+            for name in set(files) & set(sys.argv[1:]):
+                try:
+                    if b"the server's" in open(os.path.join(directory, name), "rb").read(64):
+                        print("escaped:", directory, name)
+                except OSError:
+                    pass
+        print("done")
+    """
+    held(in_own_namespaces.run(script, *names))
+
+
 def test_code_and_system_cannot_be_changed(in_own_namespaces: Enclosure) -> None:
     script = (
         WITHIN_A_FILE_SYSTEM
@@ -243,6 +264,22 @@ print("done")
     if "bubblewrap" in in_own_namespaces.isolation.describe():
         pytest.skip("bubblewrap's own first process can be looked into; it has no more than its children")
     held(in_own_namespaces.run(script))
+
+
+def test_what_others_proc_entries_tell_is_nothing(
+    in_own_namespaces: Enclosure, victim: subprocess.Popen[bytes]
+) -> None:
+    script = (
+        WITHIN_A_FILE_SYSTEM
+        + """
+import sys
+for what in ("root/etc/passwd", "cwd", "fd", "ns/pid", "task", "status", "cgroup", "maps"):
+    path = "/proc/" + sys.argv[1] + "/" + what
+    attempt(path, os.stat, path)
+print("done")
+"""
+    )
+    held(in_own_namespaces.run(script, str(victim.pid)))
 
 
 def test_a_daemon_ends_with_its_environment(in_own_namespaces: Enclosure) -> None:
@@ -448,6 +485,28 @@ def test_calls_that_no_function_needs_are_refused(anywhere: Enclosure) -> None:
     if anywhere.isolation.describe() == "process (limits)":
         pytest.skip("the last resort promises no more than limits")
     held(anywhere.run(FORBIDDEN_CALLS, system.ARCHITECTURE))
+
+
+KEYRINGS = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+add, request, control = (248, 249, 250) if sys.argv[1] == "x86_64" else (217, 218, 219)
+if libc.syscall(add, b"user", b"paddock", b"secret", 6, -4) != -1:
+    print("escaped: a key outlives its environment")
+if libc.syscall(request, b"user", b"paddock", None, -4) != -1:
+    print("escaped: a key of somebody else")
+for ring in (-1, -2, -3, -4, -5):
+    if libc.syscall(control, 0, ring, 0) != -1:
+        print("escaped: keyring", ring)
+print("done")
+"""
+"""add_key, request_key, and the keyrings of thread, process, session, user and user's sessions."""
+
+
+def test_kernel_keyrings_are_out_of_reach(anywhere: Enclosure) -> None:
+    if anywhere.isolation.describe() == "process (limits)":
+        pytest.skip("the last resort promises no more than limits")
+    held(anywhere.run(KEYRINGS, system.ARCHITECTURE))
 
 
 def test_only_its_own_variables_and_descriptors_are_there(anywhere: Enclosure) -> None:
