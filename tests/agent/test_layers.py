@@ -92,6 +92,20 @@ def test_layers_beyond_the_quota_together_are_refused(place: Path, monkeypatch: 
         merged(place, zip_of({"a": "x" * 600}), zip_of({"a": "x" * 600}))
 
 
+def test_more_entries_together_than_an_instance_should_hold_are_refused(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "MAX_PACKAGE_ENTRIES", 3)
+    with pytest.raises(PackageRefused, match="more than 3 entries"):
+        merged(place, zip_of({"a": "", "b": ""}), zip_of({"c": "", "d": ""}))
+
+
+def test_deep_directories_are_merged(place: Path) -> None:
+    deep = "/".join(["d"] * 300)
+
+    assert (merged(place, zip_of({f"{deep}/a": "1"}), zip_of({f"{deep}/b": "2"})) / deep / "a").read_text() == "1"
+
+
 names = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from paddock.agent.limits import MAX_PACKAGE_BYTES
+from paddock.agent.limits import MAX_PACKAGE_BYTES, MAX_PACKAGE_ENTRIES
 from paddock.agent.packages import PackageRefused, build_read_only, remove_tree
 
 
@@ -21,18 +22,30 @@ def merge(layers: Sequence[Path], directory: Path) -> None:
 
 
 def _merge_all(layers: Sequence[Path], building: Path) -> None:
-    left = MAX_PACKAGE_BYTES
-    links: list[Path] = []
+    laid = _Laid()
     for layer in layers:
-        left -= _lay_over(layer, building, links)
-        if left < 0:
+        _lay_over(layer, building, laid)
+    _check_links(building, laid.links)
+
+
+@dataclass(slots=True)
+class _Laid:
+    """What the layers hold so far, also what a later one hides. `links` may be gone again."""
+
+    file_bytes: int = 0
+    entries: int = 0
+    links: list[Path] = field(default_factory=list)
+
+    def add(self, file_bytes: int) -> None:
+        self.file_bytes += file_bytes
+        self.entries += 1
+        if self.file_bytes > MAX_PACKAGE_BYTES:
             raise PackageRefused(f"Layers consume more than the available size of {MAX_PACKAGE_BYTES} bytes")
-    _check_links(building, links)
+        if self.entries > MAX_PACKAGE_ENTRIES:
+            raise PackageRefused(f"The layers hold more than {MAX_PACKAGE_ENTRIES} entries")
 
 
-def _lay_over(layer: Path, building: Path, links: list[Path]) -> int:
-    """The bytes of the layer's files, also of those that a later layer will hide."""
-    taken = 0
+def _lay_over(layer: Path, building: Path, laid: _Laid) -> None:
     waiting = [(layer, building)]
     while waiting:
         source, target = waiting.pop()
@@ -40,15 +53,15 @@ def _lay_over(layer: Path, building: Path, links: list[Path]) -> int:
             for entry in entries:
                 place = target / entry.name
                 if entry.is_dir(follow_symlinks=False):
+                    laid.add(0)
                     _make_directory(place)
                     waiting.append((Path(entry.path), place))
                     continue
+                laid.add(entry.stat(follow_symlinks=False).st_size)
                 _remove(place)
                 _link(entry.path, place)
-                taken += entry.stat(follow_symlinks=False).st_size
                 if entry.is_symlink():
-                    links.append(place)
-    return taken
+                    laid.links.append(place)
 
 
 def _make_directory(place: Path) -> None:
