@@ -1,8 +1,12 @@
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from paddock.model.function import ContainerImage
+from paddock.model.ids import LATEST, FunctionName, FunctionVersionKey
 from tests.controlplane.harness import ROLE, Harness, zipped
 from tests.controlplane.test_layers import published, refused, settled
 
@@ -124,6 +128,28 @@ def test_what_is_not_there_gets_the_error_of_aws(harness: Harness) -> None:
         client.put_function_code_signing_config, FunctionName="nobody", CodeSigningConfigArn=config(harness)
     )
     assert code == "ResourceNotFoundException"
+
+
+def test_images_are_not_signed_so(harness: Harness) -> None:
+    created(harness)
+    key = FunctionVersionKey(FunctionName("thumbnail"), LATEST)
+
+    async def make_image() -> None:
+        version = await harness.store.read(lambda tx: tx.versions.get(key))
+        assert version is not None
+        image = ContainerImage("registry/thumbnail:1", "registry/thumbnail@sha256:1", ())
+        imaged = replace(version, configuration=replace(version.configuration, image=image))
+        await harness.store.write(lambda tx: tx.versions.put(imaged))
+
+    asyncio.run(make_image())
+    assert refused(
+        harness.client.put_function_code_signing_config,
+        FunctionName="thumbnail",
+        CodeSigningConfigArn=config(harness),
+    ) == (
+        "InvalidParameterValueException",
+        "Code signing is not supported for functions created with container images.",
+    )
 
 
 @pytest.mark.parametrize(

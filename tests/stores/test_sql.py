@@ -81,6 +81,26 @@ def test_the_migrations_make_the_schema(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_a_store_of_the_first_schema_is_brought_up_to_date_with_all_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+
+    async def writes(store: Store) -> None:
+        await store.write(lambda tx: tx.versions.put(a_version()))
+
+    run(path, writes)
+    with sqlite3.connect(path) as connection:
+        for table in ("layers", "layer_versions", "code_signing_configs"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+
+    async def reads(store: Store) -> None:
+        assert await store.read(lambda tx: tx.versions.select()) == [a_version()]
+        assert await store.read(lambda tx: tx.layers.count()) == 0
+
+    run(path, reads)
+
+
 def test_the_schema_knows_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", "paddock.stores:migrations")

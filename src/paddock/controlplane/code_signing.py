@@ -12,7 +12,7 @@ from paddock.controlplane.code_signatures import config_of_arn, require_config
 from paddock.controlplane.tags import delete_tags, put_tags
 from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.code_signing import CodeSigningConfig, UntrustedArtifactPolicy
-from paddock.model.errors import conflict
+from paddock.model.errors import conflict, invalid_parameter
 from paddock.model.function import Function
 from paddock.model.ids import CodeSigningConfigId, FunctionName
 from paddock.ports.store import Transaction
@@ -117,7 +117,10 @@ async def put_function_code_signing_config(api: Api, call: Call) -> Answer:
 
     def put(tx: Transaction) -> None:
         config = config_of_arn(api, tx, arn)
-        tx.functions.put(replace(_function(api, tx, name), code_signing_config=config.config_id))
+        function = _function(api, tx, name)
+        if api.version(tx, name, None).configuration.image is not None:
+            raise invalid_parameter("Code signing is not supported for functions created with container images.")
+        tx.functions.put(replace(function, code_signing_config=config.config_id))
 
     await api.store.write(put)
     return {"CodeSigningConfigArn": arn, "FunctionName": name}
