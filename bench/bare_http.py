@@ -12,18 +12,25 @@ _LENGTH = b"content-length: "
 
 
 class BareHttp(asyncio.Protocol):
-    """Calls `request(head, body)` for each request that has arrived whole."""
+    """Calls `request(head, body)` for each request that has arrived whole. What comes in pieces is joined once."""
 
     def __init__(self) -> None:
         self.transport = cast("asyncio.Transport", None)
-        self._received = b""
+        self._pieces: list[bytes] = []
+        self._have = 0
+        self._wanted = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._received:
-            data = self._received + data
+        if self._pieces:
+            self._pieces.append(data)
+            self._have += len(data)
+            if self._have < self._wanted:
+                return
+            data = b"".join(self._pieces)
+            self._pieces = []
         while data:
             end = data.find(_HEAD_END)
             if end < 0:
@@ -36,12 +43,16 @@ class BareHttp(asyncio.Protocol):
                 lowered = head.lower()
                 length_at = lowered.find(_LENGTH)
                 length = int(lowered[length_at + len(_LENGTH) :].split(b"\r\n", 1)[0]) if length_at >= 0 else 0
-                if len(data) < at + length:
+                self._wanted = at + length
+                if len(data) < self._wanted:
                     break
-                self.request(head, data[at : at + length])
-                at += length
+                self.request(head, data[at : self._wanted])
+                at = self._wanted
+            self._wanted = 0
             data = data[at:]
-        self._received = data
+        if data:
+            self._pieces = [data]
+            self._have = len(data)
 
     def request(self, head: bytes, body: bytes) -> None:
         raise NotImplementedError

@@ -14,14 +14,14 @@ import tempfile
 from pathlib import Path
 from typing import cast
 
-from bench import awsapi_front, requests, router_path
-from bench.__main__ import wait_for_quiet
+from bench import awsapi_front, requests, router_path, table
 from bench.processes import load
 from bench.product import FUNCTION, Product, deploy, product
+from bench.sitting import wait_for_quiet
 
 SLOTS = 16
+PATIENCE = 3.0
 PAYLOAD = requests.payload(100)
-_ROW = "| {:<52} | {:>7} |"
 
 
 def parts() -> list[tuple[str, float]]:
@@ -47,7 +47,7 @@ def whole(there: Product, in_flight: int, rounds: int) -> dict[str, float]:
     agents = [group for group in platform if group != there.server.group]
     found: dict[str, list[float]] = {"server": [], "agent": [], "runtime client and function": []}
     for _ in range(rounds):
-        wait_for_quiet()
+        wait_for_quiet(PATIENCE)
         result = load(
             {
                 "port": there.port,
@@ -66,25 +66,28 @@ def whole(there: Product, in_flight: int, rounds: int) -> dict[str, float]:
     return {name: statistics.median(costs) for name, costs in found.items()}
 
 
+def costs(runtime: str, runtimes_dir: Path, rounds: int) -> list[tuple[str, ...]]:
+    """Headings first."""
+    found: list[tuple[str, ...]] = [("part, without sockets", "µs"), *((name, f"{cost:.1f}") for name, cost in parts())]
+    for level, described in (("INFO", "platform records on"), ("WARN", "platform records off")):
+        with (
+            tempfile.TemporaryDirectory(prefix="paddock-bench-") as directory,
+            product(Path(directory), runtimes_dir) as there,
+        ):
+            deploy(there, runtime, SLOTS, 1, {}, system_log_level=level)
+            for in_flight in (1, SLOTS):
+                for name, cost in whole(there, in_flight, rounds).items():
+                    found.append((f"{name}, {in_flight} in flight, {described}", f"{cost:.0f}"))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.costs", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runtime", default="python3.13")
     parser.add_argument("--runtimes-dir", type=Path, default=Path(".cache"))
     options = parser.parse_args()
-    print(_ROW.format("part, without sockets", "µs"))
-    print(f"|{'-' * 54}|--------:|")
-    for name, cost in parts():
-        print(_ROW.format(name, f"{cost:.1f}"))
-    for level, described in (("INFO", "platform records on"), ("WARN", "platform records off")):
-        with (
-            tempfile.TemporaryDirectory(prefix="paddock-bench-") as directory,
-            product(Path(directory), options.runtimes_dir) as there,
-        ):
-            deploy(there, options.runtime, SLOTS, 1, {}, system_log_level=level)
-            for in_flight in (1, SLOTS):
-                for name, cost in whole(there, in_flight, options.rounds).items():
-                    print(_ROW.format(f"{name}, {in_flight} in flight, {described}", f"{cost:.0f}"), flush=True)
+    print(table.markdown(costs(options.runtime, options.runtimes_dir, options.rounds)))
 
 
 if __name__ == "__main__":

@@ -11,21 +11,25 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
-from bench.table import Key, Measured
+from bench.table import Row
+
+COLLAPSED = 0.5
+"""Of the median of what was kept: the noise of a shared machine stays above it."""
+ENOUGH_KEPT = 3
+"""So many sittings make a median that can be held against somebody."""
 
 
-def entry(rounds: Sequence[Mapping[Key, Measured]], reference: str, described: str) -> dict[str, object]:
-    figures: dict[str, dict[str, float]] = {}
-    for subject, in_flight in rounds[0]:
-        of = [one[subject, in_flight] for one in rounds]
-        limits = [one.get((reference, in_flight)) for one in rounds]
-        ratios = [one.per_second / limit.per_second for one, limit in zip(of, limits, strict=True) if limit]
-        figures[f"{subject}, {in_flight} in flight"] = {
-            "of limit": round(median(ratios), 3) if ratios else 0.0,
-            "platform us": round(median(one.platform_us for one in of), 1),
-            "errors": sum(one.errors for one in of),
+def entry(found: Sequence[Row], described: str) -> dict[str, object]:
+    figures = {
+        f"{row.subject}, {row.in_flight} in flight": {
+            "of limit": round(row.of_limit or 0.0, 3),
+            "platform us": round(row.platform_us, 1),
+            "errors": row.errors,
         }
+        for row in found
+    }
     return {"at": datetime.now(UTC).isoformat(timespec="seconds"), "sitting": described, "figures": figures}
 
 
@@ -35,7 +39,28 @@ def append(path: Path, line: Mapping[str, object]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def compared(path: Path, line: Mapping[str, object]) -> list[str]:
+class Comparison(NamedTuple):
+    """The ratio of one subject now and as the median of `kept` sittings before."""
+
+    name: str
+    now: float
+    before: float
+    kept: int
+
+    @property
+    def collapsed(self) -> bool:
+        return self.kept >= ENOUGH_KEPT and self.now < COLLAPSED * self.before
+
+    def __str__(self) -> str:
+        change = 100 * (self.now / self.before - 1) if self.before else 0.0
+        verdict = "  COLLAPSED" if self.collapsed else ""
+        return (
+            f"{self.name}: {self.now:.2f} of the limit, {self.before:.2f} in {self.kept} sittings before "
+            f"({change:+.0f} %){verdict}"
+        )
+
+
+def compared(path: Path, line: Mapping[str, object]) -> list[Comparison]:
     """How each ratio stands to the median of those kept before; empty before there are any."""
     if not path.exists():
         return []
@@ -46,7 +71,7 @@ def compared(path: Path, line: Mapping[str, object]) -> list[str]:
     figures = line["figures"]
     assert isinstance(figures, dict)
     return [
-        f"{name}: {now['of limit']:.2f} of the limit, {median(before[name]):.2f} before"
+        Comparison(name, now["of limit"], median(before[name]), len(before[name]))
         for name, now in figures.items()
         if now["of limit"] and name in before
     ]

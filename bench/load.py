@@ -39,7 +39,9 @@ class Caller(asyncio.Protocol):
         self._request = request
         self._answered = answered
         self._transport = cast("asyncio.Transport", None)
-        self._received = b""
+        self._pieces: list[bytes] = []
+        self._have = 0
+        self._wanted = 0
         self._length = -1
         self._due = 0.0
         self.waiting = False
@@ -54,12 +56,18 @@ class Caller(asyncio.Protocol):
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        if self._received:
-            data = self._received + data
+        if self._pieces:
+            self._pieces.append(data)
+            self._have += len(data)
+            if self._have < self._wanted:
+                return
+            data = b"".join(self._pieces)
         if len(data) != self._length and not self._complete(data):
-            self._received = data
+            self._pieces = [data]
+            self._have = len(data)
             return
-        self._received = b""
+        if self._pieces:
+            self._pieces = []
         self.waiting = False
         self._answered(self, data[9:12], self._due)
 
@@ -76,7 +84,8 @@ class Caller(asyncio.Protocol):
         head = data[:end].lower()
         at = head.find(_LENGTH)
         length = int(head[at + len(_LENGTH) :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-        if len(data) < end + len(_HEAD_END) + length:
+        self._wanted = end + len(_HEAD_END) + length
+        if len(data) < self._wanted:
             return False
         self._length = len(data)
         return True

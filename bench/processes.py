@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import cast
 
 END_SECONDS = 5.0
+LOAD_GRACE_SECONDS = 90.0
+"""To connect and to drain. A load that hangs fails its section, not the sitting."""
 
 
 class Started:
@@ -80,6 +82,11 @@ def started_module(name: str, *arguments: object) -> Iterator[Started]:
 def load(order: Mapping[str, object]) -> dict[str, object]:
     """One measurement by a load process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.load"], input=json.dumps(order), capture_output=True, text=True, check=True
+        [sys.executable, "-m", "bench.load"],
+        input=json.dumps(order),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=cast("float", order["warm_up_seconds"]) + cast("float", order["seconds"]) + LOAD_GRACE_SECONDS,
     )
     return cast("dict[str, object]", json.loads(done.stdout))

@@ -5,12 +5,10 @@ Also measured on the way: how long a new user waits for the first answer, and a 
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,9 +19,11 @@ from urllib.request import urlopen
 import boto3
 from botocore.config import Config
 
+from bench.code import FUNCTIONS, handler, package
 from bench.cpu import command_lines, group_memory_mb
 from bench.processes import Started, started
-from bench.runtime_client import FUNCTIONS, HANDLER, MEMORY_MB, WITHOUT_EXECUTION_ENV
+from bench.runtime_client import MEMORY_MB
+from paddock.model.runtimes import find_runtime
 
 FUNCTION = "bench-noop"
 PROVIDER = "bench"
@@ -107,11 +107,13 @@ def deploy(
     environments: int,
     variables: dict[str, str],
     *,
-    code: str = "noop",
+    task_root: Path = FUNCTIONS / "noop",
     system_log_level: str = "INFO",
 ) -> None:
     """A provider, a function, and so many environments of it, each with so many slots, ready to be invoked."""
     client = there.client()
+    known = find_runtime(runtime)
+    assert known is not None, runtime
     began = time.perf_counter()
     provider = client.create_capacity_provider(
         CapacityProviderName=PROVIDER,
@@ -123,8 +125,8 @@ def deploy(
         FunctionName=FUNCTION,
         Runtime=runtime,
         Role=ROLE,
-        Handler=HANDLER,
-        Code={"ZipFile": package(code)},
+        Handler=handler(known.language),
+        Code={"ZipFile": package(task_root)},
         MemorySize=MEMORY_MB,
         Environment={"Variables": variables},
         LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": system_log_level},
@@ -152,14 +154,6 @@ def deploy(
     there.figures["memory of an idle agent, MB"] = sum(map(group_memory_mb, agents)) / max(len(agents), 1)
     there.figures["memory of an idle environment, MB"] = sum(map(group_memory_mb, runtimes)) / environments
     there.figures["memory of the server, MB"] = group_memory_mb(there.server.group)
-
-
-def package(code: str) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path in (*(FUNCTIONS / code).glob("index.*"), WITHOUT_EXECUTION_ENV):
-            archive.write(path, path.name)
-    return buffer.getvalue()
 
 
 def wait_until_published(client: Any) -> None:

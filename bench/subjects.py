@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from bench import requests
+from bench.code import WITHOUT_EXECUTION_ENV, directory_of
 from bench.processes import started_module
 from bench.product import FUNCTION, deploy, product
-from bench.runtime_client import WITHOUT_EXECUTION_ENV, runtime_client
+from bench.runtime_client import runtime_client
 from paddock.runtimes.installed import InstalledRuntime
 
 KEY = (requests.ACCESS_KEY_ID, requests.SECRET_ACCESS_KEY)
@@ -44,6 +45,14 @@ class Surroundings:
     directory: Path
     runtimes_dir: Path
 
+    @property
+    def all_slots(self) -> int:
+        return self.slots * self.environments
+
+    @property
+    def task_root(self) -> Path:
+        return directory_of(self.code, self.runtime.runtime.language, self.directory)
+
 
 Subject = Callable[[Surroundings], AbstractContextManager[Reached]]
 
@@ -73,7 +82,7 @@ def bare_agent(surroundings: Surroundings, *, check: bool = True) -> Iterator[Re
         api = f"127.0.0.1:{agent.document()['runtime_api_port']}"
         with _client(surroundings, api) as group:
             agent.line()
-            with started_module("bench.front", socket, surroundings.slots, int(check)) as front:
+            with started_module("bench.front", socket, surroundings.all_slots, int(check)) as front:
                 port = int(str(front.document()["port"]))
                 yield Reached(port, (front.group, agent.group), (group,), KEY)
 
@@ -89,7 +98,7 @@ def paddock(surroundings: Surroundings, *, auth: str = "sigv4") -> Iterator[Reac
             surroundings.slots,
             surroundings.environments,
             variables,
-            code=surroundings.code,
+            task_root=surroundings.task_root,
         )
         platform, runtimes = it.groups()
         key = it.key if auth == "sigv4" else None
@@ -101,8 +110,8 @@ def _client(surroundings: Surroundings, runtime_api: str) -> Iterator[int]:
     with runtime_client(
         surroundings.runtime,
         runtime_api,
-        surroundings.slots,
-        surroundings.code,
+        surroundings.all_slots,
+        surroundings.task_root,
         execution_env=surroundings.execution_env,
     ) as client:
         yield client.group
