@@ -4,7 +4,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from paddock.agent.machine_code import require_runnable
+from paddock.agent.machine_code import require_machine, require_runnable
 from paddock.agent.runtime_commands import InstalledRuntimes
 from paddock.agent.runtime_process import CannotStart
 from paddock.runtimes import RuntimeStore, machine_architecture
@@ -74,6 +74,14 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (task / "file").symlink_to(tmp_path / "elsewhere/native.so")
 
     assert require_runnable({TASK: task}, "arm64", "x86_64")
+
+
+def test_an_image_for_another_machine_is_refused() -> None:
+    require_machine("", "x86_64")
+    require_machine("x86_64", "x86_64")
+    with pytest.raises(CannotStart, match="The image is for arm64, and this machine is x86_64") as raised:
+        require_machine("arm64", "x86_64")
+    assert raised.value.error_type == "Runtime.InvalidEntrypoint"
 
 
 OTHER = "arm64" if machine_architecture() == "x86_64" else "x86_64"

@@ -44,6 +44,16 @@ def require_runnable(roots: Mapping[PurePath, Path], wanted: str, here: str) -> 
     return f"The function is for {wanted}; it runs on {here}, because nothing in it is bound to {wanted}."
 
 
+def require_machine(wanted: str, here: str) -> None:
+    """Of an image, which brings a whole system and all of it for one machine. Raises `CannotStart`."""
+    if wanted not in ("", here):
+        raise CannotStart(
+            INVALID_ENTRYPOINT,
+            f"The image is for {wanted}, and this machine is {here}. Build it for {here}, or run it on a machine of "
+            f"{wanted}.",
+        )
+
+
 def _machine_code(roots: Mapping[PurePath, Path]) -> Iterator[tuple[PurePath, str]]:
     """Programs and libraries, and what they are for."""
     for place, root in roots.items():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from paddock.agent.image_program import image_program
 from paddock.agent.images import AssembledImage
-from paddock.agent.machine_code import require_runnable
+from paddock.agent.machine_code import require_machine, require_runnable
 from paddock.agent.metadata import EndpointAccess
 from paddock.agent.runtime_process import CannotStart, ProcessCommand
 from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_RUNTIME
@@ -106,10 +106,16 @@ class InstalledRuntimes:
 
     def _prepare_image(self, invitation: RuntimeInvitation, image: AssembledImage) -> PreparedRuntime:
         """An image sees itself and what AWS's agent tells an image; nothing is installed for it."""
-        from paddock.runtimes import AWS_LAYOUT, ProcessKind, managed_environment  # noqa: PLC0415  # as above
+        from paddock.runtimes import (  # noqa: PLC0415  # as above
+            AWS_LAYOUT,
+            ProcessKind,
+            machine_architecture,
+            managed_environment,
+        )
 
         spec = invitation.spec
         assert spec.image is not None
+        require_machine(spec.architecture, machine_architecture())
         program = image_program(image, spec.image)
         own = managed_environment(self._facts(invitation), AWS_LAYOUT, ProcessKind.RUNTIME)
         variables = dict(image.configuration.environment) | own
