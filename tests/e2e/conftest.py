@@ -204,6 +204,8 @@ def create_function(api: Any, provider_arn: str, name: str, *, publish: bool = T
             }
         },
     } | more
+    if arguments.get("PackageType") == "Image":
+        del arguments["Runtime"], arguments["Handler"]
     if publish:
         arguments |= {"Publish": True, "PublishTo": "LATEST_PUBLISHED"}
     created = api.create_function(**arguments)

@@ -17,6 +17,8 @@ import pytest
 
 from paddock.runtimes import InstalledRuntime, RuntimeStore, RuntimeUnavailable
 from tests.e2e.conftest import ROLE, RUNTIMES_DIR, Server, create_function, eventually, invoke
+from tests.images.ordinary_images import ordinary_image
+from tests.images.registry_server import Registry, registry_server
 from tests.runtimes import ordinary
 from tests.runtimes.built_functions import ToolchainMissing
 from tests.runtimes.ordinary import ORDINARIES
@@ -24,7 +26,7 @@ from tests.runtimes.ordinary import ORDINARIES
 pytestmark = [pytest.mark.e2e, pytest.mark.toolchain]
 
 KINDS = ("managed", "default")
-SETTINGS = {"Environment": {"Variables": {"SHOP": ordinary.SHOP}}, "Timeout": 20}
+SETTINGS: Mapping[str, Any] = {"Environment": {"Variables": {"SHOP": ordinary.SHOP}}, "Timeout": 20}
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +72,34 @@ def test_from_a_zip_with_a_layer(
         answers_as_all_do(api, server, name)
 
 
+@pytest.fixture(scope="module")
+def registry() -> Iterator[Registry]:
+    with registry_server() as running:
+        yield running
+
+
+@pytest.mark.usefixtures("_own_opt")
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_an_image(
+    api: Any, server: Server, provider: str, language: str, runtime: InstalledRuntime, kind: str, registry: Registry
+) -> None:
+    function = ORDINARIES[language]
+    try:
+        package, opt = function.package(runtime), ordinary.layer_of(function, runtime)
+    except ToolchainMissing as missing:
+        pytest.skip(str(missing))
+    if language not in registry.tags:
+        registry.put(ordinary_image(language, runtime, function.handler, package, opt), language)
+    name = f"{language}-{kind}-image"
+    code = {"PackageType": "Image", "Code": {"ImageUri": f"{registry.address}/team/fn:{language}"}}
+    with deployed(api, provider, name, kind, code):
+        answers_as_all_do(api, server, name)
+
+
 def answers_as_all_do(api: Any, server: Server, name: str) -> None:
     for n in (7, 8):
-        assert invoke(api, name, ordinary.event(n)).items() >= ordinary.answer(n).items()
+        answer = invoke(api, name, ordinary.event(n))
+        assert {**answer, **ordinary.answer(n)} == answer
     assert eventually(lambda: logged(server, name, "ordered Blue pen 8"))
 
 

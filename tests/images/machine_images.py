@@ -55,7 +55,7 @@ def shell_layer() -> bytes:
     """`/bin/sh` and some programs, with their libraries."""
     programs = [Path(found) for name in ("sh", "cat", "sleep", "ls", "id") if (found := shutil.which(name))]
     files = {f"bin/{program.name}": program.resolve() for program in programs}
-    return archive(*_copies(files | _libraries(programs)), directory("tmp"), file("etc/hosts", "of the image"))
+    return archive(*copies(files | libraries(programs)), directory("tmp"), file("etc/hosts", "of the image"))
 
 
 def python_image(runtime: InstalledRuntime, code: str) -> MadeImage:
@@ -69,16 +69,16 @@ def python_image(runtime: InstalledRuntime, code: str) -> MadeImage:
     interpreter = (prefix / "bin" / f"python{version}").resolve()
     lang = {f"var/lang/bin/python{version}": interpreter}
     lang |= {f"var/lang/lib/{path.name}": path.resolve() for path in (prefix / "lib").glob("libpython*.so*")}
-    lang |= _tree(library, f"var/lang/lib/python{version}")
-    client = _tree(runtime.runtime_dir, "var/runtime")
+    lang |= tree(library, f"var/lang/lib/python{version}")
+    client = tree(runtime.runtime_dir, "var/runtime")
     shared = [interpreter, *library.glob("lib-dynload/*.so"), *runtime.runtime_dir.glob("*.so")]
     base = (
-        *_copies(lang | _libraries(shared)),
+        *copies(lang | libraries(shared)),
         link("var/lang/bin/python3", f"python{version}"),
         file("lambda-entrypoint.sh", "#!/bin/sh\nexit 1\n", mode=0o755),
     )
     above = (
-        *_copies(client),
+        *copies(client),
         file("lambda-entrypoint.sh", ENTRYPOINT, mode=0o755),
         file("var/task/removed.py", "raise RuntimeError('a whiteout was overlooked')"),
     )
@@ -86,7 +86,7 @@ def python_image(runtime: InstalledRuntime, code: str) -> MadeImage:
     return image(shell_layer(), archive(*base), archive(*above), archive(*function), program=PYTHON_PROGRAM)
 
 
-def _tree(top: Path, place: str) -> dict[str, Path]:
+def tree(top: Path, place: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in top.rglob("*"):
         inside = path.relative_to(top)
@@ -95,7 +95,7 @@ def _tree(top: Path, place: str) -> dict[str, Path]:
     return found
 
 
-def _libraries(programs: Iterable[Path]) -> dict[str, Path]:
+def libraries(programs: Iterable[Path]) -> dict[str, Path]:
     """By the paths under which the loader finds them."""
     found: dict[str, Path] = {}
     for program in programs:
@@ -106,7 +106,7 @@ def _libraries(programs: Iterable[Path]) -> dict[str, Path]:
     return found
 
 
-def _copies(files: dict[str, Path]) -> list[Entry]:
+def copies(files: dict[str, Path]) -> list[Entry]:
     entries = []
     for name, path in files.items():
         info = tarfile.TarInfo(name)

@@ -93,8 +93,8 @@ def _java(runtime: InstalledRuntime) -> Path:
     def build(directory: Path) -> None:
         maven_fetch(ORDINARY / "java/jars.lock", directory, _job("java"))
         class_path = f"{runtime.runtime_dir}/lib/*{os.pathsep}{directory}/*"
-        command = [compiler, "--release", JAVA_RELEASE, "-classpath", class_path, "-d", directory]
-        subprocess.run([*command, ORDINARY / "java/Orders.java"], check=True)
+        command = [compiler, "--release", JAVA_RELEASE, "-classpath", class_path, "-d", str(directory)]
+        subprocess.run([*command, str(ORDINARY / "java/Orders.java")], check=True)
 
     return _fetched("java", build)
 
