@@ -10,11 +10,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddock.images.compression import decompressed
-from paddock.images.errors import ImageInvalid, ImageUnsupported
+from paddock.images.errors import ImageInvalid
 from paddock.images.layers import Budget, UnpackedLayer, unpack_layer
 from paddock.images.tree import assemble
 from tests.images.building import (
@@ -211,7 +212,7 @@ def test_any_damage_is_refused_or_harmless(
 def test_damaged_compression_is_refused_or_read(noise: bytes, at: int) -> None:
     content = bytearray(gzip.compress(os.urandom(200)))
     content[at : at + len(noise)] = noise
-    with contextlib.suppress(ImageInvalid, ImageUnsupported):
+    with contextlib.suppress(ImageInvalid):
         b"".join(decompressed([bytes(content)]))
 
 
@@ -226,10 +227,9 @@ def test_compression_is_told_by_content() -> None:
         b"".join(decompressed([packed[:-20]]))
 
 
-def test_zstandard_is_read_where_its_library_is() -> None:
-    library = pytest.importorskip("zstandard", reason="the package zstandard is not installed")
+def test_zstandard_is_read() -> None:
     content = archive(file("a", os.urandom(300_000)))
-    packed = library.ZstdCompressor().compress(content)
+    packed = zstandard.ZstdCompressor().compress(content)
     assert b"".join(decompressed([packed[:3], packed[3:70_000], packed[70_000:]])) == content
     with pytest.raises(ImageInvalid):
         b"".join(decompressed([packed[:4], b"\xff" * 100]))

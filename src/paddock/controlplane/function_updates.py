@@ -178,6 +178,6 @@ def put_latest(
 
 OPERATIONS = (
     Operation("lambda", "GetFunctionConfiguration", get_function_configuration),
-    Operation("lambda", "UpdateFunctionCode", update_function_code, "partial", "no container images yet"),
+    Operation("lambda", "UpdateFunctionCode", update_function_code),
     Operation("lambda", "UpdateFunctionConfiguration", update_function_configuration, "partial", "as CreateFunction"),
 )

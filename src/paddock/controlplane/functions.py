@@ -247,7 +247,7 @@ OPERATIONS = (
         "CreateFunction",
         create_function,
         "partial",
-        "no container images or durable functions yet",
+        "no durable functions yet",
     ),
     Operation("lambda", "GetFunction", get_function),
     Operation("lambda", "ListFunctions", list_functions),

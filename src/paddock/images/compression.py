@@ -5,12 +5,11 @@ Pure but for the library. What comes out is bounded by whoever reads it: each pi
 
 from __future__ import annotations
 
-import importlib
 import zlib
 from collections.abc import Generator, Iterable, Iterator
-from typing import Any
+from typing import BinaryIO, cast
 
-from paddock.images.errors import ImageInvalid, ImageUnsupported
+from paddock.images.errors import ImageInvalid
 from paddock.images.limits import PIECE_BYTES
 
 _GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -21,7 +20,7 @@ _MAX_ZSTANDARD_WINDOW = 128 * 1024 * 1024
 
 
 def decompressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Raises `ImageInvalid` and `ImageUnsupported`."""
+    """Raises `ImageInvalid`."""
     iterator = iter(pieces)
     first = b""
     while len(first) < len(_ZSTANDARD) and (piece := next(iterator, b"")):
@@ -64,19 +63,15 @@ def _gunzipped(first: bytes, rest: Iterator[bytes]) -> Generator[bytes, None, No
 
 
 def _from_zstandard(first: bytes, rest: Iterator[bytes]) -> Generator[bytes, None, None]:
-    try:
-        library: Any = importlib.import_module("zstandard")
-    except ImportError as error:
-        raise ImageUnsupported(
-            "A layer is compressed with zstandard; install the Python package `zstandard`."
-        ) from error
-    reader = library.ZstdDecompressor(max_window_size=_MAX_ZSTANDARD_WINDOW).stream_reader(
-        _Readable(_chained(first, rest)), read_size=PIECE_BYTES, read_across_frames=True
-    )
+    import zstandard  # noqa: PLC0415  # few layers are compressed so
+
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTANDARD_WINDOW)
+    source = cast("BinaryIO", _Readable(_chained(first, rest)))
+    reader = decompressor.stream_reader(source, read_size=PIECE_BYTES, read_across_frames=True)
     try:
         while piece := reader.read(PIECE_BYTES):
             yield piece
-    except library.ZstdError as error:
+    except zstandard.ZstdError as error:
         raise ImageInvalid(_BROKEN) from error
 
 
