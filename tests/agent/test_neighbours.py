@@ -163,7 +163,7 @@ async def neighbours(monkeypatch: pytest.MonkeyPatch, **more: object) -> AsyncIt
                 runtimes = FewProcesses(CACHE, "us-east-1", strict=False, aws_layout=layout)
                 object.__setattr__(instance.agent._facilities, "runtimes", runtimes)
                 package = instance.server.package({"bootstrap": BOOTSTRAP}, executable=("bootstrap",))
-                bad = environment_spec(package, environment_id="env-bad", timeout_seconds=60.0, **more)
+                bad = environment_spec(package, environment_id="env-bad", timeout_seconds=60.0, **more)  # type: ignore[arg-type]
                 good = msgspec.structs.replace(bad, environment_id="env-good", log_stream="good")
                 instance.server.configure(bad, good)
                 for spec in (bad, good):
