@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paddock.agent.limits import MAX_PACKAGE_BYTES, MAX_PACKAGE_ENTRIES
-from paddock.agent.packages import PackageRefused, build_read_only, remove_tree
+from paddock.agent.packages import PackageRefused, build_in_place, remove_tree
 
 
 def merge(layers: Sequence[Path], directory: Path) -> None:
     """`directory` is complete when this returns, and not there when it raises `PackageRefused`."""
-    build_read_only(directory, lambda building: _merge_all(layers, building))
+    build_in_place(directory, lambda building: _merge_all(layers, building))
 
 
 def _merge_all(layers: Sequence[Path], building: Path) -> None:
@@ -26,6 +26,7 @@ def _merge_all(layers: Sequence[Path], building: Path) -> None:
     for layer in layers:
         _lay_over(layer, building, laid)
     _check_links(building, laid.links)
+    _close(building)
 
 
 @dataclass(slots=True)
@@ -46,43 +47,56 @@ class _Laid:
 
 
 def _lay_over(layer: Path, building: Path, laid: _Laid) -> None:
-    waiting = [(layer, building)]
+    """Names as text: a layer may hold tens of thousands of them."""
+    waiting = [(str(layer), str(building))]
     while waiting:
         source, target = waiting.pop()
         with os.scandir(source) as entries:
             for entry in entries:
-                place = target / entry.name
+                place = f"{target}/{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
                     laid.add(0)
                     _make_directory(place)
-                    waiting.append((Path(entry.path), place))
+                    waiting.append((entry.path, place))
                     continue
                 laid.add(entry.stat(follow_symlinks=False).st_size)
-                _remove(place)
-                _link(entry.path, place)
+                _share(entry.path, place)
                 if entry.is_symlink():
-                    laid.links.append(place)
+                    laid.links.append(Path(place))
 
 
-def _make_directory(place: Path) -> None:
-    if place.is_symlink() or not place.is_dir():
-        place.unlink(missing_ok=True)
-        place.mkdir()
+def _make_directory(place: str) -> None:
+    try:
+        os.mkdir(place)  # noqa: PTH102  # as above
+    except FileExistsError:
+        there = Path(place)
+        if there.is_symlink() or not there.is_dir():
+            there.unlink()
+            there.mkdir()
+
+
+def _share(source: str, place: str) -> None:
+    """A copy where the file system cannot share a file, or has shared it too often."""
+    try:
+        os.link(source, place, follow_symlinks=False)
+    except FileExistsError:
+        _remove(Path(place))
+        _share(source, place)
+    except OSError:
+        shutil.copy2(source, place, follow_symlinks=False)
 
 
 def _remove(place: Path) -> None:
     if place.is_dir() and not place.is_symlink():
         remove_tree(place)
     else:
-        place.unlink(missing_ok=True)
+        place.unlink()
 
 
-def _link(source: str, place: Path) -> None:
-    """A copy where the file system cannot share a file, or has shared it too often."""
-    try:
-        os.link(source, place, follow_symlinks=False)
-    except OSError:
-        shutil.copy2(source, place, follow_symlinks=False)
+def _close(building: Path) -> None:
+    """Files are read-only already, as what they are shared with."""
+    for directory, _, _ in os.walk(building):
+        Path(directory).chmod(0o555)
 
 
 def _check_links(building: Path, links: Sequence[Path]) -> None:

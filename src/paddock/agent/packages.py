@@ -51,9 +51,10 @@ def unpack(archive: Path, directory: Path) -> None:
     def fill(building: Path) -> None:
         with zipfile.ZipFile(archive) as package:
             _unpack_all(package, building)
+        _make_read_only(building)
 
     try:
-        build_read_only(directory, fill)
+        build_in_place(directory, fill)
     except _BROKEN as error:
         raise PackageRefused(f"Could not unzip the deployment package: {error}") from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
@@ -64,12 +65,11 @@ def unpack(archive: Path, directory: Path) -> None:
         raise
 
 
-def build_read_only(directory: Path, fill: Callable[[Path], None]) -> None:
-    """`fill` gets an empty directory beside it; what it makes there is made read-only and put in its place, whole."""
+def build_in_place(directory: Path, fill: Callable[[Path], None]) -> None:
+    """`fill` gets an empty directory beside it; what it makes there is put in its place, whole."""
     building = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", suffix=".building", dir=directory.parent))
     try:
         fill(building)
-        _make_read_only(building)
     except BaseException:
         remove_tree(building)
         raise
