@@ -36,6 +36,7 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("cores_per_vcpu: 2", "at most 1"),
         ("auth: basic", "sigv4"),
         ("isolation_min: none", "process, namespaces"),
+        ("hot_reload_dir: /no/such/directory", "is no directory"),
     ],
 )
 def test_a_bad_settings_file_is_named_with_its_fault(tmp_path: Path, text: str, said: str) -> None:
@@ -52,3 +53,21 @@ def test_no_authentication_is_refused_off_loopback(tmp_path: Path) -> None:
 
 def test_every_setting_has_its_help() -> None:
     assert all(setting.metadata["help"] for setting in Settings.__dataclass_fields__.values())
+
+
+@pytest.mark.parametrize("given", ["flag", "environment", "list", "text"])
+def test_several_directories_may_be_given_in_each_place(tmp_path: Path, given: str) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for directory in (first, second):
+        directory.mkdir()
+    flags: dict[str, object] = {"data_dir": tmp_path}
+    environ: dict[str, str] = {}
+    if given == "flag":
+        flags["hot_reload_dir"] = (first, second)
+    elif given == "environment":
+        environ["PADDOCK_HOT_RELOAD_DIR"] = f"{first}:{second}"
+    else:
+        written = f"[{first}, {second}]" if given == "list" else f"{first}:{second}"
+        (tmp_path / "settings.yaml").write_text(f"hot_reload_dir: {written}\n")
+
+    assert load_settings(flags, environ).hot_reload_dir == (first, second)
