@@ -1,3 +1,6 @@
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 
 import pytest
@@ -20,10 +23,8 @@ def buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Buckets]:
 
 
 @pytest.fixture
-def objects() -> Iterator[S3Objects]:
-    opened = S3Objects("us-east-1")
-    yield opened
-    opened.close()
+def objects() -> S3Objects:
+    return S3Objects("us-east-1")
 
 
 async def refusal(objects: S3Objects, bucket: str, key: str, version: str | None = None) -> ObjectUnavailable:
@@ -76,6 +77,27 @@ async def test_an_object_that_ends_early_is_not_taken(buckets: Buckets, objects:
     buckets.announced["app.zip"] = 8
 
     assert (await refusal(objects, "code", "app.zip")).code == "IncompleteReadError"
+
+
+def test_a_process_ends_although_a_bucket_says_nothing(buckets: Buckets) -> None:
+    program = textwrap.dedent("""
+        import asyncio
+        from paddock.stores.s3 import S3Objects
+
+        async def main():
+            async with asyncio.timeout(1):
+                await S3Objects("us-east-1").fetch("code", "app.zip", None, 1000)
+
+        try:
+            asyncio.run(main())
+        except TimeoutError:
+            print("given up")
+    """)
+    buckets.objects["code", "app.zip"] = b"x"
+    with buckets.silent():
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=25, check=False)
+
+    assert ended.stdout == "given up\n", ended.stderr
 
 
 async def test_an_endpoint_that_nobody_listens_on_is_named(

@@ -139,7 +139,6 @@ async def _ports(
     code_store = EncryptedCodeStore(data_dir / "code", Keyring.open(data_dir / "keyring.json"))
     stack.callback(code_store.close)
     buckets = S3Objects(settings.region)
-    stack.callback(buckets.close)
     objects = DirectoryObjects(settings.hot_reload_dir, buckets)
     log_store = DiskLogStore(data_dir / "logs", clock)
     stack.callback(log_store.close)

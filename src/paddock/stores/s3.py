@@ -6,15 +6,15 @@ Those of the server's process, that is, and not the caller's. Blocking calls sta
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from paddock.ports.objects import ObjectTooLarge, ObjectUnavailable
 
-_THREADS = 2
+_AT_ONCE = 2
 """Packages are fetched whole into memory: not many at once."""
 _PIECE_BYTES = 1024 * 1024
 _CONNECT_SECONDS = 5
@@ -23,7 +23,7 @@ _READ_SECONDS = 30
 _ATTEMPTS = 3
 _FORBIDDEN = 403
 FETCH_SECONDS = 300.0
-"""For the whole of one object, waiting for a thread included; most callers give up earlier."""
+"""For the whole of one object; most callers give up earlier."""
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 
 
@@ -34,22 +34,19 @@ class S3Objects:
         self._region = region
         self._client: Any = None
         self._making = threading.Lock()
-        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="s3")
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def fetch(self, bucket: str, key: str, version: str | None, max_bytes: int) -> bytes:
         given_up = threading.Event()
-        try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._fetch, bucket, key, version, max_bytes, given_up
-                )
-        except TimeoutError as error:
-            raise ObjectUnavailable("RequestTimeout", f"The object was not read in {FETCH_SECONDS:.0f} s") from error
-        finally:
-            given_up.set()
+        async with self._room:
+            try:
+                async with asyncio.timeout(FETCH_SECONDS):
+                    return await _in_thread(lambda: self._fetch(bucket, key, version, max_bytes, given_up))
+            except TimeoutError as error:
+                text = f"The object was not read in {FETCH_SECONDS:.0f} s"
+                raise ObjectUnavailable("RequestTimeout", text) from error
+            finally:
+                given_up.set()
 
     def _fetch(self, bucket: str, key: str, version: str | None, max_bytes: int, given_up: threading.Event) -> bytes:
         # Imported here: few servers ever read a bucket, and boto3 takes its time.
@@ -83,6 +80,32 @@ class S3Objects:
             return self._client
 
 
+async def _in_thread(fetch: Callable[[], bytes]) -> bytes:
+    """In a thread that nobody waits for: a bucket that says nothing must not keep the server from ending."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[bytes] = loop.create_future()
+
+    def settle(content: bytes, error: Exception | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(content)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        content, error = b"", None
+        try:
+            content = fetch()
+        except Exception as raised:  # noqa: BLE001  # whatever it is, the caller gets it
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop may be over
+            loop.call_soon_threadsafe(settle, content, error)
+
+    threading.Thread(target=run, name="s3", daemon=True).start()
+    return await done
+
+
 def _client(region: str) -> Any:
     import boto3  # noqa: PLC0415  # as above
     import botocore.session  # noqa: PLC0415
@@ -94,7 +117,7 @@ def _client(region: str) -> Any:
         "connect_timeout": _CONNECT_SECONDS,
         "read_timeout": _READ_SECONDS,
         "retries": {"total_max_attempts": _ATTEMPTS},
-        "max_pool_connections": _THREADS,
+        "max_pool_connections": _AT_ONCE,
     }
     region = session.region_name or region
     client = session.client("s3", region_name=region, config=Config(**settings))
