@@ -12,7 +12,7 @@ from tests.controlplane.harness import ROLE, zipped
 from tests.controlplane.virtual_time import run_virtually
 from tests.controlplane.world import PUBLISHED, World
 
-DIRECTORY = "/home/somebody/thumbnail"
+DIRECTORY = "/code/thumbnail"
 CODE = {"S3Bucket": HOT_RELOAD_BUCKET, "S3Key": DIRECTORY}
 LATEST = "$LATEST"
 LONG_ENOUGH_SECONDS = 5
