@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 
+import pytest
+
 from paddock.wire.frames import FrameKind
 from tests.agent.instances import path_of, played_instance
 
@@ -206,3 +208,42 @@ async def test_an_answer_in_one_piece_has_no_spans() -> None:
         instance.server.invoke(spec)
         await worker.respond(await worker.event(), b"1")
         assert b"spans" not in await instance.server.logged("platform.report")
+
+
+async def test_a_stream_beyond_its_limit_is_cut_and_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paddock.agent.answer_stream.STREAM_BYTES", 1 << 20)
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(max_concurrency=1)
+        answer = instance.server.invoke(spec, streaming=True)
+        await worker.begin_stream(await worker.event())
+        for _ in range(20):
+            worker.chunk(b"x" * (1 << 16))
+        worker.end_chunks()
+        assert (await worker.reply()).status == 400
+        assert (await answer.result())[0].error_type == "Function.ResponseSizeTooLarge"
+        assert sum(map(len, answer.streamed)) <= (1 << 20) + (1 << 18)
+        await worker.poll()
+        second = instance.server.invoke(spec)
+        await worker.respond(await worker.event(), b"alive")
+        assert (await second.result())[1] == b"alive"
+
+
+async def test_a_slow_reader_does_not_hold_up_another_call() -> None:
+    async with played_instance() as instance:
+        spec, (_, slow) = await instance.start(max_concurrency=2)
+        answer = instance.server.invoke(spec, streaming=True)
+        await slow.begin_stream(await slow.event())
+        slow.chunk(b"one")
+        await instance.server.until(lambda: bool(answer.streamed))
+        instance.server.steer(FrameKind.PAUSE, answer)
+        for _ in range(200):
+            slow.chunk(b"x" * (1 << 16))
+        other = await instance.runtime(spec)
+        await other.poll()
+        quick = instance.server.invoke(spec)
+        await other.respond(await other.event(), b"quick")
+        assert (await quick.result())[1] == b"quick"
+        assert not answer.done.done()
+        instance.server.steer(FrameKind.RESUME, answer)
+        slow.end_chunks()
+        assert (await answer.result())[0].outcome == "ok"

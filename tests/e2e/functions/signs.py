@@ -1,0 +1,14 @@
+"""Signs with whatever credentials the SDK finds, and says where it found them."""
+
+import os
+
+import boto3
+
+
+def handler(event, context):
+    session = boto3.session.Session()
+    return {
+        "method": session.get_credentials().method,
+        "variables": sorted(name for name in os.environ if name in {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}),
+        "names": [one["FunctionName"] for one in session.client("lambda").list_functions()["Functions"]],
+    }
