@@ -66,6 +66,16 @@ BAD_INPUT: dict[str, tuple[dict[str, Any], str, str]] = {
         "InvalidParameterValueException",
         "architecture arm64 does not match the architecture x86_64 of the capacity provider",
     ),
+    "two architectures": (
+        {"Architectures": ["arm64", "x86_64"]},
+        "ValidationException",
+        "Member must have length less than or equal to 1",
+    ),
+    "an architecture nobody has": (
+        {"Architectures": ["m68k"]},
+        "ValidationException",
+        "Member must satisfy enum value set: [x86_64, arm64]",
+    ),
     "text logs": (
         {"LoggingConfig": {"LogFormat": "Text"}},
         "InvalidParameterValueException",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 from paddock.agent.runtime_process import CannotStart
@@ -17,6 +18,8 @@ from paddock.core.environment.errors import INVALID_ENTRYPOINT
 _MAGIC = b"\x7fELF"
 _BYTE_ORDER_AT, _MACHINE_AT, _HEAD_BYTES = 5, 18, 20
 _BIG_ENDIAN = 2
+_REMEMBERED = 256
+"""Packages and lists of layers; an instance has fewer at a time."""
 _ARCHITECTURES = {62: "x86_64", 183: "arm64"}
 
 
@@ -29,13 +32,12 @@ def require_runnable(roots: Mapping[PurePath, Path], wanted: str, here: str) -> 
     """
     if wanted in ("", here):
         return ""
-    foreign: PurePath | None = None
-    for path, architecture in _machine_code(roots):
-        if architecture == here:
-            foreign = None
-            break
-        foreign = foreign or path
-    if foreign is not None:
+    found: dict[str, PurePath] = {}
+    for place, root in roots.items():
+        for architecture, path in _machine_code(root).items():
+            found.setdefault(architecture, place / path)
+    if found and here not in found:
+        foreign = found.get(wanted) or next(iter(found.values()))
         raise CannotStart(
             INVALID_ENTRYPOINT,
             f"The function is for {wanted}, this machine is {here}, and {foreign} cannot run on it. Build the function "
@@ -54,15 +56,20 @@ def require_machine(wanted: str, here: str) -> None:
         )
 
 
-def _machine_code(roots: Mapping[PurePath, Path]) -> Iterator[tuple[PurePath, str]]:
-    """Programs and libraries, and what they are for."""
-    for place, root in roots.items():
-        for directory, _, names in os.walk(root):
-            for name in sorted(names):
-                path = Path(directory, name)
-                architecture = _architecture(path)
-                if architecture is not None:
-                    yield place / path.relative_to(root), architecture
+@lru_cache(maxsize=_REMEMBERED)
+def _machine_code(root: Path) -> dict[str, PurePath]:
+    """What programs and libraries are for, each with the first of them. Remembered: packages never change, and every
+    environment of a function asks.
+    """
+    found: dict[str, PurePath] = {}
+    for directory, names, files in os.walk(root):
+        names.sort()
+        for name in sorted(files):
+            path = Path(directory, name)
+            architecture = _architecture(path)
+            if architecture is not None:
+                found.setdefault(architecture, path.relative_to(root))
+    return found
 
 
 def _architecture(path: Path) -> str | None:
