@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -417,6 +418,27 @@ async def test_the_cause_of_an_error_is_kept_beside_a_sampled_trace() -> None:
         assert kept == cause
         assert 0 < len(cropped["exceptions"][0]["stack"]) < len(frames)
         assert others == [None, None]
+
+
+@pytest.mark.parametrize("runtime", ["python3.13", "nodejs22.x"])
+async def test_with_active_tracing_the_function_s_parent_is_the_platform_s_segment(runtime: str) -> None:
+    given = "Root=1-2;Parent=3;Sampled=1;Lineage=4"
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(runtime, max_concurrency=1, tracing_active=True)
+        segments = set()
+        for number in range(2):
+            answer = instance.server.invoke(spec, trace_header=given, invocation_id=f"r-{number}")
+            event = await worker.event()
+            said = event.headers["lambda-runtime-trace-id"]
+            root, parent, sampled, lineage = said.split(";")
+            assert (root, sampled, lineage) == ("Root=1-2", "Sampled=1", "Lineage=4")
+            segments.add(parent)
+            await worker.respond(event, b"1")
+            await answer.result()
+            await worker.poll()
+            assert said in (await instance.server.logged(f'"requestId":"r-{number}"')).decode()
+        assert len(segments) == 2
+        assert all(re.fullmatch("Parent=[0-9a-f]{16}", segment) for segment in segments)
 
 
 def _reports(instance: PlayedInstance) -> list[dict[str, Any]]:

@@ -400,6 +400,12 @@ print("done")
         held(anywhere.run(script, name[1:]))
 
 
+def test_the_sandbox_s_name_is_the_loopback(in_own_namespaces: Enclosure) -> None:
+    """Telemetry subscribers listen there."""
+    script = "import socket; print(socket.gethostbyname('sandbox.localdomain'), 'done')"
+    assert in_own_namespaces.run(script).said == "127.0.0.1 done\n"
+
+
 def test_the_socket_it_is_given_can_be_reached(anywhere: Enclosure, scratch: Path) -> None:
     path = scratch / "1.log"
     with socket.socket(socket.AF_UNIX) as listener:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from paddock.agent.attribution import local_ports
@@ -45,6 +46,7 @@ from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, Envi
 _LOG = logging.getLogger("paddock.agent")
 _LOOPBACK = "127.0.0.1"
 _NONCE_DIGITS = 8
+_SEGMENT_DIGITS = 16
 _SPARE_BACKLOG = 128
 _PORTS_SECONDS = 0.5
 """Between two looks for the connections of a process that has none that we know: it may just be connecting anew."""
@@ -122,6 +124,8 @@ class ExecutionEnvironment:
             ended=self._machine_ended,
         )
         self.server.one_at_a_time = self._one_at_a_time
+        if spec.tracing_active:
+            self.server.new_segment = partial(facilities.ids.hex, _SEGMENT_DIGITS)
         self._collector = LogCollector(
             stream,
             timebase,

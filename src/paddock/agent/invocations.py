@@ -10,6 +10,8 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from paddock.agent import runtime_replies as replies
 from paddock.agent.calls import Call
 from paddock.agent.deliverable import is_deliverable
@@ -39,6 +41,7 @@ from paddock.core.environment import (
 )
 from paddock.core.environment.error_cause import cropped_error_cause
 from paddock.core.environment.machine import POLL_WAIT_SECONDS
+from paddock.core.environment.trace_header import with_segment
 from paddock.model.states import EnvironmentPhase
 
 Machine = EnvironmentMachine[Call, RuntimeConnection]
@@ -53,7 +56,8 @@ _JSON = "application/json"
 
 class InvocationServer:
     """`ready`, `recycling` and `ended` tell the environment's owner, from within the event that caused them.
-    `check_memory` lets the owner find out whether a lost connection is the work of the kernel's killer.
+    `check_memory` lets the owner find out whether a lost connection is the work of the kernel's killer. With active
+    tracing `new_segment` makes the id of the platform's segment of each invocation.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class InvocationServer:
         ended: Callable[[Failure | None], None],
     ) -> None:
         self.one_at_a_time: OneAtATime | None = None
+        self.new_segment: Callable[[], str] | None = None
         self.machine = machine
         self.connections: dict[RuntimeConnection, None] = {}
         self.user_agent = ""
@@ -91,6 +96,9 @@ class InvocationServer:
         return self.machine.phase is EnvironmentPhase.READY and self.machine.in_flight < self.machine.slots
 
     def invoke(self, call: Call) -> None:
+        if self.new_segment is not None:
+            traced = with_segment(call.header.trace_header, self.new_segment())
+            call.header = msgspec.structs.replace(call.header, trace_header=traced)
         header = call.header
         if not call.event_bytes:
             call.event, call.event_bytes = [_EMPTY_EVENT], len(_EMPTY_EVENT)
