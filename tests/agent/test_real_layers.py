@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from paddock.agent.runtime_commands import InstalledRuntimes
+from paddock.isolation.inside.system import landlock_version
 from paddock.isolation.ladder import Isolation, select, ways_of_this_machine
 from paddock.isolation.view import Rung
 from paddock.runtimes import RuntimeStore, RuntimeUnavailable
@@ -24,6 +25,24 @@ import shared, package_only
 def handler(event, context):
     tool = subprocess.run(["tool"], capture_output=True, text=True).stdout
     return {"shared": shared.WHICH, "package": package_only.WHICH, "tool": tool, "wrapped": os.environ.get("WRAPPED")}
+"""
+WRITER = """
+import os, shared
+
+def handler(event, context):
+    file = shared.__file__
+    attempts = [
+        lambda: open(file, "w"), lambda: open(os.path.dirname(file) + "/new", "w"), lambda: os.unlink(file),
+        lambda: os.truncate(file, 0),
+    ]
+    return [outcome(attempt) for attempt in attempts]
+
+def outcome(attempt):
+    try:
+        attempt()
+    except OSError:
+        return "refused"
+    return "done"
 """
 NODE = """
 const shared = require("shared");
@@ -104,6 +123,15 @@ async def test_python_imports_from_layers_and_the_later_one_wins(rung: str) -> N
         ({"python/shared.py": "WHICH = 2", "python/lib/python3.13/site-packages/package_only.py": "WHICH = 3"}, ()),
         AWS_LAMBDA_EXEC_WRAPPER="/opt/wrap",
     ) == {"shared": 2, "package": 3, "tool": "found", "wrapped": "yes"}
+
+
+@pytest.mark.parametrize("rung", ["locked", "namespaces"])
+async def test_layers_cannot_be_written(rung: str) -> None:
+    """They are shared with other functions. A plain process without locks is only asked not to."""
+    if rung == "locked" and not landlock_version():
+        pytest.skip("this kernel has no Landlock")
+    layer = ({"python/shared.py": "WHICH = 1"}, ())
+    assert await answer(rung, "python3.13", {"app.py": WRITER}, layer, layer) == ["refused"] * 4
 
 
 @RUNGS
