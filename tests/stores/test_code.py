@@ -1,10 +1,13 @@
 import asyncio
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from paddock.model.errors import StartError
 from paddock.ports.code import CodeMissingError, CodeStore
+from paddock.ports.store import StoreError
 from paddock.stores.code import EncryptedCodeStore, MemoryCodeStore, sha256_of
 from paddock.stores.keyring import Keyring
 from paddock.testing.store_conformance_code import MIB, CodeStoreConformance, read_whole
@@ -111,3 +114,23 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(Exception, match="No space left on device"):
         asyncio.run(store.put(PACKAGE))
     assert list((tmp_path / "code").iterdir()) == []
+
+
+def test_closing_does_not_wait_for_what_is_still_coming(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store = opened(tmp_path)
+        begun = threading.Event()
+
+        def endless() -> Iterator[bytes]:
+            while True:
+                begun.set()
+                yield bytes(MIB)
+
+        arriving = asyncio.create_task(store.put_pieces(sha256_of(b"never"), 1 << 40, endless()))  # the one
+        await asyncio.to_thread(begun.wait, 20)
+        await asyncio.to_thread(store.close)
+        with pytest.raises(StoreError, match="closed"):
+            await arriving
+        assert not list((tmp_path / "code").iterdir())
+
+    asyncio.run(scenario())

@@ -47,8 +47,7 @@ class PlatformEvents:
             record = {
                 "initializationType": INITIALIZATION_TYPE,
                 "phase": "init",
-                "runtimeVersion": runtime_version,
-                "runtimeVersionArn": runtime_version_arn,
+                **runtime_fields(runtime_version, runtime_version_arn),
                 "functionName": self._spec.function_name,
                 "functionVersion": self._spec.version,
                 "instanceId": self._spec.log_stream,
@@ -148,3 +147,8 @@ def stream_spans(timebase: Timebase, now: float, duration_seconds: float, began_
 
     latency = span("responseLatency", now - duration_seconds, began_at)
     return f"[{latency},{span('responseDuration', began_at, now)}]"
+
+
+def runtime_fields(version: str, version_arn: str) -> dict[str, str]:
+    """Of `platform.initStart`; an image has none."""
+    return {"runtimeVersion": version, "runtimeVersionArn": version_arn} if version else {}

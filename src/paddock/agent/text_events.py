@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable
 
-from paddock.agent.platform_events import AddLine, level_number
+from paddock.agent.platform_events import AddLine, level_number, runtime_fields
 from paddock.agent.timebase import Timebase
 from paddock.wire.agent import EnvironmentSpec
 
@@ -42,13 +42,12 @@ class TextEvents:
                 {
                     "initializationType": self._spec.initialization_type,
                     "phase": "init",
-                    "runtimeVersion": runtime_version,
-                    "runtimeVersionArn": runtime_version_arn,
+                    **runtime_fields(runtime_version, runtime_version_arn),
                     "functionName": self._spec.function_name,
                     "functionVersion": self._spec.version,
                 },
             )
-        else:
+        elif runtime_version:
             self._line(
                 now, f"INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_version_arn}"
             )

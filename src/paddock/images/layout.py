@@ -37,8 +37,8 @@ class LayoutSource:
         """The entry of that tag; without a tag, the only one there is."""
         index = self._directory / "index.json"
         try:
-            if index.is_symlink() or index.stat().st_size > MAX_MANIFEST_BYTES:
-                raise ImageInvalid("index.json of the image layout is a link or too large.")
+            if not _is_plain(index) or index.stat().st_size > MAX_MANIFEST_BYTES:
+                raise ImageInvalid("index.json of the image layout is no plain file, or too large.")
             entries: list[dict[str, Any]] = json.loads(index.read_bytes())["manifests"]
             named = {str(entry["digest"]): dict(entry.get("annotations") or {}).get(_TAG) for entry in entries}
         except FileNotFoundError as error:
@@ -63,6 +63,11 @@ class LayoutSource:
         if not is_digest(digest):
             raise ImageInvalid("The image layout names a manifest by something that is no SHA-256 digest.")
         path = self._directory / "blobs" / "sha256" / digest.removeprefix("sha256:")
-        if any(part.is_symlink() for part in (path, path.parent, path.parent.parent)):
-            raise ImageInvalid("The image layout holds a link in place of a blob.")
+        if any(part.is_symlink() for part in (path.parent, path.parent.parent)) or not _is_plain(path):
+            raise ImageInvalid("The image layout holds a link, or what is no file, in place of a blob.")
         return path
+
+
+def _is_plain(path: Path) -> bool:
+    """A file, or nothing yet; opening a pipe would wait for ever."""
+    return not path.is_symlink() and (path.is_file() or not path.exists())

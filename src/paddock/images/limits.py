@@ -27,7 +27,7 @@ CONNECT_SECONDS = 15.0
 """Of silence of a registry, at any time."""
 REQUEST_SECONDS = 60.0
 """For anything but a blob, from the first byte to the last."""
-SLOWEST_BYTES_PER_SECOND = 128 * 1024
+SLOWEST_BYTES_PER_SECOND = 512 * 1024
 """A blob may take a request's time, and then as long as it would at this speed."""
 MAX_REDIRECTS = 5
 MAX_TOKEN_BYTES = 256 * 1024

@@ -26,6 +26,9 @@ class ImageSources:
         if isinstance(reference, RegistryReference):
             return RegistrySource(reference, self._credentials), reference
         path = self._allowed(Path(reference.path))
+        if path.exists() and not (path.is_file() if reference.is_archive else path.is_dir()):
+            wanted = "an archive is a file" if reference.is_archive else "an image layout is a directory"
+            raise ImageReferenceInvalid(f"What is at the path is of another kind: {wanted}.")
         return (ArchiveSource(path) if reference.is_archive else LayoutSource(path)), reference
 
     def _allowed(self, path: Path) -> Path:

@@ -15,6 +15,7 @@ import asyncio
 import base64
 import hashlib
 import struct
+import threading
 from collections.abc import AsyncGenerator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -50,12 +51,14 @@ class EncryptedCodeStore:
         self._directory = directory
         self._keyring = keyring
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="code-store")
+        self._closing = threading.Event()
         self._slow_threads = ThreadPoolExecutor(max_workers=_SLOW_THREADS, thread_name_prefix="code-arrival")
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         remove_unfinished(directory)
 
     def close(self) -> None:
         self._threads.shutdown()
+        self._closing.set()
         self._slow_threads.shutdown(cancel_futures=True)
 
     def name_of(self, package: bytes) -> CodeSha256:
@@ -128,6 +131,8 @@ class EncryptedCodeStore:
         cipher = AESGCM(data_key)
         left = size_bytes
         for number, chunk in enumerate(_chunked(pieces)):
+            if self._closing.is_set():
+                raise StoreError("the store was closed before the package was there")
             left -= len(chunk)
             yield cipher.encrypt(_nonce(number), chunk, _context(sha256, number))
         if left:
