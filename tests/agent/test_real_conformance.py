@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
 
+from paddock.agent.runtime_commands import InstalledRuntimes
 from paddock.runtimes import RuntimeStore, RuntimeUnavailable
 from tests.agent.instances import played_instance
+from tests.agent.server_side import environment_spec
 from tests.agent.test_real_runtimes import CACHE, installed
 from tests.runtimes.built_functions import ToolchainMissing, java_classes
 
@@ -32,6 +38,7 @@ exports.handler = async (event, context) => {
   return context.awsRequestId;
 };
 """
+SCRIPTED_DOTNET = Path(__file__).parents[1] / "runtimes" / "scripted_dotnet.py"
 FIFTEEN_MINUTES = 900.0
 
 
@@ -81,7 +88,7 @@ async def test_after_a_node_worker_exits_no_event_is_given_to_what_it_left_and_t
         header, _ = await instance.server.invoke(spec, b'{"do": "exit"}').result()
         assert header.outcome == "function_error"
         outcomes = [(await instance.server.invoke(spec).result())[0].outcome for _ in range(8)]
-        assert set(outcomes) <= {"ok", "refused"}
+        assert set(outcomes) <= {"ok", "refused"}, outcomes
         await instance.server.phase(spec, "ended")
 
 
@@ -144,3 +151,29 @@ async def test_a_bootstrap_that_is_not_executable_is_an_invalid_entrypoint() -> 
         report = await instance.server.phase(spec, "ended")
         assert report.failure is not None
         assert report.failure.error_type == "Runtime.InvalidEntrypoint"
+
+
+async def test_a_runtime_that_polls_as_dotnet_does_is_given_no_more_than_its_maximum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client has a poll open for each task at all times, whatever it is busy with."""
+    dotnet = tmp_path / "dotnet" / "dotnet"
+    dotnet.parent.mkdir()
+    dotnet.write_text(f"#!{sys.executable}\n{SCRIPTED_DOTNET.read_text()}")
+    dotnet.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{dotnet.parent}:{os.environ['PATH']}")
+    async with played_instance() as instance:
+        runtimes = InstalledRuntimes(tmp_path / "data", "us-east-1", strict=False, aws_layout=False)
+        object.__setattr__(instance.agent._facilities, "runtimes", runtimes)
+        package = instance.server.package({"Orders.dll": ""})
+        spec = environment_spec(package, runtime="dotnet8", max_concurrency=4)
+        instance.server.configure(msgspec.structs.replace(spec, handler="Orders"))
+        await instance.server.phase(spec, "ready")
+        meeting = tmp_path / "meeting"
+        meeting.mkdir()
+        event = {"do": "meet", "meeting": str(meeting), "count": 5}
+        answers = [instance.server.invoke(spec, json.dumps(event | {"n": n}).encode()) for n in range(5)]
+        assert (await answers[4].result())[0].outcome == "refused"
+        (meeting / "released").touch()
+        assert [(await answer.result())[0].outcome for answer in answers[:4]] == ["ok"] * 4
+        assert "dotnet8 (.NET 8.0.11)" in instance.server.reports[spec.environment_id].runtime_version
