@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -23,6 +22,7 @@ from paddock.controlplane.cleanup import remove_unneeded_code
 from paddock.controlplane.cloudwatch.exposition import exposition
 from paddock.controlplane.cloudwatch.feed import MetricFeed
 from paddock.controlplane.code_links import PATH, SignedCodeLinks, link_secret
+from paddock.controlplane.downloads import send_package
 from paddock.controlplane.ec2.sightings import InstanceSightings
 from paddock.controlplane.fleet import Fleet
 from paddock.controlplane.hot_reload import HotReload
@@ -47,7 +47,7 @@ from paddock.images.opening import ImageSources
 from paddock.model.fleet import FleetSnapshot, Plan
 from paddock.model.ids import DEFAULT_LAMBDA, EnvironmentId, FunctionVersionKey, InstanceId
 from paddock.ports.clock import Clock, IdSource
-from paddock.ports.code import CodeMissingError, CodeStore
+from paddock.ports.code import CodeStore
 from paddock.ports.invoker import AsyncInvokeQueue, Invoker, RouteSink
 from paddock.ports.launcher import InstanceLauncher
 from paddock.ports.logs import LogStore
@@ -237,13 +237,7 @@ class ControlPlane:
     async def _download(self, request: Request, responder: Responder) -> None:
         assert self._links is not None
         path = urlsplit(request.path).path
-        async with aclosing(self._links.fetch(path, request.query, self._clock.now())) as pieces:
-            try:
-                package = b"".join([piece async for piece in pieces])
-            except CodeMissingError:
-                responder.send(404, [("Content-Type", "text/plain")], b"The package is not here any more.\n")
-                return
-        responder.send(200, [("Content-Type", "application/zip")], package)
+        await send_package(self._links.fetch(path, request.query, self._clock.now()), responder)
 
     async def _clean_up_regularly(self) -> None:
         while True:
