@@ -102,9 +102,18 @@ def test_the_paths_a_map_names_exist(path: str) -> None:
     assert not said, complaints_about(said)
 
 
-def test_each_promise_names_a_test_that_exists() -> None:
-    said = missing_tests(paper("SPECIFICATION.md"), _read)
+@pytest.mark.parametrize("path", ["SPECIFICATION.md", "docs/reference/conformance.md"])
+def test_each_promise_names_a_test_that_exists(path: str) -> None:
+    said = missing_tests(paper(path), _read)
     assert not said, complaints_about(said)
+
+
+def test_each_item_of_conformance_is_there_once_and_names_a_test_or_says_why_not() -> None:
+    rows = re.findall(r"^\| (\d+) \|.*\| (.+) \|$", paper("docs/reference/conformance.md").text, re.MULTILINE)
+    numbers = [int(number) for number, _ in rows]
+    assert len(numbers) == len(set(numbers)), "an item stands there twice"
+    assert {*range(1, 47), *range(71, 82)} <= set(numbers)
+    assert [number for number, held in rows if "`tests/" not in held and "*not*: " not in held] == []
 
 
 def test_the_promises_name_tests_at_all() -> None:
