@@ -124,10 +124,10 @@ def measure(runtime: InstalledRuntime, isolation: Isolation, task_root: Path, sl
 
 
 def polls_of(runtime: InstalledRuntime, slots: int | None) -> int:
-    """Node.js's client has a poll for each of its threads, however many slots there are: eight for one vCPU."""
+    """Node.js's client has a poll for each of its threads: eight for one vCPU, and no more than slots."""
     if slots is None:
         return 1
-    return 8 if runtime.runtime.language is Language.NODEJS else slots
+    return min(8, slots) if runtime.runtime.language is Language.NODEJS else slots
 
 
 def bare_start(runtime: InstalledRuntime) -> float:

@@ -10,23 +10,26 @@ from paddock.runtimes.bootstraps.python_bootstrap import search_path
 
 
 @pytest.mark.parametrize(
-    ("vcpu", "customer", "workers", "pool"),
+    ("vcpu", "max_concurrency", "customer", "workers", "pool"),
     [
-        (1, {}, "8", "12"),
-        (2, {}, "16", "20"),
-        (1.5, {}, "16", "20"),
-        (1, {"UV_THREADPOOL_SIZE": "4"}, "8", "12"),
-        (1, {"UV_THREADPOOL_SIZE": "64"}, "8", "64"),
-        (4, {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "2"}, "2", "6"),
-        (1, {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "many", "UV_THREADPOOL_SIZE": "-1"}, "8", "12"),
-        (1, {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "0"}, "8", "12"),
+        (1, 64, {}, "8", "12"),
+        (2, 64, {}, "16", "20"),
+        (1.5, 64, {}, "16", "20"),
+        (16, 4, {}, "4", "8"),
+        (1, 1, {}, "1", "5"),
+        (1, 64, {"UV_THREADPOOL_SIZE": "4"}, "8", "12"),
+        (1, 64, {"UV_THREADPOOL_SIZE": "64"}, "8", "64"),
+        (4, 64, {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "2"}, "2", "6"),
+        (1, 2, {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "6"}, "6", "10"),
+        (1, 64, {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "many", "UV_THREADPOOL_SIZE": "-1"}, "8", "12"),
+        (1, 64, {"AWS_LAMBDA_NODEJS_WORKER_COUNT": "0"}, "8", "12"),
     ],
 )
 def test_node_has_a_pool_thread_for_every_poll_and_some_for_handlers(
-    vcpu: float, customer: dict[str, str], workers: str, pool: str
+    vcpu: float, max_concurrency: int, customer: dict[str, str], workers: str, pool: str
 ) -> None:
     expected = {"AWS_LAMBDA_NODEJS_WORKER_COUNT": workers, "UV_THREADPOOL_SIZE": pool}
-    assert node_variables(vcpu, customer) == expected
+    assert node_variables(vcpu, max_concurrency, customer) == expected
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ from paddock.runtimes.environment import Layout
 from paddock.runtimes.errors import InvalidEntrypoint
 
 NODE_WORKERS_PER_VCPU = 8
-"""As aws-lambda-ric computes it from the cgroup's quota, which it cannot see in every kind of environment."""
+"""As aws-lambda-ric computes it from the cgroup's quota, which it cannot see in every kind of environment. No more than
+there may be invocations at once: a worker without one is 10 MB of nothing, and two connections.
+"""
 
 SPARE_POOL_THREADS = 4
 """Each Node.js worker's poll holds a thread of libuv's pool; what is left serves files, DNS, crypto and compression
@@ -37,12 +39,13 @@ class RuntimeCommand:
     readable_paths: tuple[Path, ...]
 
 
-def node_variables(vcpu: float, customer: Mapping[str, str]) -> dict[str, str]:
+def node_variables(vcpu: float, max_concurrency: int, customer: Mapping[str, str]) -> dict[str, str]:
     """Worker threads, and a libuv pool in which every poll and the handlers' own calls find a thread.
 
     A customer's worker count is kept; of a customer's pool size and ours, the larger one wins.
     """
-    workers = _positive(customer.get("AWS_LAMBDA_NODEJS_WORKER_COUNT")) or NODE_WORKERS_PER_VCPU * math.ceil(vcpu)
+    wanted = _positive(customer.get("AWS_LAMBDA_NODEJS_WORKER_COUNT"))
+    workers = wanted or min(NODE_WORKERS_PER_VCPU * math.ceil(vcpu), max_concurrency)
     pool = max(workers + SPARE_POOL_THREADS, _positive(customer.get("UV_THREADPOOL_SIZE")) or 0)
     return {"AWS_LAMBDA_NODEJS_WORKER_COUNT": str(workers), "UV_THREADPOOL_SIZE": str(pool)}
 
@@ -58,7 +61,7 @@ def language_variables(
 ) -> dict[str, str]:
     """What the language's client needs set; nothing for one request at a time."""
     if language is Language.NODEJS and max_concurrency is not None:
-        return node_variables(vcpu, customer)
+        return node_variables(vcpu, max_concurrency, customer)
     return {}
 
 
