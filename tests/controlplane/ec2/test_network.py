@@ -4,9 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from paddock.controlplane.ec2.network import covering_block
-from paddock.model.zones import zone_id
 from paddock.controlplane.inventory import Inventory
-from paddock.model.ids import AvailabilityZone
 from tests.controlplane.ec2.fleet_in_memory import running
 from tests.controlplane.harness import NOON, Harness
 
@@ -16,23 +14,6 @@ def error(call: Any, **params: Any) -> tuple[str, str]:
         call(**params)
     found = raised.value.response["Error"]
     return found["Code"], found["Message"]
-
-
-@pytest.mark.parametrize(
-    ("zone", "found"),
-    [
-        ("us-east-1a", "use1-az1"),
-        ("us-west-2d", "usw2-az4"),
-        ("eu-central-1b", "euc1-az2"),
-        ("ap-southeast-2c", "apse2-az3"),
-        ("ap-northeast-1a", "apne1-az1"),
-        ("us-gov-west-1a", "usgw1-az1"),
-        ("cn-north-1b", "cnn1-az2"),
-        ("il-central-1a", "ilc1-az1"),
-    ],
-)
-def test_zone_ids_are_made_as_aws_makes_them(zone: str, found: str) -> None:
-    assert zone_id(AvailabilityZone(zone)) == found
 
 
 @pytest.mark.parametrize(
