@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -129,15 +130,15 @@ def _client(region: str) -> Any:
 
 
 def _read(body: Any, max_bytes: int, given_up: threading.Event) -> bytes:
-    """A store may send more than it announced."""
-    content = bytearray()
+    """A store may send more than it announced. Into a buffer that becomes the package without a copy."""
+    content = io.BytesIO()
     try:
         while piece := body.read(_PIECE_BYTES):
-            content += piece
-            if len(content) > max_bytes:
+            content.write(piece)
+            if content.tell() > max_bytes:
                 raise ObjectTooLarge
             if given_up.is_set():
                 raise ObjectUnavailable("RequestTimeout", "Nobody waits for the object any more")
     finally:
         body.close()
-    return bytes(content)
+    return content.getvalue()
