@@ -117,6 +117,7 @@ def long(options: argparse.Namespace, manner: Manner) -> bool:
         complete = complete and not result.failed
         show(TITLES[name], result, seconds)
         report.add(name, result, seconds)
+    print("\nGoals", table.text(report.goals()), sep="\n")
     return complete
 
 

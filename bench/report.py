@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import sections, table
+from bench import goals, sections, table
 from bench.sections import Result
 from bench.table import Row
 
 _MARKED = re.compile(r"(<!-- bench: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-SITTING = "sitting"
-"""The mark that takes the line about the machine and its noise."""
+SITTING, GOALS = "sitting", "goals"
+"""The marks that take the line about the machine and its noise, and what held of the goals."""
 
 
 class Report:
@@ -36,6 +36,9 @@ class Report:
     def has(self, name: str) -> bool:
         kept = self._document["sections"].get(name)
         return kept is not None and not kept["failed"]
+
+    def goals(self) -> list[tuple[str, ...]]:
+        return goal_cells(self._document)
 
     def add(self, name: str, result: Result, seconds: float) -> None:
         self._document["sections"][name] = {**kept_of(result), "seconds": round(seconds, 1)}
@@ -89,8 +92,14 @@ def about_page(document: Mapping[str, Any]) -> str:
     return f"{document['about']}.{others}"
 
 
+def goal_cells(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    found = {name: result_of(kept) for name, kept in document["sections"].items()}
+    overload = found["overload"].cells if "overload" in found else ()
+    return goals.cells({name: result.rows for name, result in found.items()}, overload)
+
+
 def whole_page(document: Mapping[str, Any]) -> str:
-    parts = ["# A sitting of the bench", about_page(document)]
+    parts = ["# A sitting of the bench", about_page(document), table.markdown(goal_cells(document))]
     for name, kept in document["sections"].items():
         parts += [f"## {sections.TITLES[name]}", section_page(result_of(kept))]
     return "\n\n".join(parts) + "\n"
@@ -103,6 +112,8 @@ def rewritten(page: str, document: Mapping[str, Any]) -> str:
         name = mark[2]
         if name == SITTING:
             return f"{mark[1]}{about_page(document)}\n{mark[3]}"
+        if name == GOALS:
+            return f"{mark[1]}\n{table.markdown(goal_cells(document))}\n\n{mark[3]}"
         kept = document["sections"].get(name)
         return mark[0] if kept is None else f"{mark[1]}\n{section_page(result_of(kept))}\n\n{mark[3]}"
 

@@ -36,7 +36,7 @@ RUNTIMES = (
     Setup("Java 21", (1, 8, 16), runtime="java21", started_warm_up=6.0),
 )
 FLEETS = (
-    Setup("one instance, 16 slots", (1, 16, 48)),
+    Setup("one instance, 16 slots", (1, 16)),
     Setup("three instances, 16 slots each", (1, 16, 48), environments=3),
 )
 SHORT = Setup("Python", (1, 16), ("limit", "paddock", "unsigned"))

@@ -1,0 +1,81 @@
+"""What was set as a goal beside what a sitting found. Pure; says so too where a goal was missed or not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from bench.table import Row
+
+OURS = "paddock"
+OVERLOADED = ("2 x capacity", "5 x capacity", "20 x capacity")
+
+
+class Goal(NamedTuple):
+    """`least`: the goal is at least so much; otherwise at most."""
+
+    name: str
+    wanted: float
+    least: bool
+    found: Callable[[Mapping[str, Sequence[Row]]], float | None]
+    unit: str = ""
+
+
+def _at(section: str, setup: str, in_flight: int, figure: str) -> Callable[[Mapping[str, Sequence[Row]]], float | None]:
+    def found(rows: Mapping[str, Sequence[Row]]) -> float | None:
+        for row in rows.get(section, ()):
+            if (row.setup, row.in_flight, row.subject) == (setup, in_flight, OURS):
+                value: float | None = getattr(row, figure)
+                return value
+        return None
+
+    return found
+
+
+def _errors(rows: Mapping[str, Sequence[Row]]) -> float | None:
+    ours = [row.errors for each in rows.values() for row in each if row.subject == OURS]
+    return float(sum(ours)) if ours else None
+
+
+GOALS = (
+    Goal("of the limit at 16, Python", 0.75, True, _at("core", "Python", 16, "of_limit")),
+    Goal(
+        "of the limit at 16, Python without AWS_EXECUTION_ENV",
+        0.75,
+        True,
+        _at("core", "Python without AWS_EXECUTION_ENV", 16, "of_limit"),
+    ),
+    Goal("of the limit at 16, Node.js", 0.7, True, _at("runtimes", "Node.js 22", 16, "of_limit")),
+    Goal("p50 added at 1, Python", 0.4, False, _at("core", "Python", 1, "added_p50_ms"), " ms"),
+    Goal("p99 added at 8, Python", 3.0, False, _at("core", "Python", 8, "added_p99_ms"), " ms"),
+    Goal("platform CPU with the agent hop at 16, Python", 90.0, False, _at("core", "Python", 16, "platform_us"), " µs"),
+    Goal(
+        "the same, without AWS_EXECUTION_ENV",
+        90.0,
+        False,
+        _at("core", "Python without AWS_EXECUTION_ENV", 16, "platform_us"),
+        " µs",
+    ),
+    Goal("errors below capacity, all setups", 0.0, False, _errors),
+)
+HEADINGS = ("goal", "wanted", "found", "held")
+
+
+def cells(rows: Mapping[str, Sequence[Row]], overload: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """`rows` by section; `overload` is that section's table. Headings first."""
+    lines: list[tuple[str, ...]] = [HEADINGS]
+    for goal in GOALS:
+        lines.append(_line(goal.name, goal.wanted, goal.found(rows), goal.unit, least=goal.least))
+    shares = [float(line[3]) for line in overload if line[0] in OVERLOADED]
+    lines.append(
+        _line("of its peak goodput at 2, 5 and 20 times capacity", 0.9, min(shares, default=None), "", least=True)
+    )
+    return lines
+
+
+def _line(name: str, wanted: float, found: float | None, unit: str, *, least: bool) -> tuple[str, ...]:
+    said = f"{'at least' if least else 'at most'} {wanted:g}{unit}"
+    if found is None:
+        return (name, said, "not measured", "")
+    held = found >= wanted if least else found <= wanted
+    return (name, said, f"{found:.2f}{unit}", "yes" if held else "no")
