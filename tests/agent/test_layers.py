@@ -1,13 +1,14 @@
 import os
 import stat
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddock.agent import layers
+from paddock.agent import code_store, layers
 from paddock.agent.layers import merge
 from paddock.agent.packages import PackageRefused, remove_tree, unpack
 from tests.agent.instances import eventually, played_instance
@@ -180,6 +181,29 @@ async def test_layers_that_nobody_has_any_more_are_removed() -> None:
         await eventually(lambda: not merged_root.exists())
         await eventually(lambda: len(list(kept.parent.iterdir())) == 2)
         assert (kept / "python/a.py").read_text() == "1"
+
+
+async def test_what_is_being_merged_when_its_environment_ends_is_removed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def merge_slowly(sources: Sequence[Path], directory: Path) -> None:
+        begun.set()
+        assert go_on.wait(60)
+        merge(sources, directory)
+
+    monkeypatch.setattr(code_store, "merge", merge_slowly)
+    async with played_instance() as instance:
+        server = instance.server
+        code = server.package({"app.py": "pass"})
+        spec = environment_spec(code, layers=(server.package({"a": "1"}), server.package({"b": "2"})))
+        server.configure(spec)
+        await eventually(begun.is_set)
+
+        server.configure()
+        go_on.set()
+
+        await server.phase(spec, "ended")
+        await eventually(lambda: not list((instance.path / "code").iterdir()))
 
 
 async def test_a_layer_that_is_no_zip_fails_the_environment() -> None:

@@ -141,9 +141,16 @@ class CodeStore:
 
 
 async def _built(build: Callable[[T, Path], None], source: T, directory: Path) -> None:
-    """In a thread. Raises `CannotStart`."""
+    """In a thread, to its end also when nobody wants it any more: else it would be there after it was discarded.
+    Raises `CannotStart`.
+    """
+    building = asyncio.get_running_loop().run_in_executor(None, build, source, directory)
     try:
-        await asyncio.to_thread(build, source, directory)
+        await asyncio.shield(building)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):
+            await building
+        raise
     except PackageRefused as refused:
         raise CannotStart(INVALID_ZIP, str(refused)) from refused
     except OSError as error:
