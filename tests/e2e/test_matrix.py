@@ -26,6 +26,14 @@ from tests.runtimes.ordinary import ORDINARIES
 pytestmark = [pytest.mark.e2e, pytest.mark.toolchain]
 
 KINDS = ("managed", "default")
+OTHERS = (
+    ("python3.14", "python"),
+    ("python3.15", "python"),
+    ("nodejs24.x", "nodejs"),
+    ("nodejs26.x", "nodejs"),
+    ("java25", "java"),
+)
+"""Beside the one of each language that the tests above take. Pythons that are not here have a stand-in."""
 SETTINGS: Mapping[str, Any] = {"Environment": {"Variables": {"SHOP": ordinary.SHOP}}, "Timeout": 20}
 
 
@@ -55,21 +63,40 @@ def runtime(language: str) -> InstalledRuntime:
 def test_from_a_zip_with_a_layer(
     api: Any, server: Server, provider: str, language: str, runtime: InstalledRuntime, kind: str
 ) -> None:
+    name = f"{language}-{kind}-zip"
+    with deployed(api, provider, name, kind, zipped(api, name, language, runtime)):
+        answers_as_all_do(api, server, name)
+
+
+@pytest.mark.usefixtures("_own_opt")
+@pytest.mark.parametrize(("other", "language"), OTHERS)
+def test_other_versions_that_managed_instances_take(
+    api: Any, server: Server, provider: str, runtime: InstalledRuntime, other: str, language: str
+) -> None:
+    try:
+        RuntimeStore(RUNTIMES_DIR).ensure(other)
+    except RuntimeUnavailable as unavailable:
+        pytest.skip(str(unavailable))
+    name = f"{language}-{other.replace('.', '-')}"
+    code = zipped(api, name, language, runtime) | {"Runtime": other}
+    with deployed(api, provider, name, "managed", code):
+        answers_as_all_do(api, server, name)
+
+
+def zipped(api: Any, name: str, language: str, runtime: InstalledRuntime) -> dict[str, Any]:
+    """The members that say what the code is, with its layer published under the name."""
     function = ORDINARIES[language]
     try:
         package, layer = function.package(runtime), ordinary.layer_of(function, runtime)
     except ToolchainMissing as missing:
         pytest.skip(str(missing))
-    name = f"{language}-{kind}-zip"
     published = api.publish_layer_version(LayerName=name, Content={"ZipFile": archive(layer)})
-    code = {
+    return {
         "Code": {"ZipFile": archive(package)},
         "Runtime": function.runtime,
         "Handler": function.handler,
         "Layers": [published["LayerVersionArn"]],
     }
-    with deployed(api, provider, name, kind, code):
-        answers_as_all_do(api, server, name)
 
 
 @pytest.fixture(scope="module")

@@ -172,18 +172,6 @@ def test_a_function_finds_the_classes_of_its_layers(
     assert runtime_api.answer(runtime_api.dispatch({})).document == "hello from a layer"
 
 
-def test_the_exec_wrapper_gets_the_command_line(
-    java_runtime: InstalledRuntime, classes: Classes, runtime_api: RuntimeApi, start: Start, tmp_path: Path
-) -> None:
-    wrapper = '#!/bin/sh\nexport WRAPPED="$*"\nexec "$@" \n'
-    customer = {"AWS_LAMBDA_EXEC_WRAPPER": str(tmp_path / "task" / "wrapper")}
-    files = {**classes, "wrapper": wrapper}
-    start(java_runtime, files, "Handlers::facts", max_concurrency=1, customer=customer)
-    wrapped = runtime_api.answer(runtime_api.dispatch({})).document["env"]["WRAPPED"]
-    assert wrapped.split()[0] == str(java_runtime.lang_dir / "bin" / "java")
-    assert wrapped.endswith("AWSLambda Handlers::facts")
-
-
 def test_classes_come_from_the_archive_that_the_install_made(
     java_runtime: InstalledRuntime, classes: Classes, runtime_api: RuntimeApi, start: Start, tmp_path: Path
 ) -> None:

@@ -113,14 +113,3 @@ def test_a_handler_that_does_not_import_is_an_init_error(
     exit_status, output = runtime.ended()
     assert exit_status == 0, output
     assert [document["errorType"] for _, document in runtime_api.init_errors] == ["Runtime.ImportModuleError"]
-
-
-def test_the_exec_wrapper_gets_the_command_line(
-    nodejs_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start, tmp_path: Path
-) -> None:
-    wrapper = '#!/bin/sh\nexport WRAPPED="$*"\nexec "$@"\n'
-    customer = {"AWS_LAMBDA_EXEC_WRAPPER": str(tmp_path / "task" / "wrapper")}
-    start(nodejs_runtime, {"index.mjs": FACTS, "wrapper": wrapper}, "index.handler", customer=customer)
-    wrapped = runtime_api.answer(runtime_api.dispatch({})).document["env"]["WRAPPED"]
-    assert "--max-semi-space-size=102 --max-old-space-size=1844" in wrapped
-    assert wrapped.endswith("aws-lambda-ric/index.mjs")

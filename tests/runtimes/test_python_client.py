@@ -159,32 +159,3 @@ def test_a_customers_pythonpath_comes_before_the_runtime(
     start(python_runtime, {"app.py": FACTS}, "app.handler", customer={"PYTHONPATH": extra})
     found = runtime_api.answer(runtime_api.dispatch({})).document["path"]
     assert found.index(extra) < found.index(str(python_runtime.runtime_dir))
-
-
-def test_the_exec_wrapper_gets_the_command_line(
-    python_runtime: InstalledRuntime, runtime_api: RuntimeApi, start: Start, tmp_path: Path
-) -> None:
-    wrapper = '#!/bin/sh\nexport WRAPPED="$(basename "$1")"\nexec "$@"\n'
-    start(
-        python_runtime,
-        {"app.py": FACTS, "wrapper": wrapper},
-        "app.handler",
-        customer={"AWS_LAMBDA_EXEC_WRAPPER": str(tmp_path / "task" / "wrapper")},
-    )
-    assert runtime_api.answer(runtime_api.dispatch({})).document["env"]["WRAPPED"] == "python3"
-
-
-def test_a_missing_exec_wrapper_ends_with_127(python_runtime: InstalledRuntime, start: Start) -> None:
-    customer = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/no-such-wrapper"}
-    runtime = start(python_runtime, {"app.py": ECHO}, "app.handler", customer=customer)
-    assert runtime.ended() == (127, "/opt/no-such-wrapper: does not exist\n")
-
-
-def test_an_exec_wrapper_that_is_not_executable_ends_with_126(
-    python_runtime: InstalledRuntime, start: Start, tmp_path: Path
-) -> None:
-    wrapper = tmp_path / "wrapper"
-    wrapper.write_text("#!/bin/sh\n")
-    wrapper.chmod(0o644)
-    runtime = start(python_runtime, {"app.py": ECHO}, "app.handler", customer={"AWS_LAMBDA_EXEC_WRAPPER": str(wrapper)})
-    assert runtime.ended() == (126, f"{wrapper}: is not an executable\n")
