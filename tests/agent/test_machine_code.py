@@ -8,8 +8,8 @@ from paddock.agent.machine_code import require_machine, require_runnable
 from paddock.agent.runtime_commands import InstalledRuntimes
 from paddock.agent.runtime_process import CannotStart
 from paddock.runtimes import RuntimeStore, machine_architecture
-from tests.agent.instances import played_instance
-from tests.agent.server_side import environment_spec
+from tests.agent.instances import PLAIN, played_instance
+from tests.agent.server_side import environment_spec, zip_of
 from tests.agent.test_real_runtimes import CACHE
 
 MACHINES = {"x86_64": 62, "arm64": 183, "machine 243": 243}
@@ -85,6 +85,24 @@ def test_an_image_for_another_machine_is_refused() -> None:
 
 
 OTHER = "arm64" if machine_architecture() == "x86_64" else "x86_64"
+
+
+@pytest.mark.parametrize("bootstrap", [elf(OTHER), b"echo without a first line"], ids=["other machine", "no script"])
+async def test_a_bootstrap_that_this_machine_cannot_execute_says_what_it_is_not(bootstrap: bytes) -> None:
+    """The function says that it is for this machine."""
+    async with played_instance(isolation=PLAIN) as instance:
+        runtimes = InstalledRuntimes(CACHE, "us-east-1", strict=False, aws_layout=False)
+        object.__setattr__(instance.agent._facilities, "runtimes", runtimes)
+        server = instance.server
+        package = server.keep(zip_of({"bootstrap": bootstrap}, executable=("bootstrap",)))
+        spec = environment_spec(package, architecture=machine_architecture())
+        server.configure(spec)
+
+        failure = (await server.phase(spec, "ended")).failure
+
+        assert failure is not None
+        assert failure.reason_code == "FunctionError.InvalidEntryPoint"
+        assert "neither a program for this machine nor a script" in failure.text
 
 
 @pytest.mark.parametrize("native", [False, True])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -73,7 +74,8 @@ class RuntimeProcess:
             self._launch.wait_executed()
         except LaunchFailed as failed:
             error_type = _ERROR_TYPES.get(failed.stage, PLATFORM_FAILURE)
-            raise CannotStart(error_type, f"{failed.stage}: {failed.text.lower()}") from failed
+            hint = _HINTS.get(failed.errno, "")
+            raise CannotStart(error_type, f"{failed.stage}: {failed.text.lower()}{hint}") from failed
 
     def on_exit(self, told: Callable[[int], None]) -> None:
         """`told` gets the exit status on the loop, once; negative for a signal."""
@@ -138,6 +140,9 @@ class RuntimeProcess:
             pipe.close()
 
 
+_HINTS = {
+    errno.ENOEXEC: ": it is neither a program for this machine nor a script whose first line names its interpreter",
+}
 _ERROR_TYPES = {"entry point": INVALID_ENTRYPOINT, "working directory": INVALID_WORKING_DIRECTORY}
 
 
