@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from paddock.agent.image_program import ImageProgram, image_program
+from paddock.agent.image_program import ImageProgram, image_program, image_workers
 from paddock.agent.images import AssembledImage, ImageStore
 from paddock.agent.runtime_process import CannotStart
-from paddock.core.environment import errors
+from paddock.core.environment import RuntimeWorkers, errors
 from paddock.images import limits
 from paddock.images.documents import ImageConfiguration
 from paddock.images.lookup import find_program, resolve_inside
@@ -218,6 +218,26 @@ def test_links_within_an_image_are_followed_and_never_out_of_it(tmp_path: Path) 
     assert resolve_inside(root, "/../../here") == root / "here"
     for name in ("up", "absolute", "loop", "absent"):
         assert resolve_inside(root, f"/{name}") is None
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "command", "interpreter", "expected"),
+    [
+        (("/usr/local/bin/python", "-m", "awslambdaric"), ("app.handler",), "", RuntimeWorkers.OWN_CONNECTION),
+        (("npx", "aws-lambda-ric"), ("app.handler",), "", RuntimeWorkers.MULTIPLEXED),
+        (("/lambda-entrypoint.sh",), ("app.handler",), "python3", RuntimeWorkers.OWN_CONNECTION),
+        (("/lambda-entrypoint.sh",), ("app.handler",), "node", RuntimeWorkers.MULTIPLEXED),
+        (("/lambda-entrypoint.sh",), ("bootstrap",), "", RuntimeWorkers.UNKNOWN),
+        (("/main",), (), "python3", RuntimeWorkers.UNKNOWN),
+    ],
+)
+def test_the_client_is_told_by_the_entry_point_or_the_base_image(
+    entry_point: tuple[str, ...], command: tuple[str, ...], interpreter: str, expected: RuntimeWorkers, tmp_path: Path
+) -> None:
+    if interpreter:
+        (tmp_path / "var" / "lang" / "bin").mkdir(parents=True)
+        (tmp_path / "var" / "lang" / "bin" / interpreter).touch()
+    assert image_workers(ImageProgram(entry_point, command, "/"), tmp_path) is expected
 
 
 # On an instance

@@ -34,6 +34,9 @@ HANDLER = """
 import os
 
 def handler(event, context):
+    if event.get("end"):
+        os._exit(1)
+
     def refused(path):
         try:
             open(path, "w")
@@ -139,6 +142,14 @@ def test_an_image_like_those_of_aws_runs(
     assert said["processes"] < 20
     assert {"bin", "var", "tmp", "proc", "dev"} <= set(said["root"])
     assert "home" not in said["root"]
+
+
+def test_a_worker_of_an_image_that_ends_costs_its_own_invocation_only(
+    client: Any, provider: str, registry: Registry, python_made: MadeImage
+) -> None:
+    create(client, "ending", registry.put(python_made, "python"), provider)
+    assert invoke(client, "ending", {"end": True})["error"]["errorType"] == "Runtime.ExitError"
+    assert invoke(client, "ending", {"n": 5})["event"] == {"n": 5}
 
 
 def test_image_config_stands_in_for_the_image(client: Any, registry: Registry, python_made: MadeImage) -> None:

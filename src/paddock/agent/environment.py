@@ -20,7 +20,7 @@ from pathlib import Path
 from paddock.agent.attribution import local_ports
 from paddock.agent.code_store import CodeStore
 from paddock.agent.doorkeeper import Doorkeeper
-from paddock.agent.image_program import image_program
+from paddock.agent.image_program import image_program, image_workers
 from paddock.agent.images import AssembledImage, ImageStore
 from paddock.agent.invocations import InvocationServer, Machine
 from paddock.agent.limits import LAST_WORDS_SECONDS, PROCESSES, RUNTIME_WAIT_SECONDS
@@ -176,12 +176,15 @@ class ExecutionEnvironment:
                 errors.INVALID_RUNTIME, f"Container images need an isolation of namespaces; this machine gives {has}."
             )
         image = await facilities.images.assembled(self.spec.code_sha256)
+        program = image_program(image, spec)
+        self._workers = image_workers(program, image.root)
+        self.machine.workers_are(self._workers, self.spec.max_concurrency)
         try:
             await self._start_runtime(image.root, None, image)
         except CannotStart as cannot:
             if cannot.error_type in (errors.INVALID_ENTRYPOINT, errors.INVALID_WORKING_DIRECTORY):
                 at_ms = facilities.timebase.epoch_ms(facilities.timebase.monotonic())
-                self._stream.add(at_ms, image_program(image, spec).launch_error(cannot).encode(), "")
+                self._stream.add(at_ms, program.launch_error(cannot).encode(), "")
             raise
 
     async def _start_runtime(self, task_root: Path, opt_root: Path | None, image: AssembledImage | None = None) -> None:

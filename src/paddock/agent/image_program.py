@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from paddock.agent.images import AssembledImage
 from paddock.agent.runtime_process import CannotStart
+from paddock.core.environment import RuntimeWorkers
 from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_WORKING_DIRECTORY
-from paddock.images.lookup import DEFAULT_PATH, find_program
+from paddock.images.lookup import DEFAULT_PATH, find_program, resolve_inside
 from paddock.wire.agent import ImageSpec
 
 _ROOT = "/"
@@ -42,6 +44,35 @@ class ImageProgram:
             f"IMAGE\tLaunch error: {said}\tEntrypoint: [{','.join(self.entry_point)}]"
             f"\tCmd: [{','.join(self.command)}]\tWorkingDir: [{self.working_directory}]"
         )
+
+
+_OF_COMMANDS = {
+    "awslambdaric": RuntimeWorkers.OWN_CONNECTION,
+    "com.amazonaws.services.lambda.runtime.api.client": RuntimeWorkers.OWN_CONNECTION,
+    "aws-lambda-ric": RuntimeWorkers.MULTIPLEXED,
+}
+"""How AWS's clients are called where an image starts them itself."""
+_ENTRY_POINT_OF_AWS = "/lambda-entrypoint.sh"
+_OF_INTERPRETERS = {
+    "python3": RuntimeWorkers.OWN_CONNECTION,
+    "java": RuntimeWorkers.OWN_CONNECTION,
+    "node": RuntimeWorkers.MULTIPLEXED,
+    "dotnet": RuntimeWorkers.MULTIPLEXED,
+}
+"""Which of these AWS's base images have in `/var/lang/bin`."""
+
+
+def image_workers(program: ImageProgram, root: Path) -> RuntimeWorkers:
+    """Which client an image has, as far as it shows; for any other the machine learns from what it does."""
+    words = " ".join((*program.entry_point, *program.command))
+    for name, workers in _OF_COMMANDS.items():
+        if name in words:
+            return workers
+    if _ENTRY_POINT_OF_AWS in program.entry_point:
+        for name, workers in _OF_INTERPRETERS.items():
+            if resolve_inside(root, f"/var/lang/bin/{name}") is not None:
+                return workers
+    return RuntimeWorkers.UNKNOWN
 
 
 def image_program(image: AssembledImage, spec: ImageSpec) -> ImageProgram:

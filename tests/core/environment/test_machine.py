@@ -344,3 +344,18 @@ def test_default_lambda_ends_with_its_timeout() -> None:
         << release R
         << end Sandbox.Timedout
     """)
+
+
+def test_which_kind_workers_are_may_be_said_before_the_first_poll() -> None:
+    scene = Scene(UNKNOWN)
+    scene.machine.workers_are(OWN, 2)
+    scene.play(
+        """
+        >> poll a
+        << ready
+        >> invoke r1
+        << deliver r1 to a
+        >> lost a
+        << fail r1 Runtime.ExitError: Runtime exited without providing a reason
+        """
+    )

@@ -65,11 +65,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         self.phase = _STARTING
         self.failure: Failure | None = None
         self.peak_in_flight = 0
-        self._slots: Slots[ConnectionT] = Slots(max_concurrency, workers)
-        self._own_connection = workers is RuntimeWorkers.OWN_CONNECTION
-        self._counts_units = workers is RuntimeWorkers.UNKNOWN
-        # Last polled first keeps the warm workers busy; Node.js takes many events per worker, so there they go round.
-        self._last_polled_first = workers is not RuntimeWorkers.MULTIPLEXED
+        self.workers_are(workers, max_concurrency)
         self._nonce_prefix = nonce_prefix
         self._deliveries = 0
         self._init_deadline: float | None = None
@@ -79,6 +75,14 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         self._idle: OrderedDict[ConnectionT, None] = OrderedDict()
         self._running_on: dict[ConnectionT, Invocation[CallerT, ConnectionT]] = {}
         self._late = LateInvocations()
+
+    def workers_are(self, workers: RuntimeWorkers, max_concurrency: int) -> None:
+        """Before the first poll: which kind they are may be known only from the code."""
+        self._slots: Slots[ConnectionT] = Slots(max_concurrency, workers)
+        self._own_connection = workers is RuntimeWorkers.OWN_CONNECTION
+        self._counts_units = workers is RuntimeWorkers.UNKNOWN
+        # Last polled first keeps the warm workers busy; Node.js takes many events per worker, so there they go round.
+        self._last_polled_first = workers is not RuntimeWorkers.MULTIPLEXED
 
     # What it is now
 
@@ -316,8 +320,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
                 effects.extend(self._time_out(invocation, now))
         effects.extend(self._drained())
         if leaking and self.phase is _READY and self._leaked() >= self._slots.count:
-            text = "Every slot is held by a handler that outlived its timeout."
-            effects.extend(self._recycle(errors.TIMED_OUT, text))
+            effects.extend(self._recycle(errors.TIMED_OUT, "Handlers that outlived their timeout hold every slot."))
         return tuple(effects)
 
     def _time_out(self, invocation: Invocation[CallerT, ConnectionT], now: float) -> Effects[CallerT, ConnectionT]:
@@ -353,9 +356,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     def _drained(self) -> Effects[CallerT, ConnectionT]:
         """Draining is over when nobody waits for an answer; handlers that outlived their timeout are not waited for."""
-        if self.phase is not _DRAINING:
-            return ()
-        if self._leaked() < self.in_flight:
+        if self.phase is not _DRAINING or self._leaked() < self.in_flight:
             return ()
         return self._end(errors.SHUT_DOWN, "", self.failure)
 
