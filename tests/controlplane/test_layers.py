@@ -190,6 +190,15 @@ def test_bad_input_gets_the_error_of_aws(
     assert refused(getattr(harness.client, operation), **params) == expected
 
 
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x"])
+def test_a_hostile_layer_is_refused_and_takes_no_number(harness: Harness, name: str) -> None:
+    package = {"ZipFile": zipped({name: "x"})}
+    code, _ = refused(harness.client.publish_layer_version, LayerName="shared", Content=package)
+
+    assert code == "InvalidParameterValueException"
+    assert published(harness)["Version"] == 1
+
+
 @pytest.mark.parametrize(
     "params",
     [

@@ -8,6 +8,7 @@ import platform
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,15 @@ def test_a_deleted_layer_version_still_starts_environments(api: Any) -> None:
     assert invoke(api, "layered-gone", {}) == "gone"
     with pytest.raises(ClientError, match="does not exist"):
         api.update_function_configuration(FunctionName="layered-gone", Layers=[gone])
+
+
+def test_publishes_at_once_get_a_number_each(api: Any) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        arns = list(pool.map(lambda number: layer(api, "e2e-many", {"python/n.py": f"N = {number}"}), range(16)))
+
+    assert sorted(int(arn.rpartition(":")[2]) for arn in arns) == list(range(1, 17))
+    pages = api.get_paginator("list_layer_versions").paginate(LayerName="e2e-many", PaginationConfig={"PageSize": 5})
+    assert [each["Version"] for page in pages for each in page["LayerVersions"]] == list(range(16, 0, -1))
 
 
 def test_the_link_of_a_layer_version_works(api: Any, layers: list[str]) -> None:
