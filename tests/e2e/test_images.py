@@ -6,7 +6,7 @@ import gzip
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -287,3 +287,38 @@ def test_a_static_program_from_scratch_runs(client: Any, registry: Registry, pro
     create(client, "go-default", uri)
     for name in ("go-managed", "go-default"):
         assert invoke(client, name, {"n": 4}) == {"go": {"n": 4}}
+
+
+def test_an_image_that_means_harm_fails_its_publish(client: Any, provider: str, registry: Registry) -> None:
+    made = image(shell_layer(), archive(file("../../escaped", "x")), program={"Entrypoint": ["/bin/sh"]})
+    config = {"CapacityProviderArn": provider, "PerExecutionEnvironmentMaxConcurrency": 4}
+    client.create_function(
+        FunctionName="hostile",
+        PackageType="Image",
+        Role=ROLE,
+        Code={"ImageUri": registry.put(made, "hostile")},
+        MemorySize=2048,
+        CapacityProviderConfig={"LambdaManagedInstancesCapacityProviderConfig": config},
+        Publish=True,
+        PublishTo="LATEST_PUBLISHED",
+    )
+
+    def published() -> dict[str, Any]:
+        return dict(client.get_function_configuration(FunctionName="hostile", Qualifier="$LATEST.PUBLISHED"))
+
+    assert eventually(lambda: published()["State"] == "Failed"), published()
+    assert published()["StateReasonCode"] == "InvalidImage"
+    assert "leads out of it" in published()["StateReason"]
+    client.delete_function(FunctionName="hostile")
+
+
+def test_an_image_outlives_its_source_and_a_killed_server(
+    own_server: Callable[..., Server], image_server: Server, python_made: MadeImage, tmp_path: Path
+) -> None:
+    place = tmp_path / "layout"
+    first = own_server("--images-dir", str(tmp_path))
+    create(first.client("lambda"), "kept", python_made.write_layout(place))
+    shutil.rmtree(place)
+    first.kill()
+    again = own_server().client("lambda")
+    assert invoke(again, "kept", {"n": 6})["event"] == {"n": 6}
