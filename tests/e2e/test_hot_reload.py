@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -113,6 +115,30 @@ def test_on_default_lambda_the_next_invocation_runs_what_changed(
     assert eventually(lambda: "error" in invoke(reloading_api, "default", {}))
     write(directory, "three")
     assert answers(reloading_api, "default", "three")
+
+
+@pytest.mark.parametrize("name", ["managed", "default"])
+def test_no_invocation_fails_while_code_is_saved_again_and_again(reloading_api: Any, sources: Path, name: str) -> None:
+    """Of the functions of the tests above."""
+    saved = threading.Event()
+
+    def invoke_until_saved() -> set[str]:
+        answered = set()
+        while not saved.is_set():
+            answered.add(json.dumps(invoke(reloading_api, name, {})))
+        return answered
+
+    numbers = [str(number) for number in range(4)]
+    with ThreadPoolExecutor(3) as pool:
+        callers = [pool.submit(invoke_until_saved) for _ in range(3)]
+        try:
+            for number in numbers:
+                write(sources / name, number)
+                assert answers(reloading_api, name, number)
+        finally:
+            saved.set()
+    answered = set().union(*(caller.result() for caller in callers))
+    assert answered <= {json.dumps(text) for text in ["three", *numbers]}
 
 
 def test_a_directory_that_was_not_allowed_is_refused(reloading_api: Any, tmp_path: Path) -> None:
