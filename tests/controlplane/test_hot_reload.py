@@ -66,6 +66,11 @@ async def sha(world: World, version: str = LATEST, name: str = "thumbnail") -> s
     return (await world.version(name, version)).configuration.code.sha256
 
 
+async def status(world: World) -> dict[str, Any]:
+    assert world.control_plane is not None
+    return await world.control_plane.status()
+
+
 async def until_code_changed(world: World, before: str, version: str = LATEST, name: str = "thumbnail") -> None:
     async def changed() -> bool:
         return await sha(world, version, name) != before
@@ -144,8 +149,12 @@ def test_a_directory_that_cannot_be_packaged_changes_nothing_until_it_can() -> N
         world.buckets.objects[HOT_RELOAD_BUCKET, DIRECTORY] = b"no package"
         await asyncio.sleep(LONG_ENOUGH_SECONDS)
         assert await sha(world) == before
+        (said,) = (await status(world))["hot_reload"]
+        assert said.startswith(f"thumbnail follows {DIRECTORY}; not reloaded: Could not unzip")
         directory.write("mended")
         await until_code_changed(world, before)
+        await world.until(lambda: directory.looks[-1] == "mended")
+        assert (await status(world))["hot_reload"] == [f"thumbnail follows {DIRECTORY}"]
 
     run(scenario)
 

@@ -53,6 +53,8 @@ def _print(console: Console, running: RunningServer, document: dict[str, Any]) -
     console.print(f"{running.url}, {running.region}, process {running.pid}", highlight=False)
     for note in document.get("runtime_notes", ()):
         console.print(f"note: {note}", highlight=False)
+    for line in document.get("hot_reload", ()):
+        console.print(f"hot reload: {line}", highlight=False)
     if not document["providers"]:
         console.print("no capacity providers yet")
     for provider in document["providers"]:

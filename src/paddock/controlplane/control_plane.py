@@ -97,6 +97,7 @@ class ControlPlane:
         self._code = ports.code_store
         self._objects = ports.objects
         self._directories = ports.directories
+        self._hot_reload: HotReload | None = None
         self._images = ImageIntake(ports.code_store, ports.images)
         self._logs = ports.log_store
         self._launcher = ports.launcher
@@ -148,7 +149,8 @@ class ControlPlane:
             group.create_task(self._clean_up_regularly()),
         ]
         if self._directories is not None:
-            running.append(group.create_task(HotReload(self._api(), self._directories, self._clock).run()))
+            self._hot_reload = HotReload(self._api(), self._directories, self._clock)
+            running.append(group.create_task(self._hot_reload.run()))
         for task in running:
             self._tasks.callback(task.cancel)
         return self
@@ -194,6 +196,7 @@ class ControlPlane:
                 "network": capabilities.network,
                 "isolation": capabilities.isolation,
             },
+            "hot_reload": [] if self._hot_reload is None else self._hot_reload.notes(),
             "runtime_notes": runtime_notes(list(self._fleet.reconcilers.values())),
             "default_lambda": default_lambda_status(self._fleet.on_demand, decisions, now=now, monotonic=monotonic),
             "providers": [

@@ -37,12 +37,15 @@ _STILL_UNDER_WAY = "ResourceConflictException"
 
 @dataclass(slots=True)
 class _Watched:
-    """`seen` at the last look, `done` with what was reloaded last or could not be; `revision` is what became of it."""
+    """`seen` at the last look, `done` with what was reloaded last or could not be; `revision` is what became of it.
+    `trouble` is why the code is not what lies in the directory, for people.
+    """
 
     directory: str
     seen: str = ""
     done: str = ""
     revision: RevisionId | None = None
+    trouble: str = ""
 
 
 class HotReload:
@@ -62,6 +65,13 @@ class HotReload:
             except Exception:
                 log.exception("hot reload")
             await asyncio.sleep(max(LOOK_SECONDS, (self._clock.monotonic() - began) / MOST_OF_A_CORE))
+
+    def notes(self) -> list[str]:
+        """A line for each function that follows a directory."""
+        return [
+            f"{name} follows {watched.directory}{f'; {watched.trouble}' if watched.trouble else ''}"
+            for name, watched in sorted(self._watched.items())
+        ]
 
     async def _look(self) -> None:
         versions = await self._api.store.read(lambda tx: tx.versions.select())
@@ -90,10 +100,11 @@ class HotReload:
         except ApiError as error:
             if error.code == _STILL_UNDER_WAY:
                 return
-            log.warning("hot reload of %s from %s: %s", name, watched.directory, error.message)
+            self._trouble(name, watched, f"not reloaded: {error.message}")
         else:
             if await self._fingerprint(watched) != seen:
                 return
+            watched.trouble = ""
             if reloaded is not None:
                 watched.revision = reloaded.revision
                 log.info("hot reload of %s from %s", name, watched.directory)
@@ -140,7 +151,11 @@ class HotReload:
         if watched is not None and version.revision == watched.revision and version.publish_failed:
             watched.revision = None
             reason = version.last_update.reason or version.state_status.reason
-            log.warning("hot reload of %s: the code before goes on serving: %s", version.function_name, reason)
+            self._trouble(version.function_name, watched, f"the code before goes on serving: {reason}")
+
+    def _trouble(self, name: FunctionName, watched: _Watched, text: str) -> None:
+        watched.trouble = text
+        log.warning("hot reload of %s from %s: %s", name, watched.directory, text)
 
 
 def _made_of_other_code(published: FunctionVersion, code: Code) -> bool:
