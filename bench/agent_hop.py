@@ -37,6 +37,7 @@ from paddock.wire.agent import (
     CodeChunk,
     Configure,
     EnvironmentChanged,
+    EnvironmentFailureReport,
     EnvironmentSpec,
     FetchCode,
     InvokeHeader,
@@ -51,6 +52,8 @@ from paddock.wire.frames import FrameKind
 from paddock.wire.stream import FrameReader, frames_of
 
 TOKEN = RandomIds().hex(32)
+PYTHON = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
+"""The system's, because an environment that is shut off sees no other."""
 BOOTSTRAP = """#!{python}
 import os, select, socket
 address, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
@@ -84,6 +87,7 @@ class Driver(asyncio.Protocol):
 
     def __init__(self, package: bytes) -> None:
         self.ready = asyncio.Event()
+        self.failure: EnvironmentFailureReport | None = None
         self.latencies: list[float] = []
         self.refused = 0
         self.running = False
@@ -127,7 +131,8 @@ class Driver(asyncio.Protocol):
                 self.send(CodeChunk(code_sha256, 0, self._package, last=True))
             case LogBatch(sequence):
                 self.send(AcknowledgeLogs(sequence))
-            case EnvironmentChanged(environment) if environment.phase == "ready":
+            case EnvironmentChanged(environment) if environment.phase in {"ready", "ended"}:
+                self.failure = environment.failure
                 self.ready.set()
             case _:
                 pass
@@ -158,7 +163,7 @@ async def measure(options: argparse.Namespace, data_dir: Path) -> None:
     with zipfile.ZipFile(packed, "w") as package:
         entry = zipfile.ZipInfo("bootstrap")
         entry.external_attr = 0o100755 << 16
-        package.writestr(entry, BOOTSTRAP.format(python=sys.executable))
+        package.writestr(entry, BOOTSTRAP.format(python=PYTHON))
     code = packed.getvalue()
     launcher = LocalLauncher(data_dir, SystemClock(), region="us-east-1", account_id="0" * 12)
     instance_id = InstanceId("i-bench")
@@ -188,6 +193,8 @@ async def measure(options: argparse.Namespace, data_dir: Path) -> None:
     )  # fmt: skip
     driver.send(Configure(AgentConfiguration(1, (spec,))))
     await driver.ready.wait()
+    if driver.failure is not None:
+        raise RuntimeError(f"the runtime did not start: {driver.failure}")
     await asyncio.sleep(0.3)
     print(f"{'in flight':>9} {'/s':>7} {'agent µs':>9} {'p50 ms':>7} {'p99 ms':>7} refused")
     for in_flight in options.in_flight:
