@@ -32,9 +32,10 @@ from pathlib import Path, PurePath
 from statistics import median
 from typing import Any
 
+from paddock.images.budget import Budget
 from paddock.images.compression import decompressed
 from paddock.images.documents import Descriptor
-from paddock.images.layers import Budget, UnpackedLayer, unpack_layer
+from paddock.images.layers import UnpackedLayer, unpack_layer
 from paddock.images.limits import MAX_ENTRIES, MAX_UNPACKED_BYTES
 from paddock.images.reference import RegistryReference
 from paddock.images.registry import RegistrySource

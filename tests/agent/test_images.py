@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from paddock.agent.images import AssembledImage, ImageStore
 from paddock.agent.runtime_process import CannotStart
 from paddock.core.environment import RuntimeWorkers, errors
 from paddock.images import limits
+from paddock.images.budget import Budget
 from paddock.images.documents import ImageConfiguration
+from paddock.images.layers import UnpackedLayer, unpack_layer
 from paddock.images.lookup import find_program, resolve_inside
 from paddock.wire.agent import ImageSpec
 from tests.agent.instances import eventually, played_instance
@@ -115,6 +119,38 @@ def test_what_failed_once_may_be_tried_again(server: PlayedServer, tmp_path: Pat
             await store.assembled(name)
         server.fails = False
         assert (await store.assembled(name)).root.is_dir()
+
+    asyncio.run(scenario())
+
+
+def test_what_was_given_up_in_the_middle_disturbs_nobody(
+    server: PlayedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, released = threading.Event(), threading.Event()
+    calls: list[Path] = []
+
+    def slow_at_first(pieces: Iterator[bytes], directory: Path, diff_id: str, budget: Budget) -> UnpackedLayer:
+        calls.append(directory)
+        if len(calls) == 1:
+            entered.set()
+            released.wait(20)
+        return unpack_layer(pieces, directory, diff_id, budget)
+
+    monkeypatch.setattr("paddock.agent.images.unpack_layer", slow_at_first)
+
+    async def scenario() -> None:
+        store, name = store_of(server, tmp_path), server.put(FIRST)
+        try:
+            async with asyncio.TaskGroup() as group:
+                given_up = group.create_task(store.assembled(name))
+                await asyncio.to_thread(entered.wait, 20)
+                given_up.cancel()
+            root = (await store.assembled(name)).root
+        finally:
+            released.set()
+        await eventually(lambda: not list((tmp_path / "images" / "layers").glob("*.building")))
+        assert (root / "mine").read_text() == "1"
+        assert len(calls) >= 3
 
     asyncio.run(scenario())
 

@@ -97,13 +97,9 @@ def tree(top: Path, place: str) -> dict[str, Path]:
 
 def libraries(programs: Iterable[Path]) -> dict[str, Path]:
     """By the paths under which the loader finds them."""
-    found: dict[str, Path] = {}
-    for program in programs:
-        listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, timeout=60, check=False)
-        for path in re.findall(r"(?:=> |^\s+)(/\S+) \(0x", listed.stdout, re.MULTILINE):
-            if "libpython" not in path:
-                found[path.removeprefix("/")] = Path(path).resolve()
-    return found
+    listed = subprocess.run(["ldd", *programs], capture_output=True, text=True, timeout=60, check=False)
+    paths = re.findall(r"(?:=> |^\s+)(/\S+) \(0x", listed.stdout, re.MULTILINE)
+    return {path.removeprefix("/"): Path(path).resolve() for path in paths if "libpython" not in path}
 
 
 def copies(files: dict[str, Path]) -> list[Entry]:

@@ -14,9 +14,10 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paddock.images.budget import Budget
 from paddock.images.compression import decompressed
 from paddock.images.errors import ImageInvalid
-from paddock.images.layers import Budget, UnpackedLayer, unpack_layer
+from paddock.images.layers import UnpackedLayer, unpack_layer
 from paddock.images.tree import assemble
 from tests.images.building import (
     Entry,

@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 from paddock.images.archive import ArchiveSource
+from paddock.images.budget import Budget
 from paddock.images.compression import decompressed
 from paddock.images.credentials import BasicCredentials
 from paddock.images.errors import ImageAccessDenied, ImageArchitectureMismatch, ImageNotFound
-from paddock.images.layers import Budget, unpack_layer
+from paddock.images.layers import unpack_layer
 from paddock.images.layout import LayoutSource
 from paddock.images.pull import ResolvedImage, resolve
 from paddock.images.reference import RegistryReference, parse_reference

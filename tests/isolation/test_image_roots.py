@@ -8,8 +8,9 @@ from pathlib import Path, PurePath
 
 import pytest
 
+from paddock.images.budget import Budget
 from paddock.images.compression import decompressed
-from paddock.images.layers import Budget, unpack_layer
+from paddock.images.layers import unpack_layer
 from paddock.images.tree import assemble
 from paddock.isolation.filesystem import mount_steps
 from paddock.isolation.view import EnvironmentView, LaunchFailed, Program

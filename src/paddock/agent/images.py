@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from paddock.agent.limits import BLOB_WAIT_SECONDS
 from paddock.agent.packages import remove_tree
 from paddock.agent.runtime_process import CannotStart
 from paddock.core.environment.errors import INVALID_IMAGE, PLATFORM_FAILURE
+from paddock.images.budget import Budget
 from paddock.images.compression import decompressed
 from paddock.images.documents import (
     Descriptor,
@@ -29,13 +32,17 @@ from paddock.images.documents import (
     read_manifest,
 )
 from paddock.images.errors import ImageError, ImageInvalid
-from paddock.images.layers import Budget, UnpackedLayer, unpack_layer
+from paddock.images.layers import UnpackedLayer, unpack_layer
 from paddock.images.limits import MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_UNPACKED_BYTES
 from paddock.images.tar import file_pieces
 from paddock.images.tree import assemble
 
 Fetch = Callable[[str, Path, int, float], Awaitable[None]]
 """`CodeStore.fetch`."""
+
+
+_LAYERS_AT_ONCE = 2
+"""Of one image: one comes in or is unpacked beside the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +113,33 @@ class ImageStore:
         names = frozenset(layer.hexadecimal for layer in manifest.layers)
         self._used.update(names)
         try:
-            budget = Budget(MAX_UNPACKED_BYTES, MAX_ENTRIES)
-            layers = []
-            for layer, diff_id in zip(manifest.layers, configuration.diff_ids, strict=True):
-                async with self._lock(layer.hexadecimal):
-                    unpacked = await self._unpacked(layer, diff_id, budget)
-                layers.append((self._layer_place(layer.hexadecimal), unpacked))
+            layers = await self._all_unpacked(manifest, configuration)
             root = self._directory / "roots" / manifest_digest.removeprefix("sha256:")
             await asyncio.to_thread(_built, root, lambda building: assemble(layers, building))
         except BaseException:
             await self._let_go(names)
             raise
         return _Kept(AssembledImage(root, configuration), names)
+
+    async def _all_unpacked(
+        self, manifest: Manifest, configuration: ImageConfiguration
+    ) -> list[tuple[Path, UnpackedLayer]]:
+        """From the bottom up; while one is unpacked, the next is fetched."""
+        budget = Budget(MAX_UNPACKED_BYTES, MAX_ENTRIES)
+        at_once = asyncio.Semaphore(_LAYERS_AT_ONCE)
+
+        async def one(layer: Descriptor, diff_id: str) -> tuple[Path, UnpackedLayer]:
+            async with at_once, self._lock(layer.hexadecimal):
+                return self._layer_place(layer.hexadecimal), await self._unpacked(layer, diff_id, budget)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                pairs = zip(manifest.layers, configuration.diff_ids, strict=True)
+                tasks = [group.create_task(one(layer, diff_id)) for layer, diff_id in pairs]
+        except BaseExceptionGroup as errors:
+            # Whichever failed first; the others were cancelled over it.
+            raise errors.exceptions[0] from errors
+        return [task.result() for task in tasks]
 
     async def _small(self, blob: Descriptor) -> bytes:
         place = self._directory / f"{blob.hexadecimal}.blob"
@@ -133,10 +155,7 @@ class ImageStore:
     async def _unpacked(self, layer: Descriptor, diff_id: str, budget: Budget) -> UnpackedLayer:
         known = self._layers.get(layer.hexadecimal)
         if known is not None:
-            budget.bytes_left -= known.bytes_unpacked
-            budget.entries_left -= known.entries
-            if min(budget.bytes_left, budget.entries_left) < 0:
-                raise ImageInvalid("The image is larger than allowed when it is unpacked.")
+            budget.take(size_bytes=known.bytes_unpacked, entries=known.entries)
             return known
         place = self._directory / f"{layer.hexadecimal}.blob"
         try:
@@ -168,15 +187,20 @@ def _unpack(archive: Path, target: Path, diff_id: str, budget: Budget) -> Unpack
 
 
 def _built(target: Path, build: Callable[[Path], object]) -> None:
-    """`target` is whole or not there."""
-    building = target.with_name(f"{target.name}.building")
-    building.mkdir(parents=True, mode=0o755)
+    """`target` is whole or not there. Who does the same at the same time, because an environment was given up in the
+    middle of it and another needs the same, is not disturbed: the content is the same.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".building", dir=target.parent))
+    building.chmod(0o755)
     try:
         build(building)
-        building.rename(target)
-    except BaseException:
+        with contextlib.suppress(OSError):
+            building.rename(target)
+    finally:
         remove_tree(building)
-        raise
+    if not target.is_dir():
+        raise OSError(errno.EIO, "it cannot be put in its place")
 
 
 def _remove(place: Path) -> None:

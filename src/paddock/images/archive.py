@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paddock.images.budget import Budget
 from paddock.images.documents import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descriptor
 from paddock.images.errors import ImageInvalid, ImageNotFound
 from paddock.images.limits import MAX_CONFIG_BYTES, MAX_ENTRIES, MAX_LAYERS, MAX_MANIFEST_BYTES, PIECE_BYTES
@@ -100,10 +101,8 @@ class ArchiveSource:
         links: dict[str, str] = {}
         try:
             with self._path.open("rb") as file, closing(file_pieces(file)) as pieces:
-                reader = TarReader(pieces, self._path.stat().st_size)
+                reader = TarReader(pieces, Budget(self._path.stat().st_size, MAX_ENTRIES))
                 for entry in reader.entries():
-                    if len(places) + len(links) > MAX_ENTRIES:
-                        raise ImageInvalid(f"The archive holds more than {MAX_ENTRIES} entries.")
                     if entry.is_file:
                         places[_normal(entry.name)] = _Place(reader.position, entry.size_bytes)
                     elif entry.is_link:

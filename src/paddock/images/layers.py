@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from paddock.images.budget import Budget
 from paddock.images.errors import ImageInvalid
 from paddock.images.limits import MAX_NAME_BYTES, MAX_PATH_BYTES
 from paddock.images.tar import TarEntry, TarReader
@@ -22,14 +23,6 @@ _WHITEOUT, _OPAQUE, _RESERVED = ".wh.", ".wh..wh..opq", ".wh..wh."
 _PERMISSIONS, _OWNERS_OWN = 0o777, 0o700
 _IMPLIED_MODE = 0o755
 _ERRORS_OF_LAYERS = {errno.EINVAL, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ}
-
-
-@dataclass(slots=True)
-class Budget:
-    """What is left for the layers of one image together."""
-
-    bytes_left: int
-    entries_left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +54,12 @@ def unpack_layer(pieces: Iterator[bytes], directory: Path, diff_id: str, budget:
     """`pieces` is the archive, not compressed; `directory` is empty and nobody else's. Raises `ImageInvalid`, and then
     leaves what it has made. `OSError` means that the disk is to blame.
     """
-    reader = TarReader(pieces, budget.bytes_left)
+    reader = TarReader(pieces, budget)
     building = _Building(str(directory))
     count = 0
     try:
         for entry in reader.entries():
             count += 1
-            if count > budget.entries_left:
-                raise ImageInvalid("The image holds more files than allowed.")
             _take(building, entry, reader)
         reader.finish()
         for path, mode in building.modes.items():
@@ -79,8 +70,6 @@ def unpack_layer(pieces: Iterator[bytes], directory: Path, diff_id: str, budget:
         raise
     if reader.digest != diff_id:
         raise ImageInvalid(f"The layer {diff_id} is not what the configuration says: its content has another digest.")
-    budget.bytes_left -= reader.received
-    budget.entries_left -= count
     return UnpackedLayer(
         tuple(building.removed), tuple(building.opaque), frozenset(building.implied), reader.received, count
     )

@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from paddock.images.budget import Budget
 from paddock.images.errors import ImageInvalid
 from paddock.images.limits import MAX_HEADER_BYTES, PIECE_BYTES
 
@@ -44,13 +45,13 @@ class TarEntry:
 
 
 class TarReader:
-    """`most_bytes` bounds what comes out of `pieces`, padding included. After `entries` has ended, `finish` reads on to
+    """`budget` bounds what comes out of `pieces`, padding included. After `entries` has ended, `finish` reads on to
     the end, and `digest` is that of everything.
     """
 
-    def __init__(self, pieces: Iterator[bytes], most_bytes: int) -> None:
+    def __init__(self, pieces: Iterator[bytes], budget: Budget) -> None:
         self._pieces = pieces
-        self._most_bytes = most_bytes
+        self._budget = budget
         self._buffer = b""
         self._at = 0
         self._digest = hashlib.sha256()
@@ -74,6 +75,7 @@ class TarReader:
                 continue
             entry = _entry(header, attributes)
             attributes = {}
+            self._budget.take(entries=1)
             after = self.position + _padded(entry.size_bytes)
             yield entry
             self._skip(after - self.position)
@@ -116,8 +118,7 @@ class TarReader:
         for piece in self._pieces:
             if piece:
                 self.received += len(piece)
-                if self.received > self._most_bytes:
-                    raise ImageInvalid("The image is larger than allowed when it is unpacked.")
+                self._budget.take(size_bytes=len(piece))
                 self._digest.update(piece)
                 self._buffer, self._at = piece, 0
                 return True
