@@ -218,7 +218,10 @@ def _children_seconds() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    measure(parser.parse_args().rounds)
+
+
+def measure(rounds: int) -> None:
     with tempfile.TemporaryDirectory(prefix="paddock-bench-") as directory:
         report(Path(directory), rounds)
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench import advisor, planning, table
+from bench import advisor, images, planning, table
 from bench.beside import beside
 from bench.costs import costs
 from bench.overload import overload
@@ -94,6 +94,12 @@ def _decisions(_manner: Manner) -> Result:
     return Result(text=said.getvalue().strip())
 
 
+def _images(manner: Manner) -> Result:
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        images.measure(manner.rounds)
+    return Result(text=said.getvalue().strip())
+
+
 SECTIONS: dict[str, Callable[[Manner], Result]] = {
     "core": _sat(CORE),
     "payloads": _sat(PAYLOADS),
@@ -103,6 +109,7 @@ SECTIONS: dict[str, Callable[[Manner], Result]] = {
     "overload": _overload,
     "costs": _costs,
     "decisions": _decisions,
+    "images": _images,
 }
 TITLES = {
     "core": "The way of a small invocation",
@@ -113,6 +120,7 @@ TITLES = {
     "overload": "More than fits",
     "costs": "What each part costs",
     "decisions": "Decisions of the control plane and the advisor",
+    "images": "Images: pulled, unpacked, started",
 }
 
 

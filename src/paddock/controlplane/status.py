@@ -113,7 +113,7 @@ def _environment(record: EnvironmentRecord) -> dict[str, Any]:
         "cpu_seconds": round(report.cpu_seconds, 3) if report else 0.0,
         "started_at": report.started_at if report else None,
         "ready_at": report.ready_at if report else None,
-        "runtime": spec.runtime,
+        "runtime": spec.runtime or "image",
         "runtime_version": report.runtime_version if report else "",
         "log_group": spec.log_group,
         "log_stream": spec.log_stream,
