@@ -37,6 +37,7 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("auth: basic", "sigv4"),
         ("isolation_min: none", "process, namespaces"),
         ("hot_reload_dir: /no/such/directory", "is no directory"),
+        ("images_dir: /no/such/directory", "images_dir: .* is no directory"),
     ],
 )
 def test_a_bad_settings_file_is_named_with_its_fault(tmp_path: Path, text: str, said: str) -> None:

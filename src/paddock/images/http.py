@@ -61,9 +61,12 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        """Never from an encrypted connection to an open one. Authorization is not passed on (`unredirected`)."""
+        """To an open connection only within this machine: whoever answers from elsewhere has no say over what is asked
+        here. Authorization is not passed on (`unredirected`).
+        """
         target = urlsplit(newurl)
-        if target.scheme not in ("http", "https") or (target.scheme == "http" and not is_loopback(target.netloc)):
+        here = is_loopback(target.netloc) and is_loopback(urlsplit(req.full_url).netloc) and req.type == "http"
+        if target.scheme not in ("http", "https") or (target.scheme == "http" and not here):
             raise ImageUnavailable("The registry redirects to where connections are not encrypted.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -77,7 +80,8 @@ class HttpClient:
         cutoff = _Cutoff(seconds)
         opener = urllib.request.OpenerDirector()
         for handler in (
-            urllib.request.ProxyHandler(),
+            # As container engines do it: no proxy is between this machine and itself.
+            urllib.request.ProxyHandler({} if is_loopback(urlsplit(url).netloc) else None),
             _Plain(cutoff),
             _Encrypted(cutoff),
             _Redirects(),

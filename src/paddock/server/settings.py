@@ -220,6 +220,8 @@ def _check(settings: Settings) -> None:
 
 
 def _check_directories(settings: Settings) -> None:
+    if settings.images_dir is not None and not settings.images_dir.is_dir():
+        raise SettingsError(f"images_dir: {settings.images_dir} is no directory")
     for directory in settings.hot_reload_dir:
         if not directory.is_dir():
             raise SettingsError(f"hot_reload_dir: {directory} is no directory")
