@@ -29,7 +29,7 @@ def arguments() -> argparse.Namespace:
     how = parser.add_argument_group("how")
     how.add_argument("--rounds", type=int, help="how often everything is measured (3)")
     how.add_argument("--seconds", type=float, help="how long each measurement takes (1.5)")
-    how.add_argument("--patience", type=float, help="seconds to wait for a quiet machine before each one (3)")
+    how.add_argument("--patience", type=float, help="seconds to wait for a quiet machine before each one (2)")
     how.add_argument("--runtimes-dir", type=Path, default=RUNTIMES_DIR, help="where runtimes are installed")
     what = parser.add_argument_group("what")
     what.add_argument("--sections", default=",".join(SECTIONS), help="separated by commas; all of them by default")

@@ -34,7 +34,7 @@ class Manner:
     rounds: int = 3
     seconds: float = 1.5
     warm_up: float = 0.4
-    patience: float = 3.0
+    patience: float = 2.0
     runtimes_dir: Path = RUNTIMES_DIR
 
 

@@ -85,6 +85,7 @@ class Connection(asyncio.Protocol):
         if self._current is not None:
             self._current.disconnected()
             self._current = None
+        del self._parser  # it knows us: the two would wait for a garbage collection, with all that we keep
 
     def pause_writing(self) -> None:
         self.write_paused = True

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gc
 
-YOUNG_OBJECTS = 20_000
-"""New containers before a look at them. An invocation leaves no cycles behind: seldom is often enough, and the default of
-700 means a look every few dozen invocations.
+YOUNG_OBJECTS = 10_000
+"""New containers before a look at them. An invocation leaves no cycles behind: seldom is often enough. The default, 700,
+means a look every few dozen invocations.
 """
-YOUNG_LOOKS = 50
-MIDDLE_LOOKS = 100
 
 
 def settle() -> None:
@@ -19,4 +17,4 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, YOUNG_LOOKS, MIDDLE_LOOKS)
+    gc.set_threshold(YOUNG_OBJECTS)
