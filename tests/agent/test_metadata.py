@@ -124,5 +124,25 @@ async def test_what_is_no_request_is_answered_and_closed(sent: bytes) -> None:
         client.close()
 
 
+async def test_connections_that_do_not_ask_give_way_to_who_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paddock.agent.metadata.ENDPOINT_CONNECTIONS", 4)
+    async with played_instance() as instance:
+        found = await access(instance)
+        idle = [await RuntimeClient.connect(found.api) for _ in range(8)]
+        assert (await asked(found, METADATA, f"Bearer {found.token}")).status == 200
+        assert [await client.closed() for client in idle[:5]] == [True] * 5
+        for client in idle:
+            client.close()
+
+
+async def test_who_does_not_ask_in_time_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paddock.agent.metadata.ENDPOINT_SECONDS", 0.01)
+    async with played_instance() as instance:
+        client = await RuntimeClient.connect((await access(instance)).api)
+        client.writer.write(b"GET /")
+        assert await client.closed()
+        client.close()
+
+
 def test_secrets_do_not_show_when_access_is_printed() -> None:
     assert "hush" not in repr(EndpointAccess("127.0.0.1:1", "hush"))

@@ -17,6 +17,7 @@ class Doorkeeper:
     def __init__(self, peers: Peers, uid: int) -> None:
         self._peers = peers
         self._uid = uid
+        self._said = False
 
     def admits(self, transport: asyncio.BaseTransport) -> bool:
         """Not when the other end is gone already either: what it may have sent is nobody's."""
@@ -24,6 +25,7 @@ class Doorkeeper:
         if not peer or not own:
             return False
         user = self._peers.user_of(peer, own)
-        if user is not None and user != self._uid:
+        if user is not None and user != self._uid and not self._said:
+            self._said = True  # once is enough: whoever tries may try on and on
             _LOG.warning("user %d was kept from the Runtime API of user %d", user, self._uid)
         return user == self._uid

@@ -32,7 +32,7 @@ ENDPOINT_HEAD_BYTES = 16 * 1024
 ENDPOINT_SECONDS = 10.0
 """For such a request to arrive and its answer to be taken."""
 ENDPOINT_CONNECTIONS = 1024
-"""Of all environments of an instance at once: SDKs ask rarely."""
+"""Of all environments of an instance at once; SDKs ask rarely, and beyond it the oldest gives way."""
 
 BLOB_WAIT_SECONDS = 900.0
 """For a layer of an image, which may have gigabytes, to arrive from the server."""

@@ -51,7 +51,7 @@ class InstanceEndpoints:
         epoch_seconds: Callable[[], float],
         hex_digits: Callable[[int], str],
     ) -> None:
-        self.open_connections = 0
+        self._connections: dict[EndpointConnection, None] = {}
         self._zone = json.dumps({"AvailabilityZoneID": zone_id}).encode()
         self._credentials = credentials
         self._epoch_seconds = epoch_seconds
@@ -78,6 +78,15 @@ class InstanceEndpoints:
     def close(self) -> None:
         if self._server is not None:
             self._server.close()
+
+    def opened(self, connection: EndpointConnection) -> None:
+        """When there are too many the oldest has to go: who asks is answered at once, who stays does not ask."""
+        self._connections[connection] = None
+        if len(self._connections) > ENDPOINT_CONNECTIONS:
+            next(iter(self._connections)).abort()
+
+    def closed(self, connection: EndpointConnection) -> None:
+        self._connections.pop(connection, None)
 
     def answer(self, method: bytes, path: bytes, authorization: bytes) -> bytes:
         if path == METADATA_PATH:
@@ -111,16 +120,19 @@ class EndpointConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._endpoints.open_connections += 1
-        self._deadline = asyncio.get_running_loop().call_later(ENDPOINT_SECONDS, self._transport.abort)
-        if self._endpoints.open_connections > ENDPOINT_CONNECTIONS:
-            self._transport.abort()
+        self._deadline = asyncio.get_running_loop().call_later(ENDPOINT_SECONDS, self.abort)
+        self._endpoints.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._endpoints.open_connections -= 1
+        self._endpoints.closed(self)
         if self._deadline is not None:
             self._deadline.cancel()
         self._transport = None
+
+    def abort(self) -> None:
+        self._endpoints.closed(self)
+        if self._transport is not None:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
