@@ -51,11 +51,8 @@ def code_of(directory: Path) -> dict[str, str]:
     return {"S3Bucket": "hot-reload", "S3Key": str(directory)}
 
 
-def answers(api: Any, name: str, answer: str) -> bool:
-    return eventually(lambda: invoke(api, name, {}) == answer)
-
-
 def has_begun(server: Server, name: str) -> bool:
+    """Once is enough: it is asked for in one test only."""
     logs = server.client("logs")
     try:
         found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern='"it has begun"')
@@ -64,81 +61,99 @@ def has_begun(server: Server, name: str) -> bool:
     return bool(found["events"])
 
 
-def test_on_managed_instances_a_change_is_published_and_bad_code_is_not_taken_in(
-    reloading_api: Any, reloading: Server, sources: Path
-) -> None:
-    directory = sources / "managed"
-    write(directory, "one")
+@pytest.fixture(scope="module")
+def managed(reloading_api: Any, sources: Path) -> str:
+    """A function on managed instances that follows a directory of its name."""
+    write(sources / "managed", "one")
     provider = create_provider(reloading_api, "reloading")
-    create_function(reloading_api, provider, "managed", Code=code_of(directory), Handler="app.handler", Timeout=30)
-    assert invoke(reloading_api, "managed", {}) == "one"
-    with ThreadPoolExecutor(1) as pool:
-        in_flight = pool.submit(invoke, reloading_api, "managed", {"seconds": 6})
-        assert eventually(lambda: has_begun(reloading, "managed"))
-        write(directory, "two")
-        assert answers(reloading_api, "managed", "two")
-        assert in_flight.result() == "one"
-    (directory / "app.py").write_text("this is no Python")
+    code = code_of(sources / "managed")
+    create_function(reloading_api, provider, "managed", Code=code, Handler="app.handler", Timeout=30)
+    return "managed"
+
+
+@pytest.fixture(scope="module")
+def default(reloading_api: Any, sources: Path) -> str:
+    """The same without a capacity provider."""
+    write(sources / "default", "one")
+    reloading_api.create_function(
+        FunctionName="default",
+        Runtime="python3.13",
+        Handler="app.handler",
+        Role=ROLE,
+        Code=code_of(sources / "default"),
+        Timeout=30,
+    )
+    reloading_api.get_waiter("function_active_v2").wait(FunctionName="default", WaiterConfig={"Delay": 1})
+    return "default"
+
+
+def saved(api: Any, directory: Path, answer: str) -> bool:
+    """Whether it is what the function of that name answers before long."""
+    write(directory, answer)
+    return eventually(lambda: invoke(api, directory.name, {}) == answer)
+
+
+def test_what_is_in_flight_ends_on_the_code_it_began_with(
+    reloading_api: Any, reloading: Server, sources: Path, managed: str, default: str
+) -> None:
+    for name in (managed, default):
+        assert saved(reloading_api, sources / name, "one")
+        with ThreadPoolExecutor(1) as pool:
+            in_flight = pool.submit(invoke, reloading_api, name, {"seconds": 5})
+            assert eventually(lambda name=name: has_begun(reloading, name))  # type: ignore[misc]
+            assert saved(reloading_api, sources / name, "two")
+            assert in_flight.result() == "one"
+
+
+def test_on_managed_instances_code_that_does_not_start_is_not_taken_in(
+    reloading_api: Any, reloading: Server, sources: Path, managed: str
+) -> None:
+    assert saved(reloading_api, sources / managed, "before")
+    (sources / managed / "app.py").write_text("this is no Python")
     assert eventually(lambda: _last_update(reloading_api)["LastUpdateStatus"] == "Failed")
     assert _last_update(reloading_api)["LastUpdateStatusReason"]
-    assert invoke(reloading_api, "managed", {}) == "two"
-    write(directory, "three")
-    assert answers(reloading_api, "managed", "three")
+    told = "the code before goes on serving"
+    assert eventually(lambda: told in reloading.paddock("status", "--output", "json").stdout)
+    assert invoke(reloading_api, managed, {}) == "before"
+    assert saved(reloading_api, sources / managed, "mended")
 
 
 def _last_update(api: Any) -> Any:
     return api.get_function_configuration(FunctionName="managed", Qualifier="$LATEST.PUBLISHED")
 
 
-def test_on_default_lambda_the_next_invocation_runs_what_changed(
-    reloading_api: Any, reloading: Server, sources: Path
+def test_on_default_lambda_the_next_invocation_says_that_code_does_not_start(
+    reloading_api: Any, sources: Path, default: str
 ) -> None:
-    directory = sources / "default"
-    write(directory, "one")
-    reloading_api.create_function(
-        FunctionName="default",
-        Runtime="python3.13",
-        Handler="app.handler",
-        Role=ROLE,
-        Code=code_of(directory),
-        Timeout=30,
-    )
-    reloading_api.get_waiter("function_active_v2").wait(FunctionName="default", WaiterConfig={"Delay": 1})
-    assert invoke(reloading_api, "default", {}) == "one"
-    with ThreadPoolExecutor(1) as pool:
-        in_flight = pool.submit(invoke, reloading_api, "default", {"seconds": 4})
-        assert eventually(lambda: has_begun(reloading, "default"))
-        write(directory, "two")
-        assert answers(reloading_api, "default", "two")
-        assert in_flight.result() == "one"
-    (directory / "app.py").write_text("this is no Python")
-    assert eventually(lambda: "error" in invoke(reloading_api, "default", {}))
-    write(directory, "three")
-    assert answers(reloading_api, "default", "three")
+    (sources / default / "app.py").write_text("this is no Python")
+    assert eventually(lambda: "error" in invoke(reloading_api, default, {}))
+    assert saved(reloading_api, sources / default, "mended")
 
 
-@pytest.mark.parametrize("name", ["managed", "default"])
-def test_no_invocation_fails_while_code_is_saved_again_and_again(reloading_api: Any, sources: Path, name: str) -> None:
-    """Of the functions of the tests above."""
-    saved = threading.Event()
+@pytest.mark.parametrize("kind", ["managed", "default"])
+def test_no_invocation_fails_while_code_is_saved_again_and_again(
+    reloading_api: Any, sources: Path, request: pytest.FixtureRequest, kind: str
+) -> None:
+    name = request.getfixturevalue(kind)
+    assert saved(reloading_api, sources / name, "before")
+    over = threading.Event()
 
-    def invoke_until_saved() -> set[str]:
+    def invoke_until_over() -> set[str]:
         answered = set()
-        while not saved.is_set():
+        while not over.is_set():
             answered.add(json.dumps(invoke(reloading_api, name, {})))
         return answered
 
     numbers = [str(number) for number in range(4)]
     with ThreadPoolExecutor(3) as pool:
-        callers = [pool.submit(invoke_until_saved) for _ in range(3)]
+        callers = [pool.submit(invoke_until_over) for _ in range(3)]
         try:
             for number in numbers:
-                write(sources / name, number)
-                assert answers(reloading_api, name, number)
+                assert saved(reloading_api, sources / name, number)
         finally:
-            saved.set()
-    answered = set().union(*(caller.result() for caller in callers))
-    assert answered <= {json.dumps(text) for text in ["three", *numbers]}
+            over.set()
+    answered: set[str] = set().union(*(caller.result() for caller in callers))
+    assert answered <= {json.dumps(text) for text in ["before", *numbers]}
 
 
 def test_a_directory_that_was_not_allowed_is_refused(reloading_api: Any, tmp_path: Path) -> None:
