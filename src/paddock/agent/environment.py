@@ -36,6 +36,7 @@ from paddock.agent.runtime_process import CannotStart, RuntimeProcess, start
 from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import Failure, RuntimeWorkers, errors, runtime_workers
+from paddock.images.lookup import resolve_inside
 from paddock.isolation.ladder import Isolation, pinned_processors
 from paddock.isolation.peers import Peers
 from paddock.launchers.cgroups import Cgroup, CpuShare, MemoryShare
@@ -180,7 +181,7 @@ class ExecutionEnvironment:
         self._workers = image_workers(program, image.root)
         self.machine.workers_are(self._workers, self.spec.max_concurrency)
         try:
-            await self._start_runtime(image.root, None, image)
+            await self._start_runtime(image.root, resolve_inside(image.root, "/opt"), image)
         except CannotStart as cannot:
             if cannot.error_type in (errors.INVALID_ENTRYPOINT, errors.INVALID_WORKING_DIRECTORY):
                 at_ms = facilities.timebase.epoch_ms(facilities.timebase.monotonic())
