@@ -1,5 +1,6 @@
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from paddock.wire.agent import (
     AcknowledgeLogs,
     AgentMessage,
     CodeChunk,
+    Configure,
     FetchCode,
     LogBatch,
     LogRecord,
+    RenewCredentials,
     ServerHello,
     encoder,
     server_message_decoder,
@@ -23,7 +26,7 @@ from paddock.wire.frames import FrameKind
 from paddock.wire.stream import FrameReader, frames_of
 from tests.controlplane.fakes import PlayedAgent
 from tests.controlplane.harness import zipped
-from tests.controlplane.world import World, run
+from tests.controlplane.world import World, run, run_without_server
 
 GROUP = "/aws/lambda/thumbnail"
 
@@ -186,3 +189,31 @@ async def test_a_peer_that_speaks_something_else_is_cut_off(tmp_path: Path) -> N
 async def test_an_address_where_nobody_is_raises_oserror(address: str) -> None:
     with pytest.raises(OSError):  # noqa: PT011  # which one, the platform decides
         await StreamConnector().connect(address, lambda message: None)
+
+
+def credentials_said(agent: PlayedAgent) -> list[dict[str, str]]:
+    return [each.variables for each in agent.received if isinstance(each, RenewCredentials)]
+
+
+def test_an_agent_hears_what_functions_sign_with_before_it_is_told_to_run_any() -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAONE", "AWS_SECRET_ACCESS_KEY": "one"}
+
+    async def scenario(world: World) -> None:
+        agent = await one_agent(world)
+        kinds = [type(each) for each in agent.received if isinstance(each, RenewCredentials | Configure)]
+        assert kinds[0] is RenewCredentials
+        assert credentials_said(agent)[0] == keys
+
+    run(scenario, function_credentials=keys)
+
+
+def test_a_new_key_pair_reaches_agents_that_outlived_the_server() -> None:
+    async def scenario(world: World) -> None:
+        world.settings = replace(world.settings, function_credentials={"AWS_ACCESS_KEY_ID": "AKIAONE"})
+        async with world.server():
+            agent = await one_agent(world)
+        world.settings = replace(world.settings, function_credentials={"AWS_ACCESS_KEY_ID": "AKIATWO"})
+        async with world.server():
+            await world.until(lambda: {"AWS_ACCESS_KEY_ID": "AKIATWO"} in credentials_said(agent), 30)
+
+    run_without_server(scenario)
