@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 
 YOUNG_OBJECTS = 10_000
-"""New containers before a look at them. An invocation leaves no cycles behind: seldom is often enough. The default, 700,
-means a look every few dozen invocations.
+"""New containers before a look at them, as an invocation leaves no cycles behind: at the default of 700 there is a look
+every few dozen invocations.
 """
 
 
