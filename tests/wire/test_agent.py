@@ -22,6 +22,7 @@ from paddock.wire.agent import (
     LogBatch,
     LogRecord,
     Message,
+    RenewCredentials,
     Report,
     ResultHeader,
     ServerHello,
@@ -64,6 +65,7 @@ FROM_SERVER: list[ServerMessage] = [
     Configure(AgentConfiguration(3, (SPEC,))),
     CodeChunk("AAAA", 0, b"PK", last=True),
     AcknowledgeLogs(9),
+    RenewCredentials({"AWS_ACCESS_KEY_ID": "AKIA"}),
     Shutdown(2.0),
 ]
 FROM_AGENT: list[AgentMessage] = [
@@ -120,3 +122,7 @@ def test_a_log_record_of_an_older_writer_is_understood() -> None:
 
 def test_a_hello_carries_the_version_even_when_it_is_ours() -> None:
     assert msgspec.msgpack.decode(encoder.encode(FROM_SERVER[0])).get("protocol_version", PROTOCOL_VERSION) == 1
+
+
+def test_renewed_credentials_do_not_show_when_they_are_printed() -> None:
+    assert "hush" not in repr(RenewCredentials({"AWS_SECRET_ACCESS_KEY": "hush"}))

@@ -109,6 +109,9 @@ class RenewCredentials(Message, frozen=True):
 
     variables: dict[str, str]
 
+    def __repr__(self) -> str:
+        return "RenewCredentials()"
+
 
 class Shutdown(Message, frozen=True):
     """End all environments (reason `spindown`), then the agent. In-flight work gets `grace_seconds`."""
