@@ -49,17 +49,26 @@ def run(scenario: Scenario) -> None:
     """With a provider, and a function on it whose code is the directory."""
 
     async def within() -> None:
-        world = World()
-        directory = PlayedDirectory(world)
-        world.directories = directory
-        directory.write("one")
+        world, directory = played()
         async with world.server():
-            await world.create_provider()
-            await world.create_function()
-            await world.call("UpdateFunctionCode", FunctionName="thumbnail", **CODE)
+            await follow(world)
             await scenario(world, directory)
 
     run_virtually(within())
+
+
+def played() -> tuple[World, PlayedDirectory]:
+    world = World()
+    directory = PlayedDirectory(world)
+    world.directories = directory
+    directory.write("one")
+    return world, directory
+
+
+async def follow(world: World) -> None:
+    await world.create_provider()
+    await world.create_function()
+    await world.call("UpdateFunctionCode", FunctionName="thumbnail", **CODE)
 
 
 async def sha(world: World, version: str = LATEST, name: str = "thumbnail") -> str:
@@ -187,3 +196,31 @@ def test_default_lambda_gets_a_new_revision() -> None:
         assert (await world.version("on-demand", LATEST)).revision != before.revision
 
     run(scenario)
+
+
+def test_what_changed_while_no_server_ran_is_reloaded_when_one_runs_again() -> None:
+    async def within() -> None:
+        world, directory = played()
+        async with world.server():
+            await follow(world)
+        before = await sha(world)
+        directory.write("two")
+        async with world.server():
+            await until_code_changed(world, before)
+
+    run_virtually(within())
+
+
+def test_a_server_without_hot_reload_leaves_the_code_that_there_is() -> None:
+    async def within() -> None:
+        world, directory = played()
+        async with world.server():
+            await follow(world)
+        before = await sha(world)
+        directory.write("two")
+        world.directories = None
+        async with world.server():
+            await asyncio.sleep(LONG_ENOUGH_SECONDS)
+        assert await sha(world) == before
+
+    run_virtually(within())
