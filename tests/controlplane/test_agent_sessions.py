@@ -1,5 +1,6 @@
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 
 from paddock.controlplane.agent_stream import StreamConnector
 from paddock.controlplane.log_lines import kept_line
+from paddock.model.ids import CodeSha256
 from paddock.ports.logs import LogQuery
 from paddock.ports.store import StoreError
+from paddock.stores.code import MemoryCodeStore
 from paddock.wire.agent import (
     AcknowledgeLogs,
     AgentMessage,
@@ -106,6 +109,31 @@ def test_a_package_is_sent_whole_and_in_order() -> None:
         ]
         assert b"".join(chunk.data for chunk in chunks) == package
         assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+    run(scenario)
+
+
+def test_a_small_package_does_not_wait_behind_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = MemoryCodeStore.chunks
+
+    async def piece_by_piece(store: MemoryCodeStore, sha256: CodeSha256) -> AsyncGenerator[bytes, None]:
+        async for piece in at_once(store, sha256):
+            await asyncio.sleep(0)
+            yield piece
+
+    monkeypatch.setattr(MemoryCodeStore, "chunks", piece_by_piece)
+
+    async def scenario(world: World) -> None:
+        agent = await one_agent(world)
+        large, small = await world.code.put(bytes(20 * 1024 * 1024)), await world.code.put(b"small")
+
+        def ended() -> list[str]:
+            return [each.code_sha256 for each in agent.received if isinstance(each, CodeChunk) and each.last]
+
+        agent.say(FetchCode(large))
+        agent.say(FetchCode(small))
+        await world.until(lambda: large in ended(), 5)
+        assert ended() == [small, large]
 
     run(scenario)
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from paddock.controlplane.agent_stream import AgentChannel, AgentConnector
 from paddock.controlplane.limits import (
+    CODE_AT_ONCE,
     CODE_PIECE_BYTES,
     FIRST_CONNECT_SECONDS,
     HELLO_SECONDS,
@@ -113,7 +114,7 @@ class AgentSession:
             async with asyncio.TaskGroup() as group:
                 chores = [
                     group.create_task(self._keep_logs(channel)),
-                    group.create_task(self._serve_code(channel)),
+                    *(group.create_task(self._serve_code(channel)) for _ in range(CODE_AT_ONCE)),
                     group.create_task(self._require_hello(channel)),
                 ]
                 await channel.wait_closed()

@@ -39,6 +39,8 @@ REASONS_INTERVAL_SECONDS = 30.0
 
 CODE_PIECE_BYTES = 256 * 1024
 """Of a package in one message; the connection's other messages wait no longer than this takes to write."""
+CODE_AT_ONCE = 4
+"""Packages sent to one agent side by side, so that a small one does not wait behind the layers of an image."""
 SENT_BUFFER_BYTES = 1024 * 1024
 """Unsent bytes of one connection above which a package's next piece waits."""
 WAITING_LOG_BATCHES = 64
