@@ -12,7 +12,7 @@ MAX_CAUSE_BYTES = 64 * 1024
 MAX_POSTED_BYTES = 1024 * 1024
 """A longer one is not looked at: it would keep the agent busy."""
 _KEPT_SHARE = 0.8
-"""What is left of the lists at each try."""
+"""The most that is left of the lists at each try; less when much is too much, so that there are few tries."""
 _FIELDS = ("working_directory", "exceptions", "paths", "message")
 
 
@@ -24,7 +24,7 @@ def cropped_error_cause(posted: str) -> str:
     if cause is None:
         return ""
     text = _written(cause)
-    while len(text) > MAX_CAUSE_BYTES and _shorten_lists(cause):
+    while len(text) > MAX_CAUSE_BYTES and _shorten_lists(cause, min(_KEPT_SHARE, MAX_CAUSE_BYTES / len(text))):
         text = _written(cause)
     if len(text) > MAX_CAUSE_BYTES:
         # Each character may take six bytes when it is written.
@@ -49,19 +49,19 @@ def _written(cause: dict[str, object]) -> str:
     return json.dumps(cause, separators=(",", ":"))
 
 
-def _shorten_lists(cause: dict[str, object]) -> bool:
+def _shorten_lists(cause: dict[str, object], share: float) -> bool:
     """Whether there was anything left to shorten."""
     shortened = False
     exceptions = cause.get("exceptions")
     for one in exceptions if isinstance(exceptions, list) else ():
-        shortened |= isinstance(one, dict) and _shorten(one, "stack")
-    shortened |= _shorten(cause, "paths")
-    return shortened or _shorten(cause, "exceptions")
+        shortened |= isinstance(one, dict) and _shorten(one, "stack", share)
+    shortened |= _shorten(cause, "paths", share)
+    return shortened or _shorten(cause, "exceptions", share)
 
 
-def _shorten(holder: dict[str, object], name: str) -> bool:
+def _shorten(holder: dict[str, object], name: str, share: float) -> bool:
     held = holder.get(name)
     if not isinstance(held, list) or not held:
         return False
-    holder[name] = held[: int(len(held) * _KEPT_SHARE)]
+    holder[name] = held[: int(len(held) * share)]
     return True
