@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
 
@@ -37,9 +37,9 @@ from paddock.runtimes import (
     managed_environment,
 )
 
+MANAGED_RUNTIMES = "python3.13,nodejs22.x,nodejs24.x,nodejs26.x,java21,java25,provided.al2023"
 DEFAULT_RUNTIMES = (
-    "python3.8,python3.9,python3.10,python3.11,python3.12,python3.13,nodejs18.x,nodejs20.x,nodejs22.x,nodejs24.x,"
-    "nodejs26.x,java11,java17,java21,java25,provided.al2023"
+    f"python3.8,python3.9,python3.10,python3.11,python3.12,nodejs18.x,nodejs20.x,java11,java17,{MANAGED_RUNTIMES}"
 )
 MEMORY_MB = 2048
 WAIT_SECONDS = 60.0
@@ -207,15 +207,23 @@ def rungs(wanted: str, scratch: Path) -> Iterator[Isolation]:
             print(unavailable, file=sys.stderr)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.runtimes", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured")
-    parser.add_argument("--slots", type=int, default=8, help="concurrency of the execution environment")
-    parser.add_argument("--rungs", default="process,namespaces", help="separated by commas")
-    parser.add_argument("--runtimes", default=DEFAULT_RUNTIMES, help="separated by commas")
-    parser.add_argument("--data-dir", type=Path, default=Path(".cache"))
-    options = parser.parse_args()
-    store = RuntimeStore(options.data_dir)
+@dataclass(frozen=True)
+class Wanted:
+    """`runtimes` and `rungs` as they are called, separated by commas."""
+
+    data_dir: Path
+    rounds: int = 5
+    slots: int = 8
+    runtimes: str = DEFAULT_RUNTIMES
+    rungs: str = "process,namespaces"
+
+
+HEADINGS = ("runtime", "rung", "bare ms", "launch ms", "first ms", "all ms", "MB")
+
+
+def starts(wanted: Wanted) -> list[tuple[str, ...]]:
+    """Medians, the headings first. What cannot be had here is left out, and said."""
+    store = RuntimeStore(wanted.data_dir)
     with tempfile.TemporaryDirectory(prefix="paddock-bench-") as directory:
         task_root, scratch = Path(directory, "task"), Path(directory, "scratch")
         for made in (task_root, scratch):
@@ -224,20 +232,20 @@ def main() -> None:
         for name, text in CODE.items():
             (task_root / name).write_text(text)
             (task_root / name).chmod(0o755)
-        found = dict(installed(store, options.runtimes.split(",")))
-        isolations = list(rungs(options.rungs, scratch))
-        kinds = [(name, isolation) for name in found for isolation in isolations]
+        found = dict(installed(store, wanted.runtimes.split(",")))
+        isolations = list(rungs(wanted.rungs, scratch))
+        kinds = [(runtime, isolation) for runtime in found.values() for isolation in isolations]
         rounds = [
-            [
-                measure(found[name], isolation, task_root, slots_of(found[name], options.slots))
-                for name, isolation in kinds
-            ]
-            for _ in range(options.rounds)
+            [measure(runtime, isolation, task_root, slots_of(runtime, wanted.slots)) for runtime, isolation in kinds]
+            for _ in range(wanted.rounds)
         ]
-    print(f"{options.slots} slots, {options.rounds} rounds, {os.cpu_count()} cores; medians")
-    print(f"{'runtime':<16} {'rung':<11} {'bare ms':>8} {'launch ms':>10} {'first ms':>9} {'all ms':>7} {'MB':>5}")
-    for place, (name, isolation) in enumerate(kinds):
-        print(row(name, isolation.rung.name.lower(), [one[place] for one in rounds]))
+    return [
+        HEADINGS,
+        *(
+            (runtime.runtime.identifier, isolation.rung.name.lower(), *medians([one[place] for one in rounds]))
+            for place, (runtime, isolation) in enumerate(kinds)
+        ),
+    ]
 
 
 def slots_of(runtime: InstalledRuntime, slots: int) -> int | None:
@@ -252,13 +260,21 @@ def installed(store: RuntimeStore, names: Sequence[str]) -> Iterator[tuple[str, 
             print(unavailable, file=sys.stderr)
 
 
-def row(name: str, rung: str, starts: Sequence[Start]) -> str:
-    bare = median(start.bare_ms for start in starts)
-    launch = median(start.launch_ms for start in starts)
-    first = median(start.first_ms for start in starts)
-    all_polls = median(start.all_ms for start in starts)
-    memory = median(start.memory_mb for start in starts)
-    return f"{name:<16} {rung:<11} {bare:>8.0f} {launch:>10.0f} {first:>9.0f} {all_polls:>7.0f} {memory:>5.0f}"
+def medians(measured: Sequence[Start]) -> list[str]:
+    return [f"{median(getattr(start, figure.name) for start in measured):.0f}" for figure in fields(Start)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.runtimes", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=Wanted.rounds, help="how often everything is measured")
+    parser.add_argument("--slots", type=int, default=Wanted.slots, help="concurrency of the execution environment")
+    parser.add_argument("--rungs", default=Wanted.rungs, help="separated by commas")
+    parser.add_argument("--runtimes", default=DEFAULT_RUNTIMES, help="separated by commas")
+    parser.add_argument("--data-dir", type=Path, default=Path(".cache"))
+    options = parser.parse_args()
+    print(f"{options.slots} slots, {options.rounds} rounds, {os.cpu_count()} cores; medians")
+    for cells in starts(Wanted(**vars(options))):
+        print(f"{cells[0]:<16} {cells[1]:<11}" + "".join(f"{cell:>10}" for cell in cells[2:]))
 
 
 if __name__ == "__main__":

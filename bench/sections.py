@@ -11,6 +11,7 @@ from bench import advisor, images, planning, table
 from bench.beside import beside
 from bench.costs import costs
 from bench.overload import overload
+from bench.runtimes import MANAGED_RUNTIMES, Wanted, starts
 from bench.sitting import Manner, Setup, sit
 from bench.table import Row
 
@@ -100,6 +101,11 @@ def _images(manner: Manner) -> Result:
     return Result(text=said.getvalue().strip())
 
 
+def _starts(manner: Manner) -> Result:
+    wanted = Wanted(manner.runtimes_dir, manner.rounds, runtimes=MANAGED_RUNTIMES)
+    return Result(cells=starts(wanted), described=f"milliseconds; {wanted.slots} slots")
+
+
 SECTIONS: dict[str, Callable[[Manner], Result]] = {
     "core": _sat(CORE),
     "payloads": _sat(PAYLOADS),
@@ -109,6 +115,7 @@ SECTIONS: dict[str, Callable[[Manner], Result]] = {
     "overload": _overload,
     "costs": _costs,
     "decisions": _decisions,
+    "starts": _starts,
     "images": _images,
 }
 TITLES = {
@@ -120,6 +127,7 @@ TITLES = {
     "overload": "More than fits",
     "costs": "What each part costs",
     "decisions": "Decisions of the control plane and the advisor",
+    "starts": "Starts of runtimes, on each rung of isolation",
     "images": "Images: pulled, unpacked, started",
 }
 
