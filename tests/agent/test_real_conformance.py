@@ -71,11 +71,13 @@ async def test_a_python_worker_that_is_killed_fails_its_caller_and_the_others_go
     async with installed("python3.13", "app.handler", {"app.py": PYTHON}, max_concurrency=3) as (instance, spec):
         await instance.server.phase(spec, "ready")
         await instance.server.until(lambda: instance.server.reports[spec.environment_id].slots == 3)
-        other = instance.server.invoke(spec, b'{"until": "/tmp/killed"}')
+        file = f"/tmp/killed-{os.getpid()}"  # of the environment, or of the machine where it has none of its own
+        other = instance.server.invoke(spec, json.dumps({"until": file}).encode())
         header, _ = await instance.server.invoke(spec, b'{"do": "kill"}').result()
         assert header.error_type == "Runtime.ExitError"
         assert await instance.server.until(lambda: instance.server.reports[spec.environment_id].slots == 2)
-        assert (await instance.server.invoke(spec, b'{"make": "/tmp/killed"}').result())[0].outcome == "ok"
+        made = instance.server.invoke(spec, json.dumps({"make": file}).encode())
+        assert (await made.result())[0].outcome == "ok"
         assert (await other.result())[0].outcome == "ok"
         assert instance.server.reports[spec.environment_id].phase == "ready"
 
