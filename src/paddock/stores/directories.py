@@ -51,8 +51,8 @@ class DirectoryObjects:
     def _fingerprint(self, key: str) -> str:
         digest = hashlib.sha256()
         try:
-            for path, name in _files(self._directory(key)):
-                found = path.lstat()
+            for entry, name in _files(self._directory(key)):
+                found = entry.stat(follow_symlinks=False)
                 facts = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
                 digest.update(f"{name}\0{facts}\n".encode(errors="surrogateescape"))
         except OSError as error:
@@ -77,24 +77,27 @@ def _unreadable(key: str, error: OSError) -> ObjectUnavailable:
     return ObjectUnavailable("Unreadable", f"{key} cannot be read: {error.strerror} ({error.filename})")
 
 
-def _files(directory: Path) -> Iterator[tuple[Path, str]]:
-    """Files and links, each with its name in the package, in one order."""
+def _files(directory: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Files and links, each with its name in the package, in one order. Whole trees are gone through several times a
+    second: no objects for paths.
+    """
     count = 0
-    for parent, folders, names in os.walk(directory, onerror=_raise):
-        links = [name for name in folders if Path(parent, name).is_symlink()]
-        folders[:] = sorted(name for name in folders if name not in IGNORED and name not in links)
-        for name in sorted([*names, *links]):
-            path = Path(parent, name)
-            if name in IGNORED or not (path.is_symlink() or path.is_file()):
+    waiting = [(str(directory), "")]
+    while waiting:
+        place, prefix = waiting.pop()
+        with os.scandir(place) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.name in IGNORED:
                 continue
-            count += 1
-            if count > MAX_FILES:
-                raise ObjectUnavailable("TooManyFiles", f"{directory} holds more than {MAX_FILES} files")
-            yield path, path.relative_to(directory).as_posix()
-
-
-def _raise(error: OSError) -> None:
-    raise error
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((entry.path, f"{name}/"))
+            elif entry.is_symlink() or entry.is_file():
+                count += 1
+                if count > MAX_FILES:
+                    raise ObjectUnavailable("TooManyFiles", f"{directory} holds more than {MAX_FILES} files")
+                yield entry, name
 
 
 def _package(directory: Path, max_bytes: int) -> bytes:
@@ -102,9 +105,9 @@ def _package(directory: Path, max_bytes: int) -> bytes:
     buffer = io.BytesIO()
     left = max_bytes
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for path, name in _files(directory):
+        for file, name in _files(directory):
             entry = zipfile.ZipInfo(name, _FIRST_DAY)
-            mode, content = _content(path, left)
+            mode, content = _content(file, left)
             entry.create_system = 3
             entry.external_attr = mode << 16
             archive.writestr(entry, content)
@@ -112,12 +115,13 @@ def _package(directory: Path, max_bytes: int) -> bytes:
     return buffer.getvalue()
 
 
-def _content(path: Path, most: int) -> tuple[int, bytes]:
-    if path.is_symlink():
-        return stat.S_IFLNK | 0o777, os.fsencode(path.readlink())
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        content = file.read(most + 1)
-        if len(content) > most:
+def _content(file: os.DirEntry[str], most: int) -> tuple[int, bytes]:
+    if file.is_symlink():
+        return stat.S_IFLNK | 0o777, os.fsencode(os.readlink(file.path))  # noqa: PTH115  # no objects for paths
+    descriptor = os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as opened:
+        found = os.fstat(descriptor)
+        if found.st_size > most:
             raise ObjectTooLarge
-        return stat.S_IFREG | stat.S_IMODE(os.fstat(descriptor).st_mode), content
+        # No more than it was: a file that grows meanwhile is a change, and comes with the next look.
+        return stat.S_IFREG | stat.S_IMODE(found.st_mode), opened.read(found.st_size)
