@@ -60,8 +60,8 @@ def server() -> PlayedServer:
     return PlayedServer()
 
 
-def store_of(server: PlayedServer, tmp_path: Path) -> ImageStore:
-    return ImageStore(tmp_path / "images", server.fetch)
+def store_of(server: PlayedServer, tmp_path: Path, idle_bytes: int = 0) -> ImageStore:
+    return ImageStore(tmp_path / "images", server.fetch, idle_bytes)
 
 
 def assembled(server: PlayedServer, tmp_path: Path, made: MadeImage) -> AssembledImage:
@@ -107,6 +107,28 @@ def test_layers_are_shared_between_images_and_stay_as_long_as_one_has_them(
         assert len(list((tmp_path / "images" / "layers").iterdir())) == 2
         await store.discard(second, lambda name: False)
         assert everything(tmp_path / "images") == {"layers", "roots"}
+
+    asyncio.run(scenario())
+
+
+def test_an_image_that_fell_idle_is_there_when_it_comes_back(server: PlayedServer, tmp_path: Path) -> None:
+    def large(number: int) -> MadeImage:
+        return image(archive(file("large", bytes([number]) * 100_000)))
+
+    async def scenario() -> None:
+        store = store_of(server, tmp_path, idle_bytes=250_000)
+        names = [server.put(large(number)) for number in range(4)]
+        for name in names[:3]:
+            await store.assembled(name)
+        for name in (names[1], names[0], names[2]):
+            await store.discard(name, lambda name: False)
+        server.fetched.clear()
+        await store.assembled(names[0])
+        await store.assembled(names[2])
+        assert not server.fetched
+        await store.assembled(names[1])
+        assert server.fetched
+        assert len(list((tmp_path / "images" / "roots").iterdir())) == 3
 
     asyncio.run(scenario())
 

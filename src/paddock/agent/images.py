@@ -12,12 +12,12 @@ import contextlib
 import errno
 import shutil
 import tempfile
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from paddock.agent.limits import BLOB_WAIT_SECONDS
+from paddock.agent.limits import BLOB_WAIT_SECONDS, IDLE_IMAGE_BYTES
 from paddock.agent.packages import remove_tree
 from paddock.agent.runtime_process import CannotStart
 from paddock.core.environment.errors import INVALID_IMAGE, PLATFORM_FAILURE
@@ -60,9 +60,11 @@ class _Kept:
 
 
 class ImageStore:
-    def __init__(self, directory: Path, fetch: Fetch) -> None:
+    def __init__(self, directory: Path, fetch: Fetch, idle_bytes: int = IDLE_IMAGE_BYTES) -> None:
         self._directory = directory
         self._fetch = fetch
+        self._idle_bytes = idle_bytes
+        self._idle: OrderedDict[str, None] = OrderedDict()
         self._images: dict[str, _Kept] = {}
         self._layers: dict[str, UnpackedLayer] = {}
         self._used: Counter[str] = Counter()
@@ -81,15 +83,32 @@ class ImageStore:
                 except OSError as error:
                     raise CannotStart(PLATFORM_FAILURE, f"The image could not be stored: {error.strerror}") from error
                 self._images[manifest_sha256] = kept
+            self._idle.pop(manifest_sha256, None)
             return kept.image
 
     async def discard(self, manifest_sha256: str, is_wanted: Callable[[str], bool]) -> None:
-        """Remove an image unless it is wanted (again) by then, and those of its layers that no other one has."""
+        """An image that is not wanted (again) by then stays as long as there is room for such, in case it comes back.
+        With the last image that has it a layer goes too.
+        """
         async with self._lock(manifest_sha256):
-            kept = self._images.get(manifest_sha256)
-            if kept is None or is_wanted(manifest_sha256):
+            if manifest_sha256 not in self._images or is_wanted(manifest_sha256):
                 return
-            del self._images[manifest_sha256]
+            self._idle[manifest_sha256] = None
+            self._idle.move_to_end(manifest_sha256)
+        while self._idle and self._bytes_idle() > self._idle_bytes:
+            await self._remove_idle(next(iter(self._idle)))
+
+    def _bytes_idle(self) -> int:
+        """Of layers that two of them have, once."""
+        layers = {layer for name in self._idle for layer in self._images[name].layers}
+        return sum(self._layers[layer].bytes_unpacked for layer in layers)
+
+    async def _remove_idle(self, manifest_sha256: str) -> None:
+        async with self._lock(manifest_sha256):
+            if manifest_sha256 not in self._idle:
+                return
+            del self._idle[manifest_sha256]
+            kept = self._images.pop(manifest_sha256)
             await asyncio.to_thread(_remove, kept.image.root)
             await self._let_go(kept.layers)
 

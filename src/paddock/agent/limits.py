@@ -36,6 +36,10 @@ ENDPOINT_CONNECTIONS = 1024
 
 BLOB_WAIT_SECONDS = 900.0
 """For a layer of an image, which may have gigabytes, to arrive from the server."""
+IDLE_IMAGE_BYTES = 4 * 1024**3
+"""Of images, unpacked, that no environment has any more and that stay in case one is started again: the functions of
+default Lambda that fell idle last.
+"""
 CODE_WAIT_SECONDS = 300.0
 """For a package to arrive from the server, also across a restart of the server."""
 MAX_PACKAGE_BYTES = 262_144_000
