@@ -18,6 +18,8 @@ from bench.sections import Result
 from bench.table import Row
 
 _MARKED = re.compile(r"(<!-- bench: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_UNKNOWN: dict[str, Any] = dict.fromkeys(Row._fields)
+"""A figure that an older sitting did not have."""
 SITTING, GOALS = "sitting", "goals"
 """The marks that take the line about the machine and its noise, and what held of the goals."""
 
@@ -61,7 +63,7 @@ def kept_of(result: Result) -> dict[str, Any]:
 
 def result_of(kept: Mapping[str, Any]) -> Result:
     return Result(
-        [Row(**row) for row in kept["rows"]],
+        [Row(**{**_UNKNOWN, **row}) for row in kept["rows"]],
         kept["cells"],
         kept["figures"],
         kept["text"],

@@ -23,6 +23,11 @@ class Measured:
     errors: int
     foreign: float
 
+    @property
+    def all_us(self) -> float:
+        """CPU of everything that an invocation needs here, its caller too."""
+        return self.platform_us + self.runtime_us + self.load_us
+
 
 class Key(NamedTuple):
     subject: str
@@ -34,7 +39,11 @@ Round = Mapping[Key, Measured]
 
 
 class Row(NamedTuple):
-    """Medians over rounds; times in milliseconds where not said. None where there is nothing to compare with."""
+    """Medians over rounds; times in milliseconds where not said. None where there is nothing to compare with.
+
+    `by_cpu` is the limit's CPU for an invocation over this one's: what `of_limit` would be with every core busy and no
+    neighbours, who disturb it less.
+    """
 
     setup: str
     payload: int
@@ -43,6 +52,7 @@ class Row(NamedTuple):
     per_second: float
     spread: float
     of_limit: float | None
+    by_cpu: float | None
     of_echo: float | None
     p50_ms: float
     added_p50_ms: float | None
@@ -75,6 +85,7 @@ def _row(setup: str, key: Key, rounds: Sequence[Round]) -> Row:
         per_second=middle,
         spread=(max(rates) - min(rates)) / 2 / middle if middle else 0.0,
         of_limit=_median(one.per_second / max(limit.per_second, 1e-9) for one, limit in limits),
+        by_cpu=_median(limit.all_us / max(one.all_us, 1e-9) for one, limit in limits),
         of_echo=_median(one.per_second / max(echo.per_second, 1e-9) for one, echo in echoes),
         p50_ms=median(one.p50_us for one in of) / 1000,
         added_p50_ms=_median((one.p50_us - limit.p50_us) / 1000 for one, limit in limits),
@@ -100,8 +111,8 @@ def _median(values: object) -> float | None:
 
 
 _COLUMNS = (
-    "setup", "bytes", "in flight", "subject", "/s", "± %", "of limit", "of echo", "p50 ms", "+p50", "p99 ms", "+p99",
-    "platform µs", "runtime µs", "load µs", "others %",
+    "setup", "bytes", "in flight", "subject", "/s", "± %", "of limit", "by CPU", "of echo", "p50 ms", "+p50", "p99 ms",
+    "+p99", "platform µs", "runtime µs", "load µs", "others %",
 )  # fmt: skip
 
 
@@ -119,6 +130,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.per_second:,.0f}",
         f"{100 * row.spread:.0f}",
         _text(row.of_limit, ".2f"),
+        _text(row.by_cpu, ".2f"),
         _text(row.of_echo, ".3f"),
         f"{row.p50_ms:.2f}",
         _text(row.added_p50_ms, "+.2f"),

@@ -11,9 +11,9 @@ from bench.table import Key, Measured, rows
 
 
 def sat(share_of_limit: float) -> dict[str, object]:
-    """A sitting in which the product reached this share of the limit."""
-    limit = Measured(4000.0, 300.0, 900.0, 100.0, 400.0, 25.0, 0, 0.0)
-    ours = Measured(4000.0 * share_of_limit, 500.0, 1000.0, 250.0, 420.0, 25.0, 0, 0.0)
+    """A sitting in which the product reached this share of the limit, with neither runtime nor caller to be counted."""
+    limit = Measured(4000.0, 300.0, 900.0, 100.0, 0.0, 0.0, 0, 0.0)
+    ours = Measured(4000.0, 500.0, 1000.0, 100.0 / share_of_limit, 0.0, 0.0, 0, 0.0)
     found = rows("Python", [{Key("limit", 16, 100): limit, Key("paddock", 16, 100): ours}])
     return history.entry(found, "a machine")
 
@@ -54,4 +54,4 @@ def test_two_sittings_make_no_median_that_a_build_fails_for(tmp_path: Path) -> N
 
 
 def test_a_changed_ratio_is_said_in_percent(kept: Path) -> None:
-    assert "0.60 of the limit, 0.80 in 3 sittings before (-25 %)" in str(of_paddock(kept, 0.6))
+    assert "0.60 of the limit by CPU, 0.80 in 3 sittings before (-25 %)" in str(of_paddock(kept, 0.6))

@@ -21,7 +21,7 @@ def test_a_ratio_stands_in_the_page_where_its_section_is_marked(tmp_path: Path) 
 
     page = rewritten(PAGE, json.loads((tmp_path / "out.json").read_text()))
 
-    assert "| Python | 100 B | 16 | paddock (2 errors) | 3,000 | 0 | 0.75 |" in page
+    assert "| Python | 100 B | 16 | paddock (2 errors) | 3,000 | 0 | 0.75 | 0.76 |" in page
     assert "Two cores. Others used 25 % of it." in page
     assert page.startswith("before\n")
     assert "between\n" in page
