@@ -144,7 +144,7 @@ def test_nodejs_runs_as_on_lambda(
     start(installed(store, "nodejs22.x"), {"index.mjs": NODEJS}, "index.handler")
     seen = runtime_api.answer(runtime_api.dispatch({"hello": "world"})).document
     assert seen["event"] == {"hello": "world"}
-    assert (seen["localhost"], seen["workers"]) == ("127.0.0.1", "16")
+    assert (seen["localhost"], seen["workers"]) == ("127.0.0.1", "4")
     if anywhere.isolation.has_aws_layout:
         assert (seen["cwd"], seen["uid"]) == ("/var/task", 993)
 
