@@ -1,8 +1,7 @@
 """The same ordinary function in every language, on managed instances and as default Lambda, from ZIP and from image.
 
-It takes a library or a file from a layer, has an extension beside it, reads a variable, writes a line of log and
-answers JSON. An image holds what the layer holds. Each function is removed when it was tried: an instance has room for
-few.
+It takes a library or a file from a layer, reads a variable, writes a line of log and answers JSON. An image holds what
+the layer holds. Each function is removed when it was tried: an instance has room for few.
 """
 
 from __future__ import annotations

@@ -54,7 +54,6 @@ TOOLCHAINS = {
         {},
     ),
 }
-TOOLCHAINS["extension"] = TOOLCHAINS["go"]
 
 
 def bootstrap(language: str) -> bytes:

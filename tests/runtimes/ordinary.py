@@ -1,4 +1,4 @@
-"""One ordinary function in six languages: its package, and the layer that it needs, which brings an extension along.
+"""One ordinary function in six languages: its package, and the layer that it needs.
 
 Python, Node.js and Java take a library from the layer, compiled programs and the shell a file; all say the same.
 """
@@ -24,13 +24,12 @@ from tests.runtimes.built_functions import CACHE, FUNCTIONS, JAVA_RELEASE, Toolc
 ORDINARY = FUNCTIONS / "ordinary"
 RATE = 3
 SHOP = "corner"
-EXTENSION = "ordinary-extension"
 Files = dict[str, bytes]
 
 
 @dataclass(frozen=True)
 class Ordinary:
-    """`layer` is what is at `/opt`, without the extension and the rate, which all have."""
+    """`layer` is what is at `/opt`, without the rate, which all have."""
 
     runtime: str
     handler: str
@@ -40,8 +39,7 @@ class Ordinary:
 
 def layer_of(ordinary: Ordinary, runtime: InstalledRuntime) -> Files:
     """Raises `ToolchainMissing`."""
-    common = {"rate": f"{RATE}\n".encode(), f"extensions/{EXTENSION}": bootstrap("extension")}
-    return common | ordinary.layer(runtime)
+    return {"rate": f"{RATE}\n".encode(), **ordinary.layer(runtime)}
 
 
 def event(n: int) -> dict[str, object]:

@@ -1,3 +1,0 @@
-module extension
-
-go 1.21
