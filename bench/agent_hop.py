@@ -12,6 +12,7 @@ import base64
 import hashlib
 import io
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -180,6 +181,14 @@ async def measure(options: argparse.Namespace, data_dir: Path) -> None:
             token=TOKEN,
         )
     )
+    try:
+        await drive(launcher, code, options, data_dir / "instances" / instance_id)
+    finally:
+        await launcher.terminate(instance_id, 1)
+        await reach(launcher, InstancePhase.TERMINATED)
+
+
+async def drive(launcher: LocalLauncher, code: bytes, options: argparse.Namespace, directory: Path) -> None:
     observed = await reach(launcher, InstancePhase.RUNNING)
     assert observed.address is not None, observed
     driver = Driver(code)
@@ -199,9 +208,7 @@ async def measure(options: argparse.Namespace, data_dir: Path) -> None:
     print(f"{'in flight':>9} {'/s':>7} {'agent µs':>9} {'p50 ms':>7} {'p99 ms':>7} refused")
     for in_flight in options.in_flight:
         for _ in range(options.rounds):
-            await one_round(driver, in_flight, options, data_dir / "instances" / instance_id)
-    await launcher.terminate(instance_id, 1)
-    await reach(launcher, InstancePhase.TERMINATED)
+            await one_round(driver, in_flight, options, directory)
 
 
 async def one_round(driver: Driver, in_flight: int, options: argparse.Namespace, directory: Path) -> None:
@@ -233,6 +240,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--log-level", default="INFO", help="INFO writes two platform records for each invocation")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the agent is ended then too
     data_dir = Path(tempfile.mkdtemp(prefix="paddock-agent-hop-"))
     try:
         uvloop.run(measure(options, data_dir))
