@@ -45,8 +45,8 @@ ALLOWANCES: Mapping[str, Allowance] = {
 """Memory: what allocators and full log buffers move by. Latency: what neighbours on the machine do."""
 
 RUNTIME_BYTES_OF_AN_INVOCATION = 200
-"""Python's client sets `_X_AMZN_TRACE_ID` for each invocation, and the C library keeps every value that a variable ever
-had: some 150 bytes, on AWS too. Behind the barest Runtime API server a worker grows as much as soon as trace ids differ.
+"""Python's client sets `_X_AMZN_TRACE_ID` for each invocation, and the C library keeps every value that a variable
+ever had: some 150 bytes. Behind the barest Runtime API server a worker grows as much as soon as trace ids differ.
 """
 
 
