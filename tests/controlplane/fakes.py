@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from paddock import __version__
 from paddock.model.ids import InstanceId
 from paddock.model.states import InstancePhase, StateReasonCode
 from paddock.ports.clock import Clock
@@ -71,6 +72,7 @@ class PlayedAgent:
         self.configured: tuple[EnvironmentSpec, ...] = ()
         self.received: list[ServerMessage] = []
         self.silent = False
+        self.agent_version = __version__
         self._behaviour = behaviour
         self._clock = clock
         self._channels: list[PlayedChannel] = []
@@ -142,7 +144,7 @@ class PlayedAgent:
         self.say(EnvironmentChanged(environment.report()))
 
     def _hello(self) -> AgentHello:
-        return AgentHello(self.instance_id, "1", 1, self.generation, self.configured, "played")
+        return AgentHello(self.instance_id, self.agent_version, 1, self.generation, self.configured, "played")
 
     def _reconcile(self) -> None:
         wanted = {spec.environment_id: spec for spec in self.configured}

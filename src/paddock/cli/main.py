@@ -7,7 +7,7 @@ import sys
 import typer
 
 from paddock import __version__
-from paddock.cli import advise, bill, check, env, export, logs, prices, runtimes, simulate, status, up
+from paddock.cli import advise, bill, check, env, export, logs, patch, prices, runtimes, simulate, status, up
 from paddock.cli.bench import command as bench
 from paddock.cli.demo import command as demo
 from paddock.model.errors import SettingsError, StartError
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("env")(env.env)
 app.command("status")(status.status)
+app.command("patch")(patch.patch)
 app.command("logs")(logs.logs)
 app.command("demo")(demo.demo)
 app.command("runtimes")(runtimes.runtimes)

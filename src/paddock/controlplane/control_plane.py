@@ -30,6 +30,7 @@ from paddock.controlplane.images import ImageIntake, SourceOpener
 from paddock.controlplane.limits import CLEANUP_SECONDS
 from paddock.controlplane.on_demand.provisioned import Provisioned
 from paddock.controlplane.operations import OPERATIONS
+from paddock.controlplane.patching import patch
 from paddock.controlplane.reconciler import FleetParts
 from paddock.controlplane.routes import RoutePublisher
 from paddock.controlplane.settings import ControlPlaneSettings
@@ -44,8 +45,9 @@ from paddock.controlplane.system_logs import SystemLog
 from paddock.core.on_demand import OnDemandSettings, OnDemandSnapshot, plan_on_demand
 from paddock.core.planning import plan
 from paddock.images.opening import ImageSources
+from paddock.model.errors import not_found
 from paddock.model.fleet import FleetSnapshot, Plan
-from paddock.model.ids import DEFAULT_LAMBDA, EnvironmentId, FunctionVersionKey, InstanceId
+from paddock.model.ids import DEFAULT_LAMBDA, CapacityProviderName, EnvironmentId, FunctionVersionKey, InstanceId
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.code import CodeStore
 from paddock.ports.invoker import AsyncInvokeQueue, Invoker, RouteSink
@@ -206,6 +208,16 @@ class ControlPlane:
                 for provider, made in rows
             ],
         }
+
+    async def patch(self, provider: CapacityProviderName | None) -> dict[str, Any]:
+        """Have the instances of a provider, or all, replaced one after another. Raises `ApiError`.
+
+        Nothing is begun where a patch is under way.
+        """
+        if provider is not None and provider not in self._fleet.reconcilers:
+            raise not_found(f"Capacity provider not found: {self._settings.place.capacity_provider_arn(provider)}")
+        chosen = [each for name, each in self._fleet.reconcilers.items() if provider in (None, name)]
+        return {"instances": await patch(chosen, self._store)}
 
     async def stop_instances(self, progress: Callable[[int, int], None] = lambda ended, total: None) -> int:
         """End every instance; to be called after the context was left. How many did not end in time."""

@@ -308,7 +308,8 @@ def _store_within_cap(
     accepted: list[InstanceIntent] = []
     for intent in intents:
         used += intent.instance_type.vcpu
-        if used > current.scaling_config.max_vcpu_count:
+        # Default Lambda has no ceiling: beside an instance that is replaced stands the one that replaces it.
+        if provider.name != DEFAULT_LAMBDA and used > current.scaling_config.max_vcpu_count:
             break
         accepted.append(intent)
     tx.instances.put_many(accepted)

@@ -104,7 +104,9 @@ class InstanceRecord:
     isolation: str = ""
     draining: bool = False
     empty_since: datetime | None = None
-    replace_reason: str | None = None
+    agent_version: str = ""
+    outdated: str | None = None
+    """Why its agent must be replaced; found anew whenever the agent greets."""
     memory_bytes: int = 0
     cpu_seconds: float = 0.0
     environments: dict[EnvironmentId, EnvironmentRecord] = field(default_factory=dict)
@@ -133,7 +135,7 @@ class InstanceRecord:
             launched_at=self.intent.requested_at,
             draining=self.draining,
             empty_since=self.empty_since,
-            replace_reason=self.replace_reason,
+            replace_reason=self.intent.replace_reason or self.outdated,
         )
 
 

@@ -81,6 +81,7 @@ class Inventory:
         """An agent is there. Environments it has and we did not know are taken back: an earlier server gave them."""
         record.heard_at = monotonic
         record.isolation = hello.isolation
+        record.agent_version = hello.agent_version
         was_configured = record.generation > 0
         record.generation = max(record.generation, hello.generation)
         self.move(record, InstanceEvent.AGENT_REPORTED, now)

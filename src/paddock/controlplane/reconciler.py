@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from paddock import __version__
 from paddock.controlplane.advance import advanced
 from paddock.controlplane.agent_stream import AgentConnector
 from paddock.controlplane.agents import AgentSession
@@ -173,6 +174,9 @@ class ProviderReconciler:
         was_running = record.phase is InstancePhase.RUNNING
         self.inventory.greeted(record, hello, now=now, monotonic=monotonic)
         self._awaited.discard(record.instance_id)
+        # What we launched ourselves is as new as it gets here: replacing it would go on for ever.
+        if hello.agent_version != __version__ and not self._executor.has_launched(record.instance_id):
+            record.outdated = f"its agent is of version {hello.agent_version}, the server of {__version__}"
         if record.phase is not InstancePhase.RUNNING:
             return
         if not was_running:

@@ -56,7 +56,7 @@ def snapshot(
         offered_types=settings.offered_types,
         versions=tuple(_targets(stored, loads)),
         instances=tuple(
-            _aged(record.described(), settings.instance_lifetime, now) for record in inventory.instances.values()
+            aged(record.described(), settings.instance_lifetime, now) for record in inventory.instances.values()
         ),
         environments=(*(record.described() for record in inventory.environments()), *inventory.failed(now)),
         launch_failures=stored.launch_failures,
@@ -89,7 +89,7 @@ def _targets(stored: StoredFleet, loads: LoadHistory) -> Iterable[VersionTarget]
         yield target
 
 
-def _aged(instance: ManagedInstance, lifetime: timedelta, now: datetime) -> ManagedInstance:
+def aged(instance: ManagedInstance, lifetime: timedelta, now: datetime) -> ManagedInstance:
     if instance.replace_reason is not None or now - instance.launched_at < lifetime:
         return instance
     return replace(instance, replace_reason=f"it has reached its lifetime of {lifetime}")

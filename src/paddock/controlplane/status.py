@@ -82,6 +82,8 @@ def _instance(record: InstanceRecord, *, now: datetime, monotonic: float) -> dic
         "phase": record.phase.value,
         "draining": record.draining,
         "stop_reason": intent.stop_reason,
+        "replace_reason": intent.replace_reason or record.outdated,
+        "agent_version": record.agent_version,
         "age_seconds": round((now - intent.requested_at).total_seconds(), 3),
         "heard_seconds_ago": None if record.heard_at is None else round(monotonic - record.heard_at, 3),
         "vcpu": intent.instance_type.vcpu,

@@ -61,6 +61,8 @@ class InstanceIntent:
     tags: tuple[tuple[str, str], ...] = ()
     """Those of the launch; what anybody adds later is a `TagSet`."""
     stop_reason: str | None = None
+    replace_reason: str | None = None
+    """Why it was asked to be replaced (a patch); it is carried on after a restart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 from paddock import catalogue
 from paddock.awsapi.access import Access
@@ -29,7 +30,7 @@ from paddock.launchers.local import LocalIsolation, LocalLauncher
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError
-from paddock.model.ids import AccountId, FunctionVersionKey, Region
+from paddock.model.ids import AccountId, CapacityProviderName, FunctionVersionKey, Region
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.demand import EnvironmentDemand
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest
@@ -240,7 +241,19 @@ def _own_routes(access: Access, control_plane: ControlPlane) -> tuple[PlainRoute
         document = json.dumps(await control_plane.status()).encode()
         responder.send(200, [("Content-Type", "application/json")], document)
 
-    return (PlainRoute("/health", health), PlainRoute("/_paddock/status", status))
+    async def patch(request: Request, responder: Responder) -> None:
+        access.identify(request)
+        if request.method != "POST":
+            raise ApiError("MethodNotAllowedException", "A patch is asked for with POST", status=405)
+        provider = parse_qs(request.query).get("provider", [None])[0]
+        begun = await control_plane.patch(CapacityProviderName(provider) if provider else None)
+        responder.send(202, [("Content-Type", "application/json")], json.dumps(begun).encode())
+
+    return (
+        PlainRoute("/health", health),
+        PlainRoute("/_paddock/status", status),
+        PlainRoute("/_paddock/patch", patch),
+    )
 
 
 def _metrics(feed: RouteFeed, control_plane: ControlPlane) -> PlainRoute:

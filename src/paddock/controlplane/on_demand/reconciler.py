@@ -15,7 +15,7 @@ from paddock.controlplane.on_demand.provisioned import Provisioned
 from paddock.controlplane.plan_history import keep
 from paddock.controlplane.reconciler import FleetEvents, FleetParts, ProviderReconciler
 from paddock.controlplane.settings import ControlPlaneSettings
-from paddock.controlplane.snapshots import StoredFleet
+from paddock.controlplane.snapshots import StoredFleet, aged
 from paddock.core.on_demand import OnDemandSnapshot, OnDemandVersion
 from paddock.model.capacity_provider import (
     CapacityProvider,
@@ -132,7 +132,10 @@ class OnDemandReconciler(ProviderReconciler):
                 )
                 for version in stored.versions
             ),
-            instances=tuple(record.described() for record in self.inventory.instances.values()),
+            instances=tuple(
+                aged(record.described(), settings.instance_lifetime, now)
+                for record in self.inventory.instances.values()
+            ),
             environments=(
                 *(record.described() for record in self.inventory.environments()),
                 *self.inventory.failed(now),

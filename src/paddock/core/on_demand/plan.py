@@ -8,6 +8,7 @@ Rules of this module:
   never do.
 - One instance carries all. It is launched with the first function and ended when the last one has been gone for the
   idle time.
+- An instance that must be replaced works on until another one runs; then what is on it drains, and it ends when empty.
 """
 
 from __future__ import annotations
@@ -113,9 +114,10 @@ class _Planner:
                 self._drain(environment, why)
         for version in self._snapshot.versions:
             self._trim_provisioned(version)
+        self._empty_worn(instance)
         if instance is not None:
             for version in self._snapshot.versions:
-                self._start_what_is_missing(version)
+                self._start_what_is_missing(version, instance)
         self._end_lost()
         wake = min(self._wakes, default=None)
         return Plan(
@@ -136,14 +138,25 @@ class _Planner:
 
     def _instance(self) -> InstanceId | None:
         """Where new environments go; launched if need be, and ended when nothing is left that could want one."""
-        usable = next((each for each in self._snapshot.instances if self._is_usable(each)), None)
-        if usable is not None:
-            if self._versions or self._alive:
-                return usable.instance_id
-            self._end_when_idle(usable)
+        usable = [each for each in self._snapshot.instances if self._is_usable(each)]
+        if usable and not self._versions and not self._alive:
+            for each in usable:
+                self._end_when_idle(each)
             return None
+        fresh = [each for each in usable if each.replace_reason is None]
+        running = [each for each in fresh if each.phase is InstancePhase.RUNNING]
+        if running:
+            return running[0].instance_id
+        worn = [each for each in usable if each.phase is InstancePhase.RUNNING]
+        until_then = worn[0].instance_id if worn else None
+        if fresh:
+            return until_then or fresh[0].instance_id
         if not self._versions:
-            return None
+            return until_then
+        launched = self._launched()
+        return until_then or launched
+
+    def _launched(self) -> InstanceId | None:
         again = self._launch_again_at()
         if again is not None and again > self._now:
             wait = (again - self._now).total_seconds()
@@ -157,8 +170,37 @@ class _Planner:
             self._snapshot.place.subnet_id,
         )
         self._launches.append(launch)
-        self._because(launch.instance_id, "default Lambda has functions and no instance")
+        worn = [each for each in self._snapshot.instances if each.replace_reason and self._is_usable(each)]
+        why = f"{worn[0].instance_id} is to be replaced ({worn[0].replace_reason})" if worn else "there is no instance"
+        self._because(launch.instance_id, f"default Lambda has functions and {why}")
         return launch.instance_id
+
+    def _empty_worn(self, instance: InstanceId | None) -> None:
+        """Provisioned environments are given up only when as many are ready on the instance that follows."""
+        there = {each.instance_id: each for each in self._snapshot.instances}
+        if instance is None or there.get(instance) is None or there[instance].replace_reason is not None:
+            return
+        for worn in there.values():
+            if worn.replace_reason is None or worn.phase not in _USABLE:
+                continue
+            left = [each for each in self._alive if each.instance_id == worn.instance_id]
+            for each in left:
+                if each.environment_id not in self._draining and not self._must_stay(each, instance):
+                    self._drain(each, f"its instance is to be replaced ({worn.replace_reason})")
+            if not left:
+                self._terminations.append(TerminateInstance(worn.instance_id, worn.replace_reason))
+                self._because(worn.instance_id, f"it is drained ({worn.replace_reason})")
+
+    def _must_stay(self, environment: Environment, instance: InstanceId) -> bool:
+        version = self._versions.get(environment.key)
+        if version is None or not environment.provisioned:
+            return False
+        ready = [
+            each
+            for each in self._of(version, provisioned=True)
+            if each.instance_id == instance and each.phase is EnvironmentPhase.READY
+        ]
+        return len(ready) < version.provisioned
 
     def _is_usable(self, instance: ManagedInstance) -> bool:
         if instance.phase is not InstancePhase.PENDING:
@@ -216,7 +258,8 @@ class _Planner:
 
     def _trim_provisioned(self, version: OnDemandVersion) -> None:
         """What is provisioned beyond the number asked for ends, the idle first."""
-        kept = self._of(version, provisioned=True)
+        worn = {each.instance_id for each in self._snapshot.instances if each.replace_reason is not None}
+        kept = [each for each in self._of(version, provisioned=True) if each.instance_id not in worn]
         surplus = len(kept) - version.provisioned
         for environment in sorted(kept, key=lambda each: each.in_flight)[: max(0, surplus)]:
             self._drain(environment, f"{version.provisioned} provisioned environments are asked for")
@@ -234,8 +277,12 @@ class _Planner:
 
     # Environments that are missing
 
-    def _start_what_is_missing(self, version: OnDemandVersion) -> None:
-        missing = version.provisioned - len(self._of(version, provisioned=True))
+    def _lasting(self, version: OnDemandVersion, instance: InstanceId) -> list[Environment]:
+        """Its provisioned environments where new ones are started; what is on an instance on its way out is extra."""
+        return [each for each in self._of(version, provisioned=True) if each.instance_id == instance]
+
+    def _start_what_is_missing(self, version: OnDemandVersion, instance: InstanceId) -> None:
+        missing = version.provisioned - len(self._lasting(version, instance))
         if missing > 0 and not self._rests(version):
             self._start(version, missing, f"{version.provisioned} provisioned environments are asked for", ready=True)
         on_their_way = sum(each.phase in _TO_COME for each in self._of(version, provisioned=False))
