@@ -32,7 +32,7 @@ from paddock.agent.one_at_a_time import OneAtATime
 from paddock.agent.platform_events import INITIALIZATION_TYPE, PlatformEvents
 from paddock.agent.runtime_api import RuntimeConnection
 from paddock.agent.runtime_commands import PreparedRuntime, RuntimeCommandSource, RuntimeInvitation
-from paddock.agent.runtime_process import CannotStart, RuntimeProcess, start
+from paddock.agent.runtime_process import CannotStart, RuntimeProcess, StartRuntime, start
 from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import Failure, RuntimeWorkers, errors, runtime_workers
@@ -76,6 +76,7 @@ class Facilities:
     peers: Peers | None
     endpoints: InstanceEndpoints
     changed: Callable[[EnvironmentReport], None]
+    start: StartRuntime = start
 
 
 class ExecutionEnvironment:
@@ -208,7 +209,7 @@ class ExecutionEnvironment:
         self._make_cgroup()
         self._started_at = self._facilities.timebase.monotonic()
         self._events.init_start(self._started_at, self._prepared.version, self._prepared.version_arn)
-        self.process = start(self._prepared.command, self._cgroup, self._facilities.isolation)
+        self.process = self._facilities.start(self._prepared.command, self._cgroup, self._facilities.isolation)
         self.server.runtime_started(self.spec.init_timeout_seconds)
         self.say_changed()
         await asyncio.to_thread(self.process.wait_executed)

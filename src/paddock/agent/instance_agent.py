@@ -38,6 +38,7 @@ from paddock.agent.log_shipping import LogShipper
 from paddock.agent.measure import Usage, usage_of_processes
 from paddock.agent.metadata import InstanceEndpoints
 from paddock.agent.runtime_commands import RuntimeCommandSource
+from paddock.agent.runtime_process import StartRuntime, start
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import errors
 from paddock.isolation.ladder import Isolation
@@ -86,6 +87,7 @@ class InstanceAgent:
         socket_dir: Path,
         clock: Clock,
         ids: IdSource,
+        start_runtime: StartRuntime = start,
     ) -> None:
         self.environments: dict[str, ExecutionEnvironment] = {}
         self._bootstrap = bootstrap
@@ -116,6 +118,7 @@ class InstanceAgent:
             strict_cpu=bootstrap.strict_cpu,
             ending=ThreadPoolExecutor(_ENDING_THREADS, "ending"),
             changed=self._environment_changed,
+            start=start_runtime,
             peers=_peers() if isolation.way.own_users else None,
             endpoints=InstanceEndpoints(
                 zone_id(AvailabilityZone(bootstrap.zone)), self._credentials, self._timebase.epoch_now, ids.hex

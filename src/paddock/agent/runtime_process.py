@@ -171,3 +171,7 @@ def start(command: ProcessCommand, cgroup: Cgroup | None, isolation: Isolation) 
     finally:
         launch.close_passed()
     return RuntimeProcess(popen, command.marker, cgroup, launch)
+
+
+StartRuntime = Callable[[ProcessCommand, Cgroup | None, Isolation], RuntimeProcess]
+"""What `start` is: a seam, so that the agent can be run where no process is started."""

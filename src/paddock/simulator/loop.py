@@ -26,8 +26,9 @@ class Deadlock(RuntimeError):
 class _JumpingSelector(selectors.BaseSelector):
     """Looks at what is readable now; instead of waiting, moves the clock."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, real_wait_seconds: float) -> None:
         self._clock = clock
+        self._real_wait_seconds = real_wait_seconds
         self._real = selectors.DefaultSelector()
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -37,7 +38,7 @@ class _JumpingSelector(selectors.BaseSelector):
         return self._real.unregister(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(0 if timeout is not None and timeout <= 0 else REAL_WAIT_SECONDS)
+        ready = self._real.select(0 if timeout is not None and timeout <= 0 else self._real_wait_seconds)
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if timeout is None:
@@ -55,9 +56,9 @@ class _JumpingSelector(selectors.BaseSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """`loop.time()`, sleeps and timeouts follow `clock`, which only moves when everybody waits."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, *, real_wait_seconds: float = REAL_WAIT_SECONDS) -> None:
         self._virtual = clock
-        super().__init__(_JumpingSelector(clock))
+        super().__init__(_JumpingSelector(clock, real_wait_seconds))
 
     def time(self) -> float:
         return self._virtual.seconds

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 from paddock.simulator.scenario import Report, simulate
+from paddock.simulator.whole.scenario import WholeReport, simulate_whole
 
 CHUNK_SEEDS = 10
 """Handed to a process at once: a seed takes about a tenth of a second, a hand-over a few milliseconds."""
@@ -31,3 +32,25 @@ def told(report: Report) -> str:
         return f"{head}; every promise kept"
     story = "\n".join(f"    {line}" for line in report.story)
     return f"{head}\n{story}\n  BROKEN {report.broken}\n  again: python -m paddock.simulator --seed {report.seed}"
+
+
+def simulate_whole_seeds(seeds: Iterable[int], *, processes: int | None = None) -> Iterator[WholeReport]:
+    """The same of the whole system, which takes a second or two a seed."""
+    count = processes or os.cpu_count() or 1
+    if count == 1:
+        yield from map(simulate_whole, seeds)
+        return
+    with ProcessPoolExecutor(count) as pool:
+        yield from pool.map(simulate_whole, seeds)
+
+
+def told_whole(report: WholeReport) -> str:
+    """As `told`, of the whole system."""
+    calls = ", ".join(f"{count} {outcome}" for outcome, count in sorted(report.outcomes.items())) or "no calls"
+    head = f"seed {report.seed}: {report.seconds:.0f} s, {calls}"
+    if report.broken is None:
+        return f"{head}; every promise kept"
+    story = "\n".join(f"    {line}" for line in report.story)
+    return (
+        f"{head}\n{story}\n  BROKEN {report.broken}\n  again: python -m paddock.simulator --whole --seed {report.seed}"
+    )

@@ -1,0 +1,179 @@
+"""A launcher whose instances are real agents on a network in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from paddock.agent.instance_agent import InstanceAgent
+from paddock.agent.runtime_process import ProcessCommand, RuntimeProcess
+from paddock.isolation.ladder import Isolation, Way
+from paddock.isolation.launch import as_process
+from paddock.isolation.view import Rung
+from paddock.launchers.cgroups import Cgroup
+from paddock.model.ids import AvailabilityZone, InstanceId
+from paddock.model.states import InstancePhase, StateReasonCode
+from paddock.ports.clock import Clock, Dice, IdSource
+from paddock.ports.launcher import LauncherCapabilities, LaunchError, LaunchRequest, ObservedInstance
+from paddock.simulator.network import MemoryNetworkLoop, MemoryServer
+from paddock.simulator.whole.runtimes import PlayedCgroup, PlayedRuntime, PlayedRuntimes, Truth
+from paddock.wire.bootstrap import AgentBootstrap
+
+ISOLATION = Isolation(Way(Rung.PROCESS, ("played",), as_process(landlock=0, filtered=False), frozenset()))
+FENCE_SECONDS = 15.0
+BOOT_SECONDS = (0.3, 3.0)
+
+
+@dataclass
+class RunningInstance:
+    """`alive` is the truth: its agent runs."""
+
+    request: LaunchRequest
+    agent: InstanceAgent
+    server: MemoryServer | None = None
+    task: asyncio.Task[None] | None = None
+    stopping: bool = False
+
+
+@dataclass
+class AgentLauncher:
+    """`refuses` and `hangs` are shares of the launches; `zones_down` have no capacity."""
+
+    clock: Clock
+    ids: IdSource
+    dice: Dice
+    truth: Truth
+    directory: Path
+    group: asyncio.TaskGroup
+    refuses: float = 0.0
+    hangs: float = 0.0
+    zones_down: set[AvailabilityZone] = field(default_factory=set)
+    living: dict[InstanceId, RunningInstance] = field(default_factory=dict)
+    ended: dict[InstanceId, LaunchRequest] = field(default_factory=dict)
+
+    @property
+    def network(self) -> MemoryNetworkLoop:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, MemoryNetworkLoop)
+        return loop
+
+    async def launch(self, request: LaunchRequest) -> None:
+        await asyncio.sleep(self.dice.uniform(0.001, 0.05))
+        if request.instance_id in self.ended:
+            raise LaunchError(StateReasonCode.INTERNAL_ERROR, "an id never runs twice", transient=False)
+        if request.instance_id in self.living:
+            return
+        if request.zone in self.zones_down or self.dice.random() < self.refuses:
+            raise LaunchError(StateReasonCode.INSUFFICIENT_CAPACITY, "none left", transient=True)
+        bootstrap = self._bootstrap(request)
+        agent = InstanceAgent(
+            bootstrap,
+            PlayedRuntimes(self.truth),
+            PlayedCgroup(),
+            ISOLATION,
+            Path(bootstrap.directory),
+            self.clock,
+            self.ids,
+            self._start,
+        )
+        instance = self.living[request.instance_id] = RunningInstance(request, agent)
+        self.truth.changes += 1
+        if self.dice.random() >= self.hangs:
+            instance.task = self.group.create_task(self._run(instance, bootstrap.address.removeprefix("unix:")))
+
+    def _start(self, command: ProcessCommand, cgroup: Cgroup | None, _: Isolation) -> RuntimeProcess:
+        return cast("RuntimeProcess", PlayedRuntime(self.truth, command, cgroup))
+
+    def _bootstrap(self, request: LaunchRequest) -> AgentBootstrap:
+        directory = self.directory / request.instance_id
+        directory.mkdir(exist_ok=True)
+        return AgentBootstrap(
+            instance_id=request.instance_id,
+            provider=request.provider,
+            zone=request.zone,
+            subnet_id=request.subnet_id,
+            address=f"unix:/{request.instance_id}",
+            token=request.token,
+            directory=str(directory),
+            data_dir=str(directory),
+            entitled_cores=request.entitled_cores,
+            strict_cpu=request.strict_cpu,
+            vcpu=request.instance_type.vcpu,
+            memory_mb=int(request.instance_type.memory_gib * 1024),
+            region="us-east-1",
+            account_id="123456789012",
+            fence_after_seconds=FENCE_SECONDS,
+        )
+
+    async def _run(self, instance: RunningInstance, path: str) -> None:
+        try:
+            await asyncio.sleep(self.dice.uniform(*BOOT_SECONDS))
+            instance.server = self.network.listen(path, instance.agent.connection)
+            await instance.agent.run()
+        finally:
+            self._gone(instance)
+
+    def _gone(self, instance: RunningInstance) -> None:
+        instance_id = instance.request.instance_id
+        if self.living.pop(instance_id, None) is None:
+            return
+        self.ended[instance_id] = instance.request
+        self.truth.changes += 1
+        for environment_id in list(instance.agent.environments):
+            runtime = self.truth.runtimes.get(environment_id)
+            if runtime is not None:
+                runtime.kill()
+        if instance.server is not None:
+            instance.server.close()
+            instance.server.cut()
+
+    def kill(self, instance: RunningInstance) -> None:
+        """SIGKILL: all of it is gone at once, and nobody says a word."""
+        self._gone(instance)
+        if instance.task is not None:
+            instance.task.cancel()
+
+    async def terminate(self, instance_id: InstanceId, grace_seconds: float) -> None:
+        await asyncio.sleep(self.dice.uniform(0.001, 0.05))
+        instance = self.living.get(instance_id)
+        if instance is None or instance.stopping:
+            return
+        instance.stopping = True
+        self.group.create_task(self._stop(instance, grace_seconds))
+
+    async def _stop(self, instance: RunningInstance, grace_seconds: float) -> None:
+        instance.agent.shut_down(grace_seconds)
+        if instance.task is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_seconds + 2):
+                    while instance.request.instance_id in self.living:  # noqa: ASYNC110  # bounded
+                        await asyncio.sleep(0.1)
+        self.kill(instance)
+
+    async def list(self) -> tuple[ObservedInstance, ...]:
+        await asyncio.sleep(0.001)
+        living = [_observed(each.request, _phase(each)) for each in self.living.values()]
+        ended = [_observed(request, InstancePhase.TERMINATED) for request in self.ended.values()]
+        return (*living, *ended)
+
+    def capabilities(self) -> LauncherCapabilities:
+        return LauncherCapabilities(
+            "played", cpu_enforced=False, memory_enforced=False, network="none", isolation="none"
+        )
+
+
+def _phase(instance: RunningInstance) -> InstancePhase:
+    if instance.stopping:
+        return InstancePhase.STOPPING
+    return InstancePhase.PENDING if instance.server is None else InstancePhase.RUNNING
+
+
+def _observed(request: LaunchRequest, phase: InstancePhase) -> ObservedInstance:
+    over = phase is InstancePhase.TERMINATED
+    address, token = (None, None) if over else (f"unix:/{request.instance_id}", request.token)
+    return ObservedInstance(
+        request.instance_id, request.provider, phase, request.zone, address, token, None, "it ended" if over else None
+    )

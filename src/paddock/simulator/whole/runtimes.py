@@ -1,0 +1,234 @@
+"""Runtimes that are played: they speak the Runtime API to the real agent, and no process is ever started.
+
+They keep the truth that the checker looks at: which of them live, what each runs, who was given which invocation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any, cast
+
+from paddock.agent.runtime_commands import PreparedRuntime, RuntimeInvitation
+from paddock.agent.runtime_process import ProcessCommand
+from paddock.launchers.cgroups import Cgroup
+from paddock.ports.clock import Dice
+from paddock.wire.agent import EnvironmentSpec
+
+POLL = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n"
+CPU_SHARE = 0.2
+EXIT_STATUS = 1
+
+
+@dataclass
+class Behaviour:
+    """Of all functions. `hangs` and `crashes` are shares of the invocations; times in seconds, a pair is a range."""
+
+    init: tuple[float, float] = (0.1, 1.5)
+    duration: tuple[float, float] = (0.02, 1.5)
+    init_fails: float = 0.0
+    hangs: float = 0.0
+    crashes: float = 0.0
+
+
+@dataclass
+class Truth:
+    """`runtimes` are those that live now; `given` counts how often a runtime got each invocation."""
+
+    dice: Dice
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    specs: dict[str, EnvironmentSpec] = field(default_factory=dict)
+    runtimes: dict[str, PlayedRuntime] = field(default_factory=dict)
+    given: Counter[str] = field(default_factory=Counter)
+    failed_at: dict[str, float] = field(default_factory=dict)
+    """When a runtime last ended by itself, of each function."""
+    changes: int = 0
+    pids: Any = field(default_factory=lambda: itertools.count(1000))
+
+
+class PlayedCgroup:
+    """Counts the CPU time that a played runtime says it used."""
+
+    directories: tuple[Path, ...] = ()
+    join_files: tuple[Path, ...] = ()
+
+    def __init__(self) -> None:
+        self.used_seconds = 0.0
+
+    def child(self, name: str, *_: Any, **__: Any) -> Cgroup:
+        return PlayedCgroup()
+
+    def cpu_seconds(self) -> float:
+        return self.used_seconds
+
+    def memory_bytes(self) -> int:
+        return 1
+
+    def out_of_memory_kills(self) -> int:
+        return 0
+
+    def pids(self) -> list[int]:
+        return []
+
+    def kill(self) -> None:
+        """The runtime is told by its own `kill`."""
+
+    def remove(self) -> None:
+        """Nothing is on any disk."""
+
+
+class PlayedRuntimes:
+    """A `RuntimeCommandSource`: the command names the environment, and `PlayedRuntime` finds the rest by it."""
+
+    def __init__(self, truth: Truth) -> None:
+        self._truth = truth
+
+    def prepare(self, invitation: RuntimeInvitation) -> PreparedRuntime:
+        spec = invitation.spec
+        self._truth.specs[spec.environment_id] = spec
+        argv = (spec.environment_id, invitation.runtime_api)
+        command = ProcessCommand(argv, {}, PurePath("/"), b"", cast("Any", None))
+        return PreparedRuntime(command, "played", "arn:played", "")
+
+
+class PlayedRuntime:
+    """Stands where `RuntimeProcess` does: as many connections as slots, one invocation on each."""
+
+    def __init__(self, truth: Truth, command: ProcessCommand, cgroup: Cgroup | None) -> None:
+        environment_id, self.runtime_api = command.argv
+        self.pid = next(truth.pids)
+        self.spec = truth.specs[environment_id]
+        self.running: set[str] = set()
+        self.truth = truth
+        self.alive = True
+        self._cgroup = cast("PlayedCgroup", cgroup)
+        self._told: Callable[[int], None] | None = None
+        self._connections: list[_Worker] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        truth.runtimes[environment_id] = self
+        truth.changes += 1
+        dice = truth.dice
+        fails = dice.random() < truth.behaviour.init_fails
+        asyncio.get_running_loop().call_later(
+            dice.uniform(*truth.behaviour.init), self.crash if fails else self._connect
+        )
+
+    def _connect(self) -> None:
+        if not self.alive:
+            return
+        host, _, port = self.runtime_api.partition(":")
+        loop = asyncio.get_running_loop()
+        for _ in range(self.spec.max_concurrency):
+            connecting = loop.create_task(self._connect_one(host, int(port)))
+            self._tasks.add(connecting)
+            connecting.add_done_callback(self._tasks.discard)
+
+    async def _connect_one(self, host: str, port: int) -> None:
+        try:
+            _, worker = await asyncio.get_running_loop().create_connection(lambda: _Worker(self), host, port)
+        except OSError:
+            return
+        self._connections.append(worker)
+
+    def used(self, seconds: float) -> None:
+        self._cgroup.used_seconds += CPU_SHARE * seconds
+
+    def crash(self) -> None:
+        """The process ends by itself."""
+        if self.alive:
+            self.truth.failed_at[self.spec.function_name] = asyncio.get_running_loop().time()
+            self._end()
+            if self._told is not None:
+                asyncio.get_running_loop().call_soon(self._told, EXIT_STATUS)
+
+    def _end(self) -> None:
+        self.alive = False
+        self.truth.changes += 1
+        self.truth.runtimes.pop(self.spec.environment_id, None)
+        self.running.clear()
+        for connection in self._connections:
+            connection.close()
+
+    # What the agent asks of a process
+
+    def wait_executed(self) -> None:
+        """It runs at once."""
+
+    def on_exit(self, told: Callable[[int], None]) -> None:
+        self._told = told
+
+    def next_pipe(self) -> None:
+        """It writes nothing."""
+
+    def own(self, stats: Any) -> list[Any]:
+        return []
+
+    def kill(self) -> bool:
+        if self.alive:
+            self._end()
+        return True
+
+    def forget(self) -> None:
+        self._told = None
+
+
+class _Worker(asyncio.Protocol):
+    """One connection: asks for an event, takes its time, answers, asks again."""
+
+    def __init__(self, runtime: PlayedRuntime) -> None:
+        self._runtime = runtime
+        self._transport = cast("asyncio.Transport", None)
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if self._runtime.alive:
+            self._transport.write(POLL)
+        else:
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, rest = self._received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        length = int(headers[b"Content-Length"])
+        if len(rest) < length:
+            return
+        self._received = rest[length:]
+        name = headers.get(b"Lambda-Runtime-Aws-Request-Id")
+        if name is None:
+            self._transport.write(POLL)
+        else:
+            self._run(name.decode())
+
+    def _run(self, invocation_id: str) -> None:
+        runtime = self._runtime
+        behaviour, dice = runtime.truth.behaviour, runtime.truth.dice
+        runtime.truth.given[invocation_id] += 1
+        runtime.truth.changes += 1
+        runtime.running.add(invocation_id)
+        fate, seconds = dice.random(), dice.uniform(*behaviour.duration)
+        loop = asyncio.get_running_loop()
+        if fate < behaviour.crashes:
+            loop.call_later(seconds, runtime.crash)
+        elif fate >= behaviour.crashes + behaviour.hangs:
+            loop.call_later(seconds, self._answer, invocation_id, seconds)
+
+    def _answer(self, invocation_id: str, seconds: float) -> None:
+        if not self._runtime.alive:
+            return
+        self._runtime.running.discard(invocation_id)
+        self._runtime.used(seconds)
+        path = f"/2018-06-01/runtime/invocation/{invocation_id}/response"
+        body = invocation_id.encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: runtime\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._transport.write(head.encode() + body)
+
+    def close(self) -> None:
+        self._transport.close()

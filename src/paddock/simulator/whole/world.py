@@ -1,0 +1,202 @@
+"""One server put together on a network in memory: the real control plane and router, and all that outlives them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from paddock.awsapi.operations import Operations
+from paddock.awsapi.replies import Reply
+from paddock.controlplane.control_plane import ControlPlane, ControlPlanePorts
+from paddock.controlplane.settings import ControlPlaneSettings
+from paddock.core.on_demand import Concurrency, OnDemandSettings
+from paddock.model.arns import Place
+from paddock.model.capacity_provider import Architecture
+from paddock.model.errors import ApiError
+from paddock.model.ids import AccountId, FunctionVersionKey, Region
+from paddock.model.instance_types import InstanceType
+from paddock.model.network import default_network
+from paddock.model.runtimes import find_runtime
+from paddock.ports.clock import Dice, SeededIds
+from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest
+from paddock.ports.objects import ObjectUnavailable
+from paddock.router.feed import RouteFeed
+from paddock.router.on_demand import OnDemandTerms
+from paddock.router.router import Router
+from paddock.runtimes.resolution import Resolution
+from paddock.simulator.kernel import VirtualClock
+from paddock.simulator.whole.instances import AgentLauncher
+from paddock.simulator.whole.runtimes import Truth
+from paddock.stores.code import MemoryCodeStore
+from paddock.stores.memory import MemoryStore
+from paddock.stores.memory_logs import MemoryLogStore
+from paddock.stores.metrics import MemoryMetricStore
+
+PLACE = Place(Region("us-east-1"), AccountId("000000000000"))
+ROLE = "arn:aws:iam::000000000000:role/anything"
+TYPES = (
+    InstanceType("m7i.large", 2, 8.0, Architecture.X86_64),
+    InstanceType("m7i.xlarge", 4, 16.0, Architecture.X86_64),
+)
+ACCOUNT_CONCURRENCY = 12
+"""Of the router; the API keeps AWS's default, under which something may be reserved."""
+MOST_ENVIRONMENTS = 8
+RETRY = timedelta(seconds=5)
+_STATUSES = {"ResourceNotFoundException": 404, "ResourceConflictException": 409, "TooManyRequestsException": 429}
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a handler of the control plane is asked."""
+
+    params: dict[str, Any]
+    now: datetime
+
+
+class _Runtimes:
+    async def resolve(self, runtime: str) -> Resolution:
+        found = find_runtime(runtime)
+        assert found is not None
+        return Resolution(found, None, None, "3.13.1", True, "", "awslambdaric", "4.2.2")
+
+
+class _NoObjects:
+    async def fetch(self, bucket: str, key: str, version: str | None, max_bytes: int) -> bytes:
+        raise ObjectUnavailable("NoSuchBucket", bucket)
+
+
+class _Late:
+    """The control plane's sides that the router needs before there is one."""
+
+    def __init__(self) -> None:
+        self.control_plane: ControlPlane | None = None
+        self.queue: AsyncInvokeQueue | None = None
+
+    def want(self, key: FunctionVersionKey, waiting: int) -> None:
+        if self.control_plane is not None:
+            self.control_plane.want(key, waiting)
+
+    async def put(self, request: InvokeRequest) -> None:
+        assert self.queue is not None
+        await self.queue.put(request)
+
+
+class World:
+    """`router`, `control_plane` and `call` belong to the server that is up; the rest outlives it."""
+
+    def __init__(self, clock: VirtualClock, dice: Dice, seed: int, directory: Path, group: asyncio.TaskGroup) -> None:
+        self.clock = clock
+        self.ids = SeededIds(seed + 1)
+        self.store = MemoryStore()
+        self.code = MemoryCodeStore()
+        self.logs = MemoryLogStore(clock)
+        self.metrics = MemoryMetricStore()
+        self.truth = Truth(dice)
+        self.launcher = AgentLauncher(clock, self.ids, dice, self.truth, directory, group)
+        self.router: Router | None = None
+        self.control_plane: ControlPlane | None = None
+        self.started_at = 0.0
+        self._operations = Operations()
+
+    @asynccontextmanager
+    async def server(self) -> AsyncIterator[None]:
+        late = _Late()
+        terms = OnDemandTerms(Concurrency(ACCOUNT_CONCURRENCY, MOST_ENVIRONMENTS), late)
+        server_id = self.ids.hex(12)
+        router = Router(
+            PLACE, clock=self.clock, ids=self.ids, queue=late, error_reply=_reply, server_id=server_id, on_demand=terms
+        )
+        async with asyncio.TaskGroup() as group:
+            routing = group.create_task(router.run())
+            control_plane = ControlPlane(self._settings(server_id), self._ports(router))
+            try:
+                async with control_plane:
+                    late.control_plane, late.queue = control_plane, control_plane.async_queue
+                    self._operations = Operations()
+                    control_plane.register(self._operations)
+                    self.control_plane, self.router = control_plane, router
+                    self.started_at = self.clock.monotonic()
+                    try:
+                        yield
+                    finally:
+                        self.control_plane = self.router = None
+            finally:
+                routing.cancel()
+
+    def _ports(self, router: Router) -> ControlPlanePorts:
+        feed = RouteFeed(router)
+        return ControlPlanePorts(
+            clock=self.clock,
+            ids=self.ids,
+            store=self.store,
+            code_store=self.code,
+            objects=_NoObjects(),
+            log_store=self.logs,
+            launcher=self.launcher,
+            runtimes=_Runtimes(),
+            routes=feed,
+            invoker=router,
+            metrics=self.metrics,
+            invocations=feed,
+            throttles=feed,
+        )
+
+    def _settings(self, server_id: str) -> ControlPlaneSettings:
+        return ControlPlaneSettings(
+            place=PLACE,
+            network=default_network(PLACE.region),
+            offered_types=TYPES,
+            machine_cores=2.0,
+            endpoint=lambda: "http://127.0.0.1:4600",
+            server_id=server_id,
+            on_demand=OnDemandSettings(idle=timedelta(seconds=20), most_environments=MOST_ENVIRONMENTS),
+            async_retry_delay=RETRY,
+        )
+
+    async def call(self, operation: str, **params: Any) -> Any:
+        handler: Any = self._operations.find("lambda", operation)
+        return await handler(Call(params, self.clock.now()))
+
+    async def create_provider(self, name: str) -> None:
+        network = {"SubnetIds": ["subnet-a", "subnet-b", "subnet-c"], "SecurityGroupIds": []}
+        permissions = {"CapacityProviderOperatorRoleArn": ROLE}
+        await self.call(
+            "CreateCapacityProvider", CapacityProviderName=name, PermissionsConfig=permissions, VpcConfig=network
+        )
+
+    async def create_function(self, name: str, provider: str | None) -> None:
+        members: dict[str, Any] = {}
+        if provider is not None:
+            arn = f"arn:aws:lambda:{PLACE.region}:{PLACE.account_id}:capacity-provider:{provider}"
+            managed = {"CapacityProviderArn": arn, "PerExecutionEnvironmentMaxConcurrency": 4}
+            members = {
+                "CapacityProviderConfig": {"LambdaManagedInstancesCapacityProviderConfig": managed},
+                "MemorySize": 2048,
+            }
+        await self.call(
+            "CreateFunction",
+            FunctionName=name,
+            Role=ROLE,
+            Runtime="python3.13",
+            Handler="app.handler",
+            Code={"ZipFile": _package()},
+            **members,
+        )
+
+
+def _package() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("app.py"), "def handler(event, context): return event")
+    return buffer.getvalue()
+
+
+def _reply(error: ApiError, request_id: str) -> Reply:
+    return Reply(_STATUSES.get(error.code, error.status or 502), [], b"")
