@@ -107,7 +107,7 @@ class PlayedRuntime:
         self.alive = True
         self._cgroup = cast("PlayedCgroup", cgroup)
         self._told: Callable[[int], None] | None = None
-        self._connections: list[_Worker] = []
+        self._connections: list[_RuntimeConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         truth.runtimes[environment_id] = self
         truth.changes += 1
@@ -129,10 +129,12 @@ class PlayedRuntime:
 
     async def _connect_one(self, host: str, port: int) -> None:
         try:
-            _, worker = await asyncio.get_running_loop().create_connection(lambda: _Worker(self), host, port)
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: _RuntimeConnection(self), host, port
+            )
         except OSError:
             return
-        self._connections.append(worker)
+        self._connections.append(connection)
 
     def used(self, seconds: float) -> None:
         self._cgroup.used_seconds += CPU_SHARE * seconds
@@ -176,7 +178,7 @@ class PlayedRuntime:
         self._told = None
 
 
-class _Worker(asyncio.Protocol):
+class _RuntimeConnection(asyncio.Protocol):
     """One connection: asks for an event, takes its time, answers, asks again."""
 
     def __init__(self, runtime: PlayedRuntime) -> None:
