@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from paddock.model.ids import InstanceId
 from paddock.simulator.invariants import InvariantBroken
 from paddock.simulator.whole.world import ACCOUNT_CONCURRENCY, World
 
+HEARD_SECONDS = 1.0
+"""Until a death is heard of, calls are still sent there."""
 FORGET_SECONDS = 20.0
 """After a fault, what was sent before it has ended by then: a timeout and the agent's fence."""
 _TOLERANCE = 1e-6
@@ -126,8 +129,8 @@ class Checker:
     def answered(self, call: SentCall, status: int, error: str | None, function_error: str | None) -> None:
         """A synchronous call is lost only where something failed while it was under way."""
         self.checks["calls"] += 1
-        excused = any(at >= call.at for at in self.faults)
-        excused = excused or self.world.truth.failed_at.get(call.function, -1.0) >= call.at
+        excused = any(at >= call.at - HEARD_SECONDS for at in self.faults)
+        excused = excused or self.world.truth.failed_at.get(call.function, -math.inf) >= call.at - HEARD_SECONDS
         ran = self.world.truth.given[call.invocation_id]
         if status == 200 and function_error is None and not ran:
             self.break_off("one answer", f"{call.invocation_id} was answered and never ran")
