@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench import advisor, images, planning, table
+from bench import advisor, images, planning, simulation, table
 from bench.beside import beside
 from bench.costs import costs
 from bench.overload import overload
@@ -95,6 +95,10 @@ def _decisions(_manner: Manner) -> Result:
     return Result(text=said.getvalue().strip())
 
 
+def _simulation(_manner: Manner) -> Result:
+    return Result(cells=simulation.cells(), described="a trace of minutes through the planner, ticks of ten seconds")
+
+
 def _images(manner: Manner) -> Result:
     with contextlib.redirect_stdout(io.StringIO()) as said:
         images.measure(manner.rounds)
@@ -115,6 +119,7 @@ SECTIONS: dict[str, Callable[[Manner], Result]] = {
     "overload": _overload,
     "costs": _costs,
     "decisions": _decisions,
+    "simulation": _simulation,
     "starts": _starts,
     "images": _images,
 }
@@ -127,6 +132,7 @@ TITLES = {
     "overload": "More than fits",
     "costs": "What each part costs",
     "decisions": "Decisions of the control plane and the advisor",
+    "simulation": "A trace simulated, and how that grows",
     "starts": "Starts of runtimes, on each rung of isolation",
     "images": "Images: pulled, unpacked, started",
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,9 +18,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from paddock.advisor.traces.trace import Trace
+    from paddock.simulator.trace_replay import Progress as Show
     from paddock.simulator.trace_replay import Replay
 
 SHOWN_DECISIONS = 20
+DURATION_MS = 100.0
+CPU_SHARE = 0.1
 
 TypeName = Annotated[str, typer.Option("--type", help="Instance type the fleet is made of.")]
 Slots = Annotated[int, typer.Option(min=1, max=1600, help="Slots of one execution environment.")]
@@ -25,8 +31,17 @@ Memory = Annotated[int, typer.Option(min=2048, max=32768, help="Memory of one ex
 GibPerVcpu = Annotated[float, typer.Option(min=2, max=8, help="GiB of memory per vCPU.")]
 Most = Annotated[int | None, typer.Option(min=1, max=15000, help="MaxExecutionEnvironments.")]
 MaxVcpu = Annotated[int, typer.Option(min=2, max=15000, help="MaxVCpuCount of the provider.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Instead of traffic: a whole fleet with faults, by this seed.")]
-Seeds = Annotated[int, typer.Option(min=1, max=100_000, help="How many seeds, from --seed on.")]
+TraceOption = Annotated[Path | None, typer.Option("--trace", help="The trace file, said as an option.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Draw arrivals and faults by it; without traffic: whole fleets under all kinds of faults."
+    ),
+]
+Seeds = Annotated[int, typer.Option(min=1, max=100_000, help="Without traffic: how many seeds, from --seed on.")]
+LostInstances = Annotated[
+    float, typer.Option(min=0, max=1000, help="With traffic and --seed: instances that die in a day.")
+]
 
 
 def simulate(
@@ -38,8 +53,8 @@ def simulate(
     rps: options.Rps = None,
     peak_rps: options.PeakRps = None,
     days: options.Days = 1,
-    duration_ms: options.DurationMs = 100,
-    cpu_ms: options.CpuMs = 10,
+    duration_ms: options.DurationMs = None,
+    cpu_ms: options.CpuMs = None,
     instance_type: TypeName = "m7g.xlarge",
     slots: Slots = 16,
     memory_mb: Memory = 2048,
@@ -51,13 +66,18 @@ def simulate(
     start_seconds: options.StartSeconds = 7,
     seed: Seed = None,
     seeds: Seeds = 1,
+    lost_instances: LostInstances = 0,
+    trace_option: TraceOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Show what the fleet would do: environments, instances, throttles by cause, and each decision with its reason.
 
-    With --seed, simulate whole fleets under random traffic and faults instead, and check every promise at every event.
+    An invocation of which neither the trace nor an option tells takes 100 ms, a tenth of it CPU.
+    With --seed, arrivals are drawn around the traffic's rates, the same for the same seed. With --seed and no traffic,
+    whole fleets under random traffic and faults are simulated instead, and every promise is checked at every event.
     """
-    if seed is not None:
+    path = trace_option or trace
+    if seed is not None and path is None and shape is None:
         from paddock.simulator.__main__ import main
 
         raise typer.Exit(main(["--seed", str(seed), "--seeds", str(seeds)]))
@@ -65,11 +85,16 @@ def simulate(
     from paddock.simulator.trace_steering import ReplayError
 
     try:
-        traffic = _traffic(trace, trace_format, function, (shape, rps, peak_rps, days), quiet=output is Output.JSON)
-        fleet = _Fleet(
+        _must_agree(trace, trace_option, seed, seeds, lost_instances)
+        traffic = _traffic(path, trace_format, function, (shape, rps, peak_rps, days))
+        fleet = SimulatedFleet(
             instance_type, slots, memory_mb, memory_gib_per_vcpu, min_environments, max_environments, max_vcpu
         )
-        replayed = fleet.replay(traffic, duration_ms or 100, cpu_ms or 10, launch_seconds, start_seconds)
+        chance = Chance(seed, lost_instances)
+        with _progress() as show:
+            replayed = fleet.replay(
+                traffic, _work_ms(traffic, duration_ms, cpu_ms), (launch_seconds, start_seconds), chance, show
+            )
     except (InputError, ReplayError) as error:
         typer.echo(f"paddock simulate: {error}", err=True)
         raise typer.Exit(2) from None
@@ -81,13 +106,44 @@ def simulate(
     _print(terminal(), traffic, replayed)
 
 
+def _must_agree(
+    trace: Path | None, trace_option: Path | None, seed: int | None, seeds: int, lost_instances: float
+) -> None:
+    from paddock.advisor.documents import InputError
+
+    if trace is not None and trace_option is not None:
+        raise InputError("give the trace file once, with --trace or without")
+    if seeds != 1:
+        raise InputError("--seeds is for whole fleets: leave the traffic out, and give --seed")
+    if lost_instances and seed is None:
+        raise InputError("--lost-instances needs --seed, which says when they die")
+
+
+def _work_ms(traffic: Trace, duration_ms: float | None, cpu_ms: float | None) -> tuple[float, float]:
+    """Duration and CPU: as said, else as the trace knows them, else `DURATION_MS` and a tenth of the duration."""
+    known = traffic.duration_ms.mean if traffic.duration_ms else DURATION_MS
+    duration = duration_ms or known or DURATION_MS
+    known_cpu = traffic.cpu_ms.mean if traffic.cpu_ms else 0.0
+    return duration, cpu_ms or known_cpu or duration * CPU_SHARE
+
+
+@contextmanager
+def _progress() -> Iterator[Show]:
+    """On stderr, and only where that is a terminal: what a program reads is on stdout."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("simulating", total=None)
+        yield lambda done, whole: progress.update(bar, completed=done, total=whole)
+
+
 def _traffic(
-    path: options.Trace,
+    path: Path | None,
     trace_format: str | None,
     function: str | None,
     drawn: tuple[str | None, float | None, float | None, int],
-    *,
-    quiet: bool,
 ) -> Trace:
     from paddock.advisor.documents import InputError
     from paddock.cli.advising import traffic_from_file, traffic_from_shape
@@ -96,12 +152,20 @@ def _traffic(
     if (path is None) == (kind is None):
         raise InputError("give a trace file, or draw traffic with --shape and --rps")
     if path is not None:
-        return traffic_from_file(path, trace_format, function, quiet=quiet)
+        return traffic_from_file(path, trace_format, function, quiet=False)
     return traffic_from_shape(str(kind), rps, peak_rps, days)
 
 
 @dataclass(frozen=True, slots=True)
-class _Fleet:
+class Chance:
+    """What is left to it. Without a seed, nothing."""
+
+    seed: int | None = None
+    lost_instances_per_day: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedFleet:
     """What the options say of the fleet."""
 
     type_name: str
@@ -113,8 +177,14 @@ class _Fleet:
     max_vcpu: int
 
     def replay(
-        self, traffic: Trace, duration_ms: float, cpu_ms: float, launch_seconds: float, start_seconds: float
+        self,
+        traffic: Trace,
+        work_ms: tuple[float, float],
+        delays: tuple[float, float],
+        chance: Chance,
+        show: Show | None = None,
     ) -> Replay:
+        """`work_ms`: duration and CPU of an invocation; `delays`: seconds of a launch and of a start."""
         from paddock import catalogue
         from paddock.advisor.documents import InputError
         from paddock.model.capacity_provider import CapacityProviderScalingConfig
@@ -130,21 +200,34 @@ class _Fleet:
         settings = ReplaySettings(
             bounds=ScalingBounds(self.minimum, self.maximum),
             scaling=CapacityProviderScalingConfig(max_vcpu_count=self.max_vcpu),
-            delays=Delays(launch_seconds, start_seconds),
+            delays=Delays(*delays),
+            seed=chance.seed,
+            lost_instances_per_day=chance.lost_instances_per_day,
         )
         shape = EnvironmentShape(self.memory_mb, self.memory_mb / 1024 / self.memory_gib_per_vcpu, self.slots)
-        workload = ReplayedWorkload(duration_ms / 1000, cpu_ms / 1000)
-        return replay(traffic.counts, workload, shape, instance_type, settings)
+        workload = ReplayedWorkload(*(each / 1000 for each in work_ms))
+        return replay(traffic.counts, workload, shape, instance_type, settings, progress=show)
 
 
 def document(replayed: Replay) -> dict[str, Any]:
     """The replay as JSON has it: sums, and a value for each tick."""
-    ticks = ("arrivals", "ready", "instances", "cpu_utilization", "slot_throttles", "cpu_throttles", "cap_throttles")
+    ticks = (
+        "arrivals",
+        "in_flight",
+        "ready",
+        "instances",
+        "cpu_utilization",
+        "slot_throttles",
+        "cpu_throttles",
+        "cap_throttles",
+    )
     return {
         "tick_seconds": replayed.tick_seconds,
         "throttles": replayed.throttles,
         "throttled_share": replayed.throttled_share,
         "instance_hours": replayed.instance_hours,
+        "lost_instances": replayed.lost_instances,
+        "failed": replayed.failed,
         "ticks": {name: getattr(replayed, name).tolist() for name in ticks},
         "decisions": [
             {
@@ -166,7 +249,9 @@ def _print(console: Console, traffic: Trace, replayed: Replay) -> None:
         f"{replayed.slot_throttles.sum():,.0f}, CPU {replayed.cpu_throttles.sum():,.0f}, ceiling "
         f"{replayed.cap_throttles.sum():,.0f}; environments up to {most}, instances up to "
         f"{int(replayed.instances.max())}, {replayed.instance_hours:,.0f} instance hours; CPU at most "
-        f"{float(replayed.cpu_utilization.max()):.0%}",
+        f"{float(replayed.cpu_utilization.max()):.0%}"
+        + (f"; {replayed.lost_instances} instances died with {replayed.failed:,.0f}" if replayed.lost_instances else "")
+        + (" invocations" if replayed.lost_instances else ""),
         highlight=False,
     )
     for each in replayed.decisions[:SHOWN_DECISIONS]:

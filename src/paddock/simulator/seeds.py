@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 
 from paddock.simulator.scenario import Report, simulate
 from paddock.simulator.whole.scenario import WholeReport, simulate_whole
@@ -19,8 +21,18 @@ def simulate_seeds(seeds: Iterable[int], *, processes: int | None = None) -> Ite
     if count == 1:
         yield from map(simulate, seeds)
         return
-    with ProcessPoolExecutor(count) as pool:
+    with _pool(count) as pool:
         yield from pool.map(simulate, seeds, chunksize=CHUNK_SEEDS)
+
+
+@contextmanager
+def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Ctrl-C reaches every process of a terminal: it is this one's to hear, which drops what has not begun."""
+    pool = ProcessPoolExecutor(count, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def told(report: Report) -> str:
@@ -40,7 +52,7 @@ def simulate_whole_seeds(seeds: Iterable[int], *, processes: int | None = None) 
     if count == 1:
         yield from map(simulate_whole, seeds)
         return
-    with ProcessPoolExecutor(count) as pool:
+    with _pool(count) as pool:
         yield from pool.map(simulate_whole, seeds)
 
 

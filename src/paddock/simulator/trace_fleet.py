@@ -6,6 +6,7 @@ nothing itself.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -249,6 +250,12 @@ class Fleet:
             elif isinstance(outcome, RevisionFailed):
                 self.failed = f"{outcome.reason_code.value}: {outcome.text}"
 
+    def lose(self, share: float) -> None:
+        """One of the running instances dies: the one that stands at `share` (from 0, below 1) of their row."""
+        running = [each for each, there in self._instances.items() if there.phase is InstancePhase.RUNNING]
+        if running:
+            self._terminate(running[int(share * len(running))])
+
     def _terminate(self, instance_id: InstanceId) -> None:
         self._instances.pop(instance_id, None)
         for key in [each.environment_id for each in self._environments.values() if each.instance_id == instance_id]:
@@ -256,16 +263,19 @@ class Fleet:
 
     def _assigned(self, made: Plan, now: datetime) -> Iterator[Environment]:
         """What each instance is to run from now on: new ones, and old ones that begin or cease to drain."""
+        held: defaultdict[InstanceId, list[EnvironmentId]] = defaultdict(list)
+        for each in self._environments.values():
+            held[each.instance_id].append(each.environment_id)
         for assignment in made.assignments:
             instance = self._instances.get(assignment.instance_id)
             if instance is None:
                 continue
-            self._instances[assignment.instance_id] = replace(instance, draining=assignment.draining)
+            if instance.draining != assignment.draining:
+                self._instances[assignment.instance_id] = replace(instance, draining=assignment.draining)
             named = {each.environment_id for each in assignment.environments}
-            here = [each for each in self._environments.values() if each.instance_id == assignment.instance_id]
-            for environment in here:
-                if environment.environment_id not in named:
-                    self._end(environment.environment_id)
+            for key in held[assignment.instance_id]:
+                if key not in named:
+                    self._end(key)
             for wanted in assignment.environments:
                 known = self._environments.get(wanted.environment_id)
                 if known is None:

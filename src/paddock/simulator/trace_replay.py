@@ -2,8 +2,9 @@
 
 Traffic is a fluid within a tick: in flight by Little's law, the share refused by Erlang's loss formula over the
 slots that are ready, durations stretched by processor sharing. What the fleet does about it is decided by
-`core.planning`, on a virtual clock, with the two delays of environments and instances. Nothing is random, so a replay
-is the same every time. Single invocations, faults and several versions are for the event simulator.
+`core.planning`, on a virtual clock, with the two delays of environments and instances. Nothing is random save by a
+seed, so a replay is the same every time. Its time grows with ticks and instances, not with invocations. Single
+invocations, other faults than dead instances, and several versions are for the event simulator.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class ReplayedWorkload:
 
 @dataclass(frozen=True, slots=True)
 class ReplaySettings:
-    """`tick_seconds` None: ten seconds, or a minute where that would be more than a day's worth of ticks."""
+    """`tick_seconds` None: ten seconds, or a minute where that would be more than a day's worth of ticks.
+
+    By `seed` the arrivals of each tick are drawn (Poisson) around the trace's, and the moments at which instances die.
+    """
 
     bounds: ScalingBounds = field(default_factory=ScalingBounds)
     scaling: CapacityProviderScalingConfig = field(default_factory=CapacityProviderScalingConfig)
@@ -44,11 +48,16 @@ class ReplaySettings:
     delays: Delays = field(default_factory=Delays)
     zones: int = 3
     tick_seconds: int | None = None
+    seed: int | None = None
+    lost_instances_per_day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
-    """Arrays have one value for each tick. Throttles are invocations, split by what was short."""
+    """Arrays have one value for each tick. Throttles are invocations, split by what was short.
+
+    `failed` is what was in flight on instances that died.
+    """
 
     tick_seconds: int
     arrivals: NDArray[np.float64]
@@ -65,6 +74,8 @@ class Replay:
     instance_hours: float
     decisions: tuple[ReplayedDecision, ...]
     plans: int
+    lost_instances: int
+    failed: float
 
     @property
     def throttles(self) -> float:
@@ -81,6 +92,9 @@ class Replay:
 
 
 Progress = Callable[[int, int], None]
+SHOWN_TIMES = 200
+"""How often a replay tells how far it is."""
+_DAY_SECONDS = 86_400
 
 
 def replay(
@@ -125,7 +139,12 @@ class _Replayer:
         self._tick = settings.tick_seconds or (10 if len(per_minute) <= 1440 else 60)
         assert 60 % self._tick == 0
         per_tick = 60 // self._tick
+        self._dice = np.random.default_rng(settings.seed or 0)
         self._rates = np.repeat(per_minute / 60, per_tick)
+        if settings.seed is not None:
+            self._rates = self._dice.poisson(self._rates * self._tick) / self._tick
+        self._lost_instances = 0
+        self._failed = 0.0
         self._fleet = Fleet(
             shape=shape,
             instance_type=instance_type,
@@ -144,14 +163,28 @@ class _Replayer:
         count = len(self._rates)
         columns = np.zeros((count, 11))
         step = timedelta(seconds=self._tick)
+        shown_every = max(1, count // SHOWN_TIMES)
         for index, rate in enumerate(self._rates):
             now = begin + index * step
             self._fleet.advance(now)
             columns[index] = self._serve(float(rate), now + step)
+            self._perhaps_lose(columns[index][1])
             self._steering.decide(now + step, begin)
-            if progress is not None and index % 5000 == 0:
+            if progress is not None and index % shown_every == 0:
                 progress(index, count)
         return self._result(columns)
+
+    def _perhaps_lose(self, in_flight: float) -> None:
+        """An instance dies with what it runs; the planner hears of it at the end of the tick."""
+        expected = self._settings.lost_instances_per_day * self._tick / _DAY_SECONDS
+        for _ in range(int(self._dice.poisson(expected)) if expected else 0):
+            if not self._fleet.running:
+                return
+            ready = self._fleet.ready
+            self._fleet.lose(float(self._dice.random()))
+            self._lost_instances += 1
+            self._failed += in_flight * (1 - self._fleet.ready / ready) if ready else 0.0
+            self._steering.plan_soon()
 
     def _first_minute(self, at: datetime) -> LoadSample:
         rate = float(self._rates[0])
@@ -212,6 +245,8 @@ class _Replayer:
             instance_hours=float(existing.sum()) * self._tick / 3600,
             decisions=tuple(self._steering.decisions),
             plans=self._fleet.plans,
+            lost_instances=self._lost_instances,
+            failed=self._failed,
         )
 
 

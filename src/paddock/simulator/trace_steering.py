@@ -84,6 +84,10 @@ class Steering:
         while sample.at - self._samples[0].at > SAMPLES_KEPT:
             self._samples.pop(0)
 
+    def plan_soon(self) -> None:
+        """Something happened that no load sample tells."""
+        self._planned_at = START
+
     def decide(self, now: datetime, begin: datetime) -> None:
         """The planner is asked when the scaler wants another number, when something is under way, or now and then."""
         fleet = self.fleet
