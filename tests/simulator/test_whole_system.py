@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from paddock.agent.instance_agent import InstanceAgent
-from paddock.controlplane import control_plane, executor
+from paddock.controlplane import control_plane, executor, snapshots
 from paddock.core.on_demand import Concurrency
 from paddock.core.planning import plan
 from paddock.model.fleet import ScalingBounds
@@ -19,6 +19,7 @@ from paddock.simulator.__main__ import main
 from paddock.simulator.kernel import VirtualClock
 from paddock.simulator.network import MemoryNetworkLoop, run_in_memory
 from paddock.simulator.seeds import told_whole
+from paddock.simulator.whole import world
 from paddock.simulator.whole.scenario import WholeReport, simulate_whole
 from paddock.wire.agent import AgentConfiguration
 
@@ -117,6 +118,64 @@ def answers_without_running(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Router, "invoke", invoke)
 
 
+def room_for_the_system_too_and_more(patch: pytest.MonkeyPatch) -> None:
+    from paddock.core.planning import draft  # noqa: PLC0415
+
+    patch.setattr(draft, "usable_vcpu", lambda kind: kind.vcpu * 2.0)
+    patch.setattr(draft, "usable_memory_mb", lambda kind: int(kind.memory_gib * 2048))
+
+
+def versions_of_every_provider(patch: pytest.MonkeyPatch) -> None:
+    def without_a_filter(tx: Any, provider: Any) -> list[Any]:
+        return [version for version in tx.versions.select() if version.configuration.capacity_provider is not None]
+
+    patch.setattr(snapshots, "versions_of", without_a_filter)
+
+
+def sent_again_after_it_ran(patch: pytest.MonkeyPatch) -> None:
+    from paddock.router.router import Router  # noqa: PLC0415
+
+    invoke = Router.invoke
+
+    async def twice(self: Router, request: Any) -> Any:
+        await invoke(self, request)
+        return await invoke(self, request)
+
+    patch.setattr(Router, "invoke", twice)
+
+
+def plans_without_reasons(patch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace  # noqa: PLC0415
+
+    patch.setattr(control_plane, "plan", lambda *given, **rest: replace(plan(*given, **rest), reasons=()))
+
+
+def the_account_is_not_counted(patch: pytest.MonkeyPatch) -> None:
+    """What is reserved still is; what is not has no limit, and the machine room for all."""
+    admit = Concurrency.admit
+
+    def unlimited(self: Concurrency, function: Any) -> Any:
+        self._unreserved_limit = self._room = 1000
+        return admit(self, function)
+
+    patch.setattr(Concurrency, "admit", unlimited)
+    patch.setattr(world, "MOST_ENVIRONMENTS", 40)
+
+
+def an_answer_is_lost_now_and_then(patch: pytest.MonkeyPatch) -> None:
+    from paddock.ports.invoker import InvokeResult  # noqa: PLC0415
+    from paddock.router.router import Router  # noqa: PLC0415
+
+    invoke = Router.invoke
+    count = iter(range(1, 1_000_000))
+
+    async def lossy(self: Router, request: Any) -> Any:
+        result = await invoke(self, request)
+        return result if next(count) % 10 else InvokeResult(502, b"", "1", error_code="ServiceException")
+
+    patch.setattr(Router, "invoke", lossy)
+
+
 PLANTED: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "nobody knows the ceiling": ("ceiling", no_ceiling),
     "nothing is reserved": ("reserved", no_reservation),
@@ -125,6 +184,12 @@ PLANTED: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "a generation goes back": ("generation", a_generation_goes_back),
     "a publish never ends": ("convergence", never_served),
     "an answer without a run": ("one answer", answers_without_running),
+    "instances are filled beyond their room": ("room", room_for_the_system_too_and_more),
+    "a plan takes every provider's versions": ("one provider", versions_of_every_provider),
+    "a call is sent again after it ran": ("one slot", sent_again_after_it_ran),
+    "plans say no reason": ("reasons", plans_without_reasons),
+    "nobody counts the account": ("account limit", the_account_is_not_counted),
+    "an answer is lost now and then": ("no loss", an_answer_is_lost_now_and_then),
 }
 
 
