@@ -446,6 +446,40 @@ def test_decisions_are_kept_with_their_reasons_and_shown() -> None:
     run(scenario)
 
 
+def test_a_minimum_that_the_ceiling_does_not_allow_is_shown_with_awss_words() -> None:
+    async def scenario(world: World) -> None:
+        await world.create_provider(CapacityProviderScalingConfig={"MaxVCpuCount": 12})
+        await world.create_function()
+        await world.publish()
+        await world.until_state("Active")
+        assert world.control_plane is not None
+        assert (await world.control_plane.status())["providers"][0]["below_minimum"] == []
+
+        wanted = {"MinExecutionEnvironments": 100, "MaxExecutionEnvironments": 100}
+        at = {"FunctionName": "thumbnail", "Qualifier": PUBLISHED}
+        await world.call("PutFunctionScalingConfig", FunctionScalingConfig=wanted, **at)
+        await asyncio.sleep(30)
+
+        (short,) = (await world.control_plane.status())["providers"][0]["below_minimum"]
+        assert (short["function"], short["minimum"]) == (f"thumbnail:{PUBLISHED}", 100)
+        assert 3 <= short["ready"] < 100
+        assert any(text.startswith("MinimumExecutionEnvironments can't be provisioned") for text in short["reasons"])
+        scaling = await world.call("GetFunctionScalingConfig", **at)
+        assert scaling["RequestedFunctionScalingConfig"] == wanted
+        assert scaling.get("AppliedFunctionScalingConfig") != wanted
+
+        await world.call(
+            "UpdateCapacityProvider",
+            CapacityProviderName="steady",
+            CapacityProviderScalingConfig={"MaxVCpuCount": 400},
+        )
+        await world.until(lambda: len(world.routes.serving()) == 100, 600)
+        await asyncio.sleep(5)
+        assert (await world.control_plane.status())["providers"][0]["below_minimum"] == []
+
+    run(scenario)
+
+
 def test_the_history_of_decisions_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paddock.controlplane.plan_history.KEPT_PLANS", 3)
 

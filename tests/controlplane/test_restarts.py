@@ -142,3 +142,29 @@ def test_packages_nobody_needs_are_removed_at_the_next_start() -> None:
             assert await world.code.list() == (version.configuration.code.sha256,)
 
     run_without_server(scenario)
+
+
+def test_an_instance_that_is_being_emptied_goes_on_being_so_after_a_restart() -> None:
+    emptied: list[str] = []
+
+    async def draining(world: World) -> list[str]:
+        kept = await world.store.read(lambda tx: list(tx.instances.select()))
+        emptied[:] = sorted(each.instance_id for each in kept if each.draining)
+        return emptied
+
+    async def scenario(world: World) -> None:
+        async with world.server() as control_plane:
+            await serving(world)
+            assert await draining(world) == []
+            await control_plane.patch(None)
+            await world.until(lambda: draining(world), 60)
+        for agent in agents_of(world):
+            agent.disconnect()
+        async with world.server() as control_plane:
+            await asyncio.sleep(1)
+            (provider,) = (await control_plane.status())["providers"]
+            shown = [each["instance_id"] for each in provider["instances"] if each["draining"]]
+            assert sorted(shown) == emptied
+            await world.until(lambda: not set(world.launcher.agents) & set(emptied), 300)
+
+    run_without_server(scenario)

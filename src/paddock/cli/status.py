@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from paddock.cli.decisions import print_decision, terminal
+from paddock.cli.decisions import print_decision, short, terminal
 from paddock.cli.options import CONNECT_SECONDS, DataDir, Output, OutputOption, found_server
 from paddock.model.errors import StartError
 
@@ -72,6 +72,8 @@ def _print_provider(console: Console, provider: dict[str, Any]) -> None:
     console.rule(f"[bold]{provider['name']}[/bold] {provider['state']}", align="left")
     used, cap = provider["vcpu"], provider["max_vcpu_count"]
     console.print(f"{len(provider['instances'])} instances, {used} of at most {cap} vCPU", highlight=False)
+    for line in (*shortages(provider), *replacements(provider)):
+        console.print(short(line), highlight=False, markup=False)
     table = Table("instance", "zone", "type", "environment", "function", "slots in use", "most", box=box.SIMPLE_HEAD)
     for row in environment_rows({"providers": [provider]}):
         table.add_row(*row)
@@ -80,3 +82,25 @@ def _print_provider(console: Console, provider: dict[str, Any]) -> None:
     for decision in provider["decisions"][-SHOWN_DECISIONS:]:
         reasons = [f"{reason['subject']}: {reason['text']}" for reason in decision["reasons"]]
         print_decision(console, decision["at"][11:19], decision["actions"], reasons)
+
+
+def shortages(provider: dict[str, Any]) -> list[str]:
+    """A line for each version that has less than its minimum, with what planning says about it."""
+    return [
+        f"{each['function']} has {each['ready']} of at least {each['minimum']} environments: "
+        + ("; ".join(each["reasons"]) or "the next decision says why")
+        for each in provider.get("below_minimum", ())
+    ]
+
+
+def replacements(provider: dict[str, Any]) -> list[str]:
+    """How far a patch or another replacement is: how many are left, and each with its reason."""
+    left = [each for each in provider["instances"] if each.get("replace_reason")]
+    if not left:
+        return []
+    going = [each for each in left if each["draining"] or each["phase"] == "stopping"]
+    lines = [f"{len(left)} instances are still to be replaced; {len(going)} of them are being emptied or end"]
+    for each in left:
+        step = "ends" if each["phase"] == "stopping" else "is being emptied" if each["draining"] else "waits its turn"
+        lines.append(f"  {each['instance_id']} in {each['zone']} {step}: {each['replace_reason']}")
+    return lines

@@ -37,6 +37,7 @@ def up(
     routers: Annotated[
         int | None, typer.Option(help="Processes that answer invokes and share the port. [default: 1]")
     ] = None,
+    api_rates: Annotated[str | None, typer.Option(help="AWS's request quotas: aws or off. [default: off]")] = None,
     hot_reload_dir: Annotated[
         list[Path] | None,
         typer.Option(
@@ -70,6 +71,7 @@ def up(
         "strict_runtimes": strict_runtimes,
         "keep_instances": keep_instances,
         "routers": routers,
+        "api_rates": api_rates,
         "hot_reload_dir": tuple(path.absolute() for path in hot_reload_dir) if hot_reload_dir else None,
         "images_dir": images_dir.absolute() if images_dir else None,
         "network_file": network_file,

@@ -13,10 +13,11 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from paddock.awsapi.messages import Request, Responder
-from paddock.awsapi.operations import Operations
+from paddock.awsapi.operations import OperationHandler, Operations
 from paddock.awsapi.plain import PlainRoute
 from paddock.controlplane.agent_stream import AgentConnector, StreamConnector
 from paddock.controlplane.api import Api, RuntimeLookup
+from paddock.controlplane.api_rates import LIMITED_SERVICE, rate_limited
 from paddock.controlplane.async_invokes import AsyncInvocations
 from paddock.controlplane.cleanup import remove_unneeded_code
 from paddock.controlplane.cloudwatch.exposition import exposition
@@ -42,6 +43,7 @@ from paddock.controlplane.status import (
     runtime_notes,
 )
 from paddock.controlplane.system_logs import SystemLog
+from paddock.core.api_rates import ApiRateMeter
 from paddock.core.on_demand import OnDemandSettings, OnDemandSnapshot, plan_on_demand
 from paddock.core.planning import plan
 from paddock.images.opening import ImageSources
@@ -172,8 +174,13 @@ class ControlPlane:
     def register(self, operations: Operations) -> None:
         """Declare every operation that is built. Only within the context."""
         api = self._api()
+        rates = self._settings.api_rates
+        meter = None if rates is None else ApiRateMeter(rates)
         for each in OPERATIONS:
-            operations.register(each.service, each.name, partial(each.handler, api), level=each.level, note=each.note)
+            handler: OperationHandler = partial(each.handler, api)
+            if meter is not None and each.service == LIMITED_SERVICE:
+                handler = rate_limited(each.name, handler, meter, self._clock)
+            operations.register(each.service, each.name, handler, level=each.level, note=each.note)
 
     def plain_routes(self) -> tuple[PlainRoute, ...]:
         """Paths that need no signature: download links carry their own."""

@@ -93,6 +93,7 @@ class Executor:
     ) -> None:
         if plan.launches:
             await self._launch(plan.launches, provider, inventory)
+        await self._mark_draining(plan.assignments, inventory)
         configurations = _configurations(versions)
         for assignment in plan.assignments:
             self._assign(assignment, configurations, inventory)
@@ -213,11 +214,29 @@ class Executor:
 
     # Assignments
 
+    async def _mark_draining(self, assignments: tuple[InstanceAssignment, ...], inventory: Inventory) -> None:
+        """Kept before anything is told to drain: a server that is started anew goes on with it."""
+        changed: dict[InstanceId, bool] = {}
+        for assignment in assignments:
+            record = inventory.instances.get(assignment.instance_id)
+            if record is not None and record.draining != assignment.draining:
+                changed[record.instance_id] = assignment.draining
+        if not changed:
+            return
+
+        def mark(tx: Transaction) -> None:
+            found = [(tx.instances.get(instance_id), draining) for instance_id, draining in changed.items()]
+            tx.instances.put_many([replace(each, draining=draining) for each, draining in found if each is not None])
+
+        await self._store.write(mark)
+        for instance_id, draining in changed.items():
+            if (record := inventory.instances.get(instance_id)) is not None:
+                record.intent = replace(record.intent, draining=draining)
+
     def _assign(self, assignment: InstanceAssignment, configurations: Configurations, inventory: Inventory) -> None:
         record = inventory.instances.get(assignment.instance_id)
         if record is None:
             return
-        record.draining = assignment.draining
         now = self._clock.now()
         specs = tuple(
             spec

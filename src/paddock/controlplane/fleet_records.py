@@ -102,7 +102,6 @@ class InstanceRecord:
     heard_at: float | None = None
     generation: int = 0
     isolation: str = ""
-    draining: bool = False
     empty_since: datetime | None = None
     agent_version: str = ""
     outdated: str | None = None
@@ -116,6 +115,10 @@ class InstanceRecord:
     @property
     def instance_id(self) -> InstanceId:
         return self.intent.instance_id
+
+    @property
+    def draining(self) -> bool:
+        return self.intent.draining
 
     @property
     def cores_per_vcpu(self) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from paddock.core.api_rates import ApiRates
 from paddock.core.on_demand import OnDemandSettings
 from paddock.core.planning import DEFAULT_SETTINGS, PlanningSettings
 from paddock.model.arns import Place
@@ -40,6 +41,8 @@ class ControlPlaneSettings:
     on_demand: OnDemandSettings = field(default_factory=OnDemandSettings)
     account_concurrency: int = 1000
     """Invocations of default Lambda at once, of all functions together; AWS's default."""
+    api_rates: ApiRates | None = None
+    """How often Lambda's API may be called; None: as often as one likes."""
     machine_memory_gib: float = 8.0
     machine_architecture: Architecture = Architecture.X86_64
 

@@ -10,6 +10,7 @@ from paddock.controlplane.on_demand.reconciler import OnDemandReconciler
 from paddock.controlplane.reconciler import ProviderReconciler
 from paddock.model.capacity_provider import CapacityProvider
 from paddock.model.ids import CapacityProviderName
+from paddock.model.states import EnvironmentPhase, FunctionState
 from paddock.ports.store import PlanRecord, Transaction
 
 SHOWN_DECISIONS = 50
@@ -56,8 +57,31 @@ def provider_status(
             _environment(environment) for record in instances for environment in record.environments.values()
         ],
         "decisions": [_decision(record) for record in decisions],
+        "below_minimum": _below_minimum(reconciler) if reconciler else [],
         "reasons_now": [{"subject": reason.subject, "text": reason.text} for reason in last.reasons] if last else [],
     }
+
+
+def _below_minimum(reconciler: ProviderReconciler) -> list[dict[str, Any]]:
+    """Versions that serve with fewer environments than they are promised, and what planning says about it."""
+    if reconciler.stored is None:
+        return []
+    last = reconciler.history.last
+    reasons = last.reasons if last else ()
+    found = []
+    for version in reconciler.stored.versions:
+        served = version.serving
+        if served is None or version.state is not FunctionState.ACTIVE or version.configuration.on_demand:
+            continue
+        ready = sum(
+            each.key == version.key and each.revision == served.revision and each.phase is EnvironmentPhase.READY
+            for each in reconciler.inventory.environments()
+        )
+        if ready < version.bounds.minimum:
+            why = [reason.text for reason in reasons if reason.subject == str(version.key)]
+            row = {"function": str(version.key), "ready": ready, "minimum": version.bounds.minimum, "reasons": why}
+            found.append(row)
+    return found
 
 
 def runtime_notes(reconcilers: list[ProviderReconciler]) -> list[str]:

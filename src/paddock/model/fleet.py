@@ -204,8 +204,7 @@ class InstanceAssignment:
     """The whole of what one instance should run; an environment that is not named is to end at once.
 
     `draining`: the instance is being emptied and takes nothing new. It is kept as `ManagedInstance.draining`, because
-    what
-    has been begun cannot be told from the environments alone.
+    what has been begun cannot be told from the environments alone.
     """
 
     instance_id: InstanceId

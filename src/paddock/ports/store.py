@@ -63,6 +63,8 @@ class InstanceIntent:
     stop_reason: str | None = None
     replace_reason: str | None = None
     """Why it was asked to be replaced (a patch); it is carried on after a restart."""
+    draining: bool = False
+    """It is being emptied: what has been begun cannot be told from its environments alone."""
 
 
 @dataclass(frozen=True, slots=True)

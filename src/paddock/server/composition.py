@@ -24,6 +24,7 @@ from paddock.awsapi.sigv4 import Credential
 from paddock.controlplane.control_plane import ControlPlane, ControlPlanePorts
 from paddock.controlplane.runtime_lookup import ThreadedRuntimes
 from paddock.controlplane.settings import ControlPlaneSettings
+from paddock.core.api_rates import ApiRates
 from paddock.core.on_demand import Concurrency, OnDemandSettings
 from paddock.images.opening import ImageSources
 from paddock.launchers.local import LocalIsolation, LocalLauncher
@@ -193,8 +194,20 @@ def _control_plane_settings(
         },
         on_demand=_on_demand_settings(settings),
         account_concurrency=settings.account_concurrency,
+        api_rates=_api_rates(settings),
         machine_memory_gib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3,
         async_retry_delay=timedelta(seconds=settings.async_retry_seconds),
+    )
+
+
+def _api_rates(settings: Settings) -> ApiRates | None:
+    if settings.api_rates == "off":
+        return None
+    return ApiRates(
+        capacity_provider_writes=settings.capacity_provider_writes_per_second,
+        capacity_provider_reads=settings.capacity_provider_reads_per_second,
+        get_function=settings.get_function_per_second,
+        control_plane=settings.control_plane_requests_per_second,
     )
 
 

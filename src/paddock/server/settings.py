@@ -6,6 +6,7 @@ stands here once; the command line and `docs/reference/settings.md` are made fro
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -17,9 +18,20 @@ import yaml
 from paddock.model.errors import SettingsError
 
 AuthMode = Literal["sigv4", "none"]
+ApiRatesMode = Literal["aws", "off"]
 IsolationRung = Literal["process", "namespaces"]
 MAX_ROUTERS = 64
 """Each holds a connection to every agent."""
+ABOVE_ZERO = (
+    "account_concurrency",
+    "capacity_provider_writes_per_second",
+    "capacity_provider_reads_per_second",
+    "get_function_per_second",
+    "control_plane_requests_per_second",
+    "default_lambda_environments",
+    "default_lambda_idle_seconds",
+    "instance_lifetime_hours",
+)
 
 
 def default_data_dir() -> Path:
@@ -97,6 +109,23 @@ class Settings:
             "help": "invocations of functions without a capacity provider that may run at once; what this machine has "
             "room for is a limit too"
         },
+    )
+    api_rates: ApiRatesMode = field(
+        default="off",
+        metadata={
+            "help": "`aws` refuses API requests beyond AWS's quotas per second with 429, as the next four set them; "
+            "`off` refuses none"
+        },
+    )
+    capacity_provider_writes_per_second: float = field(
+        default=1.0, metadata={"help": "of capacity providers: create, update and delete together"}
+    )
+    capacity_provider_reads_per_second: float = field(
+        default=15.0, metadata={"help": "of capacity providers: get and both lists together"}
+    )
+    get_function_per_second: float = field(default=100.0, metadata={"help": "GetFunction requests"})
+    control_plane_requests_per_second: float = field(
+        default=15.0, metadata={"help": "all other requests of Lambda's API together; invocations are none of them"}
     )
     default_lambda_environments: int | None = field(
         default=None,
@@ -199,6 +228,7 @@ def _as_type(hint: object, value: object) -> object:
 
 def _check(settings: Settings) -> None:
     _check_choice("auth", settings.auth, get_args(AuthMode))
+    _check_choice("api_rates", settings.api_rates, get_args(ApiRatesMode))
     if settings.isolation_min is not None:
         _check_choice("isolation_min", settings.isolation_min, get_args(IsolationRung))
     if settings.auth == "none" and not settings.is_loopback:
@@ -211,12 +241,10 @@ def _check(settings: Settings) -> None:
         raise SettingsError("cores_per_vcpu must be above 0 and at most 1")
     if not 1 <= settings.routers <= MAX_ROUTERS:
         raise SettingsError(f"routers must be 1 to {MAX_ROUTERS}, not {settings.routers}")
-    for name in ("account_concurrency", "default_lambda_environments", "default_lambda_idle_seconds"):
+    for name in ABOVE_ZERO:
         value = getattr(settings, name)
-        if value is not None and value <= 0:
+        if value is not None and not 0 < value < math.inf:
             raise SettingsError(f"{name} must be above 0")
-    if settings.instance_lifetime_hours <= 0:
-        raise SettingsError("instance_lifetime_hours must be above 0")
 
 
 def _check_directories(settings: Settings) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -148,7 +149,7 @@ def test_nothing_is_available_on_an_instance_that_is_being_emptied() -> None:
     inventory, meter = Inventory(), FleetMeter()
     instance = PlayedInstance(inventory, 1)
     instance.report()
-    instance.record.draining = True
+    instance.record.intent = replace(instance.record.intent, draining=True)
     found = {name: summary.total for name, summary in of_instances(measured(meter, inventory)).items()}
     assert (found["vCPUAllocated"], found["vCPUAvailable"]) == (1, 0)
 

@@ -28,7 +28,9 @@ from paddock.ports.store import Transaction
 
 NOT_FOUND = "InvalidInstanceID.NotFound"
 REFUSED = "OperationNotPermitted"
-"""EC2's code for what the state or the owner of a resource forbids; its text for managed instances is not published."""
+"""To a change of a managed instance. AWS's user guide for EC2 says only that it is refused. The code is EC2's for what
+the state or the owner of a resource forbids: the likely one, not seen on AWS. The text is ours and says what to do.
+"""
 
 _ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 

@@ -142,6 +142,8 @@ def _explain_shortage(draft: Draft, demand: Demand, *, below_minimum: bool) -> N
     if not selection.types:
         draft.because(demand.key, f"no instance type can be launched: {selection.explain()}")
     if below_minimum:
+        if not find_places(draft, demand, 1, budget=_UNLIMITED_VCPU).unplaced:
+            draft.because(demand.key, SCALING_LIMIT_TEXT)
         for instance_id in list(draft.instances):
             if draft.is_bare(instance_id):
                 draft.terminate(instance_id, f"it is empty and its vCPU are needed for {demand.key}")

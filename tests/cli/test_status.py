@@ -1,0 +1,56 @@
+"""What the text of `paddock status` says beside the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paddock.cli.status import replacements, shortages
+
+PATCHED = "it is patched: a new runtime or agent"
+
+
+def instance(
+    number: int, phase: str = "running", *, draining: bool = False, why: str | None = PATCHED
+) -> dict[str, Any]:
+    return {
+        "instance_id": f"i-{number}",
+        "zone": "us-east-1a",
+        "phase": phase,
+        "draining": draining,
+        "replace_reason": why,
+    }
+
+
+def test_a_patch_shows_how_far_it_is_and_each_instances_reason() -> None:
+    instances = [
+        instance(1, "stopping"),
+        instance(2, draining=True),
+        instance(3),
+        instance(4, why="it has reached its lifetime of 14 days, 0:00:00"),
+        instance(5, why=None),
+    ]
+
+    assert replacements({"instances": instances}) == [
+        "4 instances are still to be replaced; 2 of them are being emptied or end",
+        f"  i-1 in us-east-1a ends: {PATCHED}",
+        f"  i-2 in us-east-1a is being emptied: {PATCHED}",
+        f"  i-3 in us-east-1a waits its turn: {PATCHED}",
+        "  i-4 in us-east-1a waits its turn: it has reached its lifetime of 14 days, 0:00:00",
+    ]
+
+
+def test_a_fleet_in_order_says_nothing_of_replacement_or_shortage() -> None:
+    provider = {"instances": [instance(1, why=None)], "below_minimum": []}
+
+    assert replacements(provider) == []
+    assert shortages(provider) == []
+
+
+def test_a_version_below_its_minimum_is_named_with_the_reason() -> None:
+    row = {"function": "hello:1", "ready": 2, "minimum": 3, "reasons": ["the ceiling", "no room"]}
+    unplanned = row | {"reasons": []}
+
+    assert shortages({"below_minimum": [row, unplanned]}) == [
+        "hello:1 has 2 of at least 3 environments: the ceiling; no room",
+        "hello:1 has 2 of at least 3 environments: the next decision says why",
+    ]
