@@ -72,13 +72,16 @@ def replayed(shape: Shape, minutes: int) -> Replay:
 
 
 def drawn(title: str, found: Replay) -> str:
-    minutes = np.arange(len(found.in_flight)) * found.tick_seconds / 60
+    times = np.arange(len(found.in_flight)) * found.tick_seconds / 60
+    x_name = "minutes"
+    if len(times) * found.tick_seconds >= DAY_MINUTES * 60:
+        times, x_name = times / 60, "hours"
     slots = found.ready.astype(np.float64) * SHAPE.max_concurrency
     series = [
-        Series("in flight", minutes, found.in_flight, filled=True),
-        Series("slots ready", minutes, slots, stepped=True),
+        Series("in flight", times, found.in_flight, filled=True),
+        Series("slots ready", times, slots, stepped=True),
     ]
-    chart = line_chart(title, series, x_name="minutes", y_name="invocations")
+    chart = line_chart(title, series, x_name=x_name, y_name="invocations")
     inner = re.search(r"<svg[^>]*>(.*?)</svg>", chart, re.DOTALL)
     assert inner is not None
     said = (
