@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -80,6 +82,46 @@ def test_what_finds_no_slot_is_tried_again_later_and_later() -> None:
         assert times(world) <= 12
         world.invoker.script = lambda request: OK
         await asyncio.sleep(301)
+        assert await left(world) == 0
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("error_type", ["Client.ExecutionEnvironmentShutDown", "Sandbox.Failure"])
+def test_an_environment_that_the_platform_ended_costs_no_try(error_type: str) -> None:
+    async def scenario(world: World) -> None:
+        world.invoker.script = lambda request: InvokeResult(200, b"{}", "1", function_error=error_type)
+        await put(world, 1)
+        await asyncio.sleep(60)
+        assert times(world) > 3
+        assert await left(world) == 1
+        world.invoker.script = lambda request: OK
+        await asyncio.sleep(301)
+        assert await left(world) == 0
+
+    run(scenario)
+
+
+def test_what_ended_while_the_store_was_read_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(world: World) -> None:
+        await asyncio.sleep(1)
+        read = world.store.read
+
+        async def read_slowly(work: Callable[[Any], Any]) -> Any:
+            found = await read(work)
+            await asyncio.sleep(3)
+            return found
+
+        world.invoker.seconds = 2
+        await put(world, 1)
+        await asyncio.sleep(0.1)
+        world.invoker.seconds = 0
+        world.invoker.script = lambda request: THROTTLED if request == event(2) and times(world) < 3 else OK
+        with monkeypatch.context() as patched:
+            patched.setattr(world.store, "read", read_slowly)
+            await put(world, 2)
+            await asyncio.sleep(20)
+        assert [request.invocation_id for request in world.invoker.requests].count(event(1).invocation_id) == 1
         assert await left(world) == 0
 
     run(scenario)

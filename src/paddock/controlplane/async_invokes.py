@@ -1,7 +1,8 @@
 """Asynchronous invocations: on disk before 202 is answered, run at least once, tried again, in the end dropped.
 
-As on AWS: a function's error is tried twice more, after one and two minutes; what finds no slot is tried again, each
-time later, for six hours. After a restart everything that has not come to its end begins again.
+As on AWS: a function's error is tried twice more, after one and two minutes; what finds no slot, or is lost with the
+environment that the platform ended, is tried again, each time later, for six hours. After a restart everything that has
+not come to its end begins again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from paddock.controlplane.limits import (
     THROTTLE_BACKOFF_SECONDS,
 )
 from paddock.controlplane.write_behind import WriteBehind
+from paddock.core.environment.errors import PLATFORM_FAILURE, SHUT_DOWN
 from paddock.model.function import default_log_group
 from paddock.model.ids import InvocationId
 from paddock.ports.clock import Clock
@@ -32,8 +34,9 @@ from paddock.ports.store import AcceptedInvocation, Store, StoreError, Transacti
 log = logging.getLogger(__name__)
 
 STORED_AT_ONCE = 500
-_GONE = 404
 _OK = 200
+_PLATFORM_ERRORS = frozenset({PLATFORM_FAILURE, SHUT_DOWN})
+"""Come as errors of the function, which is not to blame: none of its three tries is spent."""
 _RETRY_SECONDS = 1.0
 """When the store fails: before the same is tried again."""
 
@@ -64,6 +67,8 @@ class AsyncInvocations:
         """Those in memory: ready or in progress."""
         self._stored_due: datetime | None = datetime.min.replace(tzinfo=UTC)
         """When the first of those that are only in the store is due; None: there are none. At the start, all are."""
+        self._settled: set[InvocationId] | None = None
+        """While the store is read: whose record has changed since, so that what is read of them is no longer true."""
         self._changed = asyncio.Event()
 
     async def put(self, request: InvokeRequest) -> None:
@@ -130,6 +135,8 @@ class AsyncInvocations:
     async def _load_due(self) -> None:
         limit = ASYNC_LOADED + len(self._loaded)
         self._stored_due = None
+        settled: set[InvocationId] = set()
+        self._settled = settled
         try:
             stored = await self._store.read(lambda tx: tx.invocations.select(order_by="due_at", limit=limit))
         except StoreError as error:
@@ -137,9 +144,11 @@ class AsyncInvocations:
             self._stored_due = self._clock.now()
             await asyncio.sleep(_RETRY_SECONDS)
             return
+        finally:
+            self._settled = None
         now = self._clock.now()
         for accepted in stored:
-            if accepted.invocation_id in self._loaded:
+            if accepted.invocation_id in self._loaded or accepted.invocation_id in settled:
                 continue
             if accepted.due_at > now or len(self._loaded) >= ASYNC_LOADED:
                 self._leave_in_store(accepted)
@@ -179,6 +188,8 @@ class AsyncInvocations:
                 log.error("the end of an invocation cannot be stored: %s", error.message)  # noqa: TRY400
                 await asyncio.sleep(_RETRY_SECONDS)
         self._loaded.discard(accepted.invocation_id)
+        if self._settled is not None:
+            self._settled.add(accepted.invocation_id)
         if again is not None:
             self._leave_in_store(again)
         self._changed.set()
@@ -188,14 +199,14 @@ class AsyncInvocations:
         now = self._clock.now()
         if result.status == _OK and not result.function_error:
             return None
-        if result.function_error:
+        if result.function_error and result.function_error not in _PLATFORM_ERRORS:
             errors = accepted.errors + 1
             changed = replace(accepted, errors=errors, due_at=now + self._retry_delay * errors)
             ended = errors >= MAX_ASYNC_ERRORS
         else:
             backoff = min(THROTTLE_BACKOFF_SECONDS * 2 ** min(accepted.throttles, 16), THROTTLE_BACKOFF_LIMIT_SECONDS)
             changed = replace(accepted, throttles=accepted.throttles + 1, due_at=now + timedelta(seconds=backoff))
-            ended = result.status == _GONE or not _is_worth_another_try(result)
+            ended = not _is_worth_another_try(result)
         too_old = (changed.due_at - accepted.accepted_at).total_seconds() > MAX_EVENT_AGE_SECONDS
         return None if ended or too_old else changed
 
@@ -220,8 +231,8 @@ class AsyncInvocations:
 
 
 def _is_worth_another_try(result: InvokeResult) -> bool:
-    """Throttles, and states that may pass; a request that is wrong stays wrong."""
-    return result.status in {409, 429} or result.status >= 500
+    """Throttles, states that may pass and the platform's own failures; a request that is wrong stays wrong."""
+    return result.status in {_OK, 409, 429} or result.status >= 500
 
 
 def _put_all(tx: Transaction, items: Sequence[AcceptedInvocation]) -> None:
