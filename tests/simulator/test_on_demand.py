@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from paddock.core.on_demand import Concurrency
+from paddock.core.on_demand import Concurrency, plan_on_demand
 from paddock.core.on_demand import plan as planner
 from paddock.model.fleet import EnvironmentShape
 from paddock.simulator import on_demand
 from paddock.simulator.on_demand import simulate_on_demand
 
 SEEDS = range(60)
-plan_on_demand = on_demand.plan_on_demand
 
 
 def test_every_promise_is_kept_under_crashes_lost_instances_and_new_revisions() -> None:

@@ -139,6 +139,11 @@ class MemoryServer:
         if self._loop.listening.get(self.address) is self:
             del self._loop.listening[self.address]
 
+    @property
+    def late_seconds(self) -> float:
+        """By how much the latest of today's connections is."""
+        return max((each.delay_seconds for each in self.accepted), default=0.0)
+
     async def wait_closed(self) -> None:
         """Nothing is left to wait for."""
 

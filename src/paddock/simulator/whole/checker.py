@@ -15,6 +15,8 @@ HEARD_SECONDS = 1.0
 """Until a death is heard of, calls are still sent there."""
 FORGET_SECONDS = 20.0
 """After a fault, what was sent before it has ended by then: a timeout and the agent's fence."""
+MOST_LATE_FAULTS = 8
+"""News of an earlier fault may arrive after that of a later one."""
 _TOLERANCE = 1e-6
 
 
@@ -47,8 +49,9 @@ class Checker:
     _generations: dict[InstanceId, int] = field(default_factory=dict)
     _seen: int = -1
 
-    def fault(self) -> None:
-        self.faults.append(self.world.clock.monotonic())
+    def fault(self, heard_after: float = 0.0) -> None:
+        """`heard_after`: the news of it travels on a link that is late by so many seconds."""
+        self.faults.append(self.world.clock.monotonic() + heard_after)
 
     def break_off(self, invariant: str, text: str) -> None:
         if self.broken is None:
@@ -124,7 +127,7 @@ class Checker:
                 self.break_off("reserved", f"{on_demand[function]} of {function} run; {reserved} are reserved")
 
     def _recent(self, seconds: float) -> bool:
-        return bool(self.faults) and self.world.clock.monotonic() - self.faults[-1] <= seconds
+        return any(self.world.clock.monotonic() - at <= seconds for at in self.faults[-MOST_LATE_FAULTS:])
 
     def answered(self, call: SentCall, status: int, error: str | None, function_error: str | None) -> None:
         """A synchronous call is lost only where something failed while it was under way."""

@@ -75,7 +75,7 @@ class Happenings:
         instance = self._walk.some_instance()
         if instance is None:
             return None
-        self._checker.fault()
+        self._checker.fault(instance.late_seconds)
         self._world.launcher.kill(instance)
         return f"{instance.request.instance_id} dies"
 
@@ -149,6 +149,7 @@ class Happenings:
         self._checker.fault()
         for instance in list(launcher.living.values()):
             if instance.request.zone == zone:
+                self._checker.fault(instance.late_seconds)
                 launcher.kill(instance)
         self._later(self._dice.uniform(5, 30), lambda: launcher.zones_down.discard(zone))
         return f"zone {zone} is lost"

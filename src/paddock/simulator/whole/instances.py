@@ -37,6 +37,10 @@ class RunningInstance:
     task: asyncio.Task[None] | None = None
     stopping: bool = False
 
+    @property
+    def late_seconds(self) -> float:
+        return 0.0 if self.server is None else self.server.late_seconds
+
 
 @dataclass
 class AgentLauncher:
