@@ -15,9 +15,9 @@ import pytest
 from paddock.agent.log_collector import LogCollector
 from paddock.agent.log_shipping import LogShipper
 from paddock.agent.platform_events import PlatformEvents
-from paddock.agent.telemetry import TelemetryHub
 from paddock.agent.telemetry_delivery import ListenerGuard
 from paddock.agent.telemetry_routes import put_subscription
+from paddock.agent.telemetry_setup import environment_telemetry
 from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
 from paddock.core.environment.telemetry import Category, TelemetryApi
@@ -39,9 +39,8 @@ class Environment:
     def __init__(self, spec: EnvironmentSpec, guard: ListenerGuard | None = None) -> None:
         self.timebase = Timebase(SystemClock())
         self.logged: list[bytes] = []
-        self.managed = spec.initialization_type == "lambda-managed-instances"
         self.events: PlatformEvents | TextEvents
-        if self.managed:
+        if spec.initialization_type == "lambda-managed-instances":
             self.events = PlatformEvents(spec, self.timebase, self._log)
         else:
             self.events = TextEvents(spec, self.timebase, self._log, lambda: 0)
@@ -49,14 +48,7 @@ class Environment:
         self.collector = LogCollector(
             stream, self.timebase, max_concurrency=2, request_of=lambda _: "", connection_closed=lambda: None
         )
-        self.hub = TelemetryHub(
-            self.timebase,
-            managed=self.managed,
-            json_logs=spec.log_format == "JSON",
-            guard=guard,
-            subscribed=lambda event, name, types: self.events.subscription(self.now, event, name, types),
-        )
-        self.hub.listen_to(self.events, self.collector)
+        self.hub = environment_telemetry(spec, self.timebase, guard, self.events, self.collector)
 
     def _log(self, _at_ms: int, line: bytes, _request_id: str) -> None:
         self.logged.append(line)

@@ -54,7 +54,9 @@ Subscribed = Callable[[str, str, Sequence[str]], None]
 
 
 class TelemetryHub:
-    """`json_logs`: the function's log format is JSON. `subscribed` is told of each subscription. `run` it in a task."""
+    """`json_logs`: the function's log format is JSON. `subscribed` is told of each subscription. `run` it in a task.
+    Without a `guard` whose a listener is goes unasked.
+    """
 
     def __init__(
         self,
@@ -65,10 +67,10 @@ class TelemetryHub:
         guard: ListenerGuard | None,
         subscribed: Subscribed,
     ) -> None:
+        self._guard = guard
         self._timebase = timebase
         self._managed = managed
         self._json_logs = json_logs
-        self._guard = guard
         self._subscribed = subscribed
         self._sources: tuple[Source, ...] = ()
         self._open = True
