@@ -15,8 +15,9 @@ import pytest
 from paddock.agent.log_collector import LogCollector
 from paddock.agent.log_shipping import LogShipper
 from paddock.agent.platform_events import PlatformEvents
+from paddock.agent.telemetry import Source
 from paddock.agent.telemetry_delivery import ListenerGuard
-from paddock.agent.telemetry_routes import put_subscription
+from paddock.agent.telemetry_routes import put_subscription, subscription_api
 from paddock.agent.telemetry_setup import environment_telemetry
 from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
@@ -269,10 +270,10 @@ async def test_a_second_subscription_takes_the_place_of_the_first() -> None:
 
 async def test_when_nobody_listens_nothing_is_kept() -> None:
     async with environment() as played:
-        assert played.events.telemetry is played.collector.telemetry is played.hub
+        sources: list[Source] = [played.events, played.collector]
+        assert [source.telemetry for source in sources] == [played.hub, played.hub]
         played.hub.close_subscriptions()
-        assert played.events.telemetry is None
-        assert played.collector.telemetry is None
+        assert [source.telemetry for source in sources] == [None, None]
 
 
 async def test_a_flood_during_init_is_kept_within_bounds_and_admitted() -> None:
@@ -287,7 +288,7 @@ async def test_a_flood_during_init_is_kept_within_bounds_and_admitted() -> None:
 
 
 async def test_default_lambda_is_told_in_the_schema_that_was_asked_for() -> None:
-    classic = {"initialization_type": "on-demand", "log_format": "Text", "version": "7"}
+    classic: dict[str, Any] = {"initialization_type": "on-demand", "log_format": "Text", "version": "7"}
     async with http_listener() as logs, http_listener() as telemetry, environment(**classic) as played:
         played.events.init_start(played.now, "python3.13", "arn:runtime")
         played.subscribe(to(logs) | {"method": "PUT"}, name="logs", api=TelemetryApi.LOGS, schemaVersion="2021-03-18")
@@ -336,6 +337,23 @@ async def test_an_extension_uses_one_of_the_two_interfaces() -> None:
         request = {"schemaVersion": "2020-08-15", "types": ALL, "destination": {"protocol": "TCP", "port": 9}}
         status, error = played.put(request, api=TelemetryApi.LOGS)
         assert (status, error["errorType"]) == (400, "ValidationError")
+
+
+@pytest.mark.parametrize(
+    ("path", "managed", "classic"),
+    [
+        (b"/2022-07-01/telemetry", TelemetryApi.TELEMETRY, TelemetryApi.TELEMETRY),
+        (b"/2022-07-01/telemetry/", TelemetryApi.TELEMETRY, TelemetryApi.TELEMETRY),
+        (b"/2020-08-15/logs", None, TelemetryApi.LOGS),
+        (b"/2022-07-01/logs", None, None),
+        (b"/", None, None),
+    ],
+)
+def test_managed_instances_have_no_logs_api(
+    path: bytes, managed: TelemetryApi | None, classic: TelemetryApi | None
+) -> None:
+    assert subscription_api(path, managed=True) is managed
+    assert subscription_api(path, managed=False) is classic
 
 
 async def test_extensions_that_are_ready_are_told_of() -> None:

@@ -220,10 +220,7 @@ class Subscriber:
     async def run(self) -> None:
         """Returns when another subscription took its place."""
         try:
-            while not self.replaced:
-                await self._wait_until_due()
-                if self.replaced:
-                    return
+            while await self._batch_due():
                 await self._deliver(self.queue.take())
                 if self.queue.empty:
                     self.idle.set()
@@ -231,16 +228,18 @@ class Subscriber:
             self._carrier.close()
             self.idle.set()
 
-    async def _wait_until_due(self) -> None:
+    async def _batch_due(self) -> bool:
+        """Waits for the next one; False when there will be none."""
         while not self.replaced:
             self.wake.clear()
             due_at = self.queue.due_at()
             seconds = math.inf if due_at is None else due_at - self._timebase.monotonic()
             if seconds <= 0:
-                return
+                return True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if seconds == math.inf else seconds):
                     await self.wake.wait()
+        return False
 
     async def _deliver(self, batch: Batch) -> None:
         events = batch.events

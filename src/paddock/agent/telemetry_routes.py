@@ -6,12 +6,21 @@ import json
 
 from paddock.agent import runtime_replies as replies
 from paddock.agent.telemetry import SubscriptionClosed, TelemetryHub
-from paddock.core.environment.telemetry import VALIDATION_ERROR, InvalidSubscription, TelemetryApi
+from paddock.core.environment.telemetry import (
+    VALIDATION_ERROR,
+    InvalidSubscription,
+    TelemetryApi,
+    schema_versions,
+)
 
-TELEMETRY_PATH = b"/2022-07-01/telemetry"
-LOGS_PATH = b"/2020-08-15/logs"
-"""Not on Managed Instances."""
+SUBSCRIPTION_PATHS = {b"/2022-07-01/telemetry": TelemetryApi.TELEMETRY, b"/2020-08-15/logs": TelemetryApi.LOGS}
 _SUBSCRIBED = replies.reply(200, b'"OK"')
+
+
+def subscription_api(path: bytes, *, managed: bool) -> TelemetryApi | None:
+    """What a PUT to this path subscribes to; None where there is nothing. Managed Instances have no Logs API."""
+    api = SUBSCRIPTION_PATHS.get(path.rstrip(b"/"))
+    return api if api is not None and schema_versions(api, managed=managed) else None
 
 
 def put_subscription(hub: TelemetryHub, api: TelemetryApi, extension_name: str, body: bytes) -> bytes:

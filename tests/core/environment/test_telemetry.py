@@ -94,9 +94,25 @@ def test_what_cannot_be_is_refused_by_name(change: dict[str, object], named: str
 def test_buffering_has_bounds(name: str, least: int, most: int) -> None:
     for figure in (least, most, None):
         assert parsed(REQUEST | {"buffering": {name: figure}})
-    for figure in (least - 1, most + 1, -1, 0, float(least), str(least), True):
+    for wrong in (least - 1, most + 1, -1, 0, float(least), str(least), True):
         with pytest.raises(InvalidSubscription, match=name):
-            parsed(REQUEST | {"buffering": {name: figure}})
+            parsed(REQUEST | {"buffering": {name: wrong}})
+
+
+@pytest.mark.parametrize(
+    ("uri", "target"),
+    [
+        ("http://sandbox.localdomain:80", "/"),
+        ("http://SANDBOX.localdomain:80/Path", "/Path"),
+        ("http://sandbox:80?a=/b", "/?a=/b"),
+        ("http://sandbox:80/a?b#c", "/a?b"),
+        ("http://sandbox:80//a", "//a"),
+    ],
+)
+def test_the_target_is_path_and_query(uri: str, target: str) -> None:
+    body = json.dumps(REQUEST | {"destination": {"protocol": "HTTP", "URI": uri}}).encode()
+    destination = parse_subscription(TelemetryApi.TELEMETRY, body, managed=True).destination
+    assert (destination.target, destination.port) == (target, 80)
 
 
 def test_a_short_name_a_bare_port_and_no_path_will_do() -> None:

@@ -7,9 +7,9 @@ developer guide, "Telemetry API reference" and "Logs API"; AWS's open agent code
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from enum import Enum
-from urllib.parse import SplitResult, urlsplit
 
 VALIDATION_ERROR = "ValidationError"
 MANAGED_SCHEMA = "2025-01-29"
@@ -17,9 +17,9 @@ _FIRST_TELEMETRY_SCHEMA = "2022-07-01"
 _JSON_LINES_SCHEMA = "2022-12-13"
 _FIRST_LOGS_SCHEMA = "2020-08-15"
 _RUNTIME_DONE_SCHEMA = "2021-03-18"
-_HOSTS = ("sandbox.localdomain", "sandbox")
-_MAX_TARGET_CHARACTERS = 2048
-_CONTROL_CHARACTERS = 0x20
+_URI = re.compile(r"http://(sandbox(?:\.localdomain)?)(?::(\d{1,5}))?([/?][!-~]*)?", re.IGNORECASE)
+"""Of printable ASCII only: what goes into a request line must not be able to end it."""
+_MAX_URI_CHARACTERS = 2048
 
 
 class TelemetryApi(Enum):
@@ -176,26 +176,12 @@ def _destination(api: TelemetryApi, given: dict[str, object]) -> Destination:
 
 
 def _http_destination(method: str, uri: object) -> Destination:
-    """What goes into a request line must not be able to end it."""
-    if not isinstance(uri, str) or not _is_plain(uri):
-        raise InvalidSubscription("destination.URI must be a URI")
-    try:
-        parts = urlsplit(uri)
-        port = 80 if parts.port is None else parts.port
-    except ValueError:
-        raise InvalidSubscription("destination.URI must be a URI") from None
-    if parts.scheme != "http" or not _is_sandbox(parts) or not _is_port(port):
-        raise InvalidSubscription(f"destination.URI must begin with http://{_HOSTS[0]}:<port>")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Destination(port, method, f"{parts.hostname}:{port}", target)
-
-
-def _is_plain(uri: str) -> bool:
-    return len(uri) <= _MAX_TARGET_CHARACTERS and uri.isascii() and all(ord(c) > _CONTROL_CHARACTERS for c in uri)
-
-
-def _is_sandbox(parts: SplitResult) -> bool:
-    return parts.hostname in _HOSTS and parts.username is None and parts.password is None
+    match = _URI.fullmatch(uri) if isinstance(uri, str) and len(uri) <= _MAX_URI_CHARACTERS else None
+    port = int(match[2] or 80) if match is not None else 0
+    if match is None or not _is_port(port):
+        raise InvalidSubscription("destination.URI must begin with http://sandbox.localdomain:<port>")
+    target: str = (match[3] or "").partition("#")[0]
+    return Destination(port, method, f"{match[1].lower()}:{port}", target if target.startswith("/") else f"/{target}")
 
 
 def _is_port(number: int) -> bool:
