@@ -387,7 +387,7 @@ async def test_in_flight_invocations_are_answered_before_anybody_is_told() -> No
         await runtime.event()
         instance.server.configure()
         header, _ = await answer.result()
-        assert header.outcome == "error"
+        assert header.outcome == "function_error"
         assert (await played["a"].event())["eventType"] == "SHUTDOWN"
 
 

@@ -303,16 +303,25 @@ class RuntimeConnection(asyncio.Protocol):
             self.user_agent = self._header(b"user-agent")[:_MAX_USER_AGENT_BYTES]
             self._api.polled(self)
             return
-        answer = self._answer()
+        answer = self._answer_extension() if self._route is Route.EXTENSION else self._answer()
         if answer is None:
-            self._polling = True
             return
         transport.write(answer)
         if not self._parser.should_keep_alive():
             transport.close()
 
-    def _answer(self) -> bytes | None:
-        """None: an extension waits for its next event."""
+    def _answer_extension(self) -> bytes | None:
+        """None: it waits for its next event, or has got it already, while it was still being heard."""
+        if self._reply is not None:
+            return self._reply
+        asked = ExtensionRequest(self._parser.get_method(), self._url, self._headers, b"".join(self._collected or ()))
+        self._polling = True
+        answer = self._api.asked_by_extension(self, asked)
+        if answer is not None:
+            self._polling = False
+        return answer
+
+    def _answer(self) -> bytes:
         if self._reply is not None:
             return self._reply
         invocation = self._invocation
@@ -322,10 +331,6 @@ class RuntimeConnection(asyncio.Protocol):
         if self._route is Route.INIT_ERROR:
             assert self._collected is not None
             return self._api.init_error(self._error_type(), b"".join(self._collected))
-        if self._route is Route.EXTENSION:
-            assert self._collected is not None
-            asked = ExtensionRequest(self._parser.get_method(), self._url, self._headers, b"".join(self._collected))
-            return self._api.asked_by_extension(self, asked)
         if self._route is Route.PING:
             return replies.PONG
         return replies.METHOD_NOT_ALLOWED if self._route is Route.WRONG_METHOD else replies.NOT_FOUND
