@@ -31,6 +31,7 @@ from paddock.agent.platform_events import INITIALIZATION_TYPE, PlatformEvents
 from paddock.agent.runtime_api import RuntimeConnection
 from paddock.agent.runtime_commands import PreparedRuntime, RuntimeInvitation
 from paddock.agent.runtime_process import CannotStart, RuntimeProcess
+from paddock.agent.telemetry_setup import environment_telemetry, listener_guard
 from paddock.agent.text_events import TextEvents
 from paddock.core.environment import Failure, RuntimeWorkers, errors, runtime_workers
 from paddock.images.lookup import resolve_inside
@@ -103,8 +104,16 @@ class ExecutionEnvironment:
         )
         if self._one_at_a_time is not None:
             self._one_at_a_time.collector = self._collector
+        guard = listener_guard(facilities.peers, facilities.isolation, spec.environment_id)
+        self._telemetry = environment_telemetry(spec, timebase, guard, self._events, self._collector)
         self._extensions = EnvironmentExtensions(
-            spec, facilities, self.processes, self.server, runtime_ready=self._runtime_ready, failed=self._fail
+            spec,
+            facilities,
+            self.processes,
+            self.server,
+            self._telemetry,
+            runtime_ready=self._runtime_ready,
+            failed=self._fail,
         )
 
     @property
@@ -119,13 +128,15 @@ class ExecutionEnvironment:
     # The owner task
 
     async def run(self) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                starting = group.create_task(self._start())
-                await self._ended.wait()
-                starting.cancel()
-        finally:
-            await self._take_down()
+        async with asyncio.TaskGroup() as delivering:
+            delivering.create_task(self._telemetry.run())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    starting = group.create_task(self._start())
+                    await self._ended.wait()
+                    starting.cancel()
+            finally:
+                await self._take_down()
 
     async def _start(self) -> None:
         try:
@@ -201,6 +212,7 @@ class ExecutionEnvironment:
     async def _take_down(self) -> None:
         """After this nothing of the environment is left but its report."""
         await self._extensions.shut_down(self.machine.failure)
+        self._telemetry.close()
         self.server.close()
         if self._listener is not None:
             self._listener.close()
@@ -244,6 +256,9 @@ class ExecutionEnvironment:
     def _became_ready(self) -> None:
         now = self._facilities.timebase.monotonic()
         self._ready_at = now
+        self._telemetry.close_subscriptions()
+        for extension in self._extensions.rules.registered:
+            self._events.extension(now, extension.name, "Ready", sorted(extension.events))
         self._events.init_report(now, "success", now - self._started_at)
         self.say_changed()
 

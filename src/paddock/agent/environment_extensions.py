@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +18,11 @@ from paddock.agent.extension_api import ExtensionApi, RegisteredFunction
 from paddock.agent.invocations import InvocationServer
 from paddock.agent.poll_gate import PollGate
 from paddock.agent.runtime_process import CannotStart
+from paddock.agent.telemetry import TelemetryHub
 from paddock.core.environment import Failure, errors
 from paddock.core.environment.extensions import Extensions
 from paddock.core.environment.shutdown import ShutdownPlan, shutdown_plan
+from paddock.core.environment.telemetry import Category
 from paddock.model.states import EnvironmentPhase
 from paddock.wire.agent import EnvironmentSpec
 
@@ -34,13 +36,6 @@ _MANAGED = "lambda-managed-instances"
 _ACCOUNT = 4
 """Which part of an ARN names the account."""
 
-Flush = Callable[[float], Awaitable[None]]
-"""Deliver what is buffered, in so many seconds at most."""
-
-
-async def _nothing_to_flush(_: float) -> None:
-    return
-
 
 class EnvironmentExtensions:
     """`runtime_ready` is told of the runtime's first poll, `failed` (error type, text) of what ends the environment."""
@@ -51,12 +46,13 @@ class EnvironmentExtensions:
         facilities: Facilities,
         processes: EnvironmentProcesses,
         server: InvocationServer,
+        telemetry: TelemetryHub,
         *,
         runtime_ready: Callable[[], None],
         failed: Callable[[str, str], None],
     ) -> None:
-        self.flush: Flush = _nothing_to_flush
         self.rules: Extensions[RuntimeConnection] = Extensions(managed=spec.initialization_type == _MANAGED)
+        self._telemetry = telemetry
         self._timebase = facilities.timebase
         self._processes = processes
         self._server = server
@@ -68,6 +64,7 @@ class EnvironmentExtensions:
         self._gate = PollGate(
             self.api, runtime_ready=runtime_ready, release=server.polled, needless=self._open_gate, overrun=failed
         )
+        self.api.telemetry = telemetry
         server.extension_api = self.api
         server.gate = self._gate
 
@@ -104,7 +101,7 @@ class EnvironmentExtensions:
             raise CannotStart(failed.error_type, f"Extension {name}: {failed.text}") from cannot
         process.on_exit(partial(self._exited, name))
         while (pipe := process.next_pipe()) is not None:
-            await collector.read(pipe)
+            await collector.read(pipe, Category.EXTENSION)
 
     def _exited(self, name: str, exit_status: int) -> None:
         self._processes.exited(self._processes.extensions[name])
@@ -126,7 +123,7 @@ class EnvironmentExtensions:
         self._server.admits_when_ended = True
         began_at = self._timebase.monotonic()
         await self._end_runtime(plan, began_at)
-        await self.flush(plan.flush_seconds)
+        await self._telemetry.flush(plan.flush_seconds)
         await self._end_extensions(plan, began_at)
 
     def _left(self, until: float, began_at: float) -> float:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from paddock.agent import runtime_replies as replies
 from paddock.agent.extension_request import ExtensionRequest
+from paddock.agent.telemetry import TelemetryHub
+from paddock.agent.telemetry_routes import put_subscription, subscription_api
 from paddock.core.environment import extensions as rules
 from paddock.core.environment.extensions import Extension, ExtensionEvent, Extensions, Refused
 
@@ -48,6 +50,7 @@ class ExtensionApi:
         new_identifier: Callable[[], str],
         changed: Callable[[], None],
     ) -> None:
+        self.telemetry: TelemetryHub | None = None
         self.extensions = extensions
         self._function = function
         self._new_identifier = new_identifier
@@ -62,8 +65,19 @@ class ExtensionApi:
     def answer(self, connection: RuntimeConnection, request: ExtensionRequest) -> Asks:
         method, handle = self._routes.get(request.path, (b"", None))
         if handle is None:
-            return replies.NOT_FOUND
+            return self._subscription(request)
         return handle(connection, request) if request.method == method else replies.METHOD_NOT_ALLOWED
+
+    def _subscription(self, request: ExtensionRequest) -> bytes:
+        api = subscription_api(request.path, managed=self.extensions.managed)
+        if api is None or self.telemetry is None:
+            return replies.NOT_FOUND
+        if request.method != b"PUT":
+            return replies.METHOD_NOT_ALLOWED
+        extension = self.identified(request)
+        if isinstance(extension, Refused):
+            return _refused(extension)
+        return put_subscription(self.telemetry, api, extension.name, request.body)
 
     def identified(self, request: ExtensionRequest) -> Refused | Extension[RuntimeConnection]:
         identifier = request.header(b"lambda-extension-identifier")

@@ -10,7 +10,7 @@ from enum import Enum
 
 _VERSION = b"/2018-06-01"
 _INVOCATION = _VERSION + b"/runtime/invocation/"
-_OF_EXTENSIONS = (b"/2020-01-01/extension/",)
+_OF_EXTENSIONS = (b"/2020-01-01/extension/", b"/2022-07-01/telemetry", b"/2020-08-15/logs")
 _INVOCATION_LENGTH = len(_INVOCATION)
 
 
