@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 
 import pytest
@@ -234,6 +234,41 @@ async def test_a_delivery_that_nobody_takes_is_given_up_and_counted() -> None:
         (told,) = listener.records("platform.logsDropped")
         assert told["droppedRecords"] == len(json.loads(lost))
         assert listener.records("function") == ["the next"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\r\n\r\n",
+        b"\x00\xff" * 50 + b"\r\n\r\n",
+        b"HTTP/1.1 2 OK\r\n\r\n",
+        b"HTTP/1.1 404 No\r\n\r\n",
+        b"x" * 300_000,
+    ],
+    ids=["nothing", "no status", "bytes", "short status", "not found", "endless"],
+)
+async def test_whatever_a_subscriber_answers_it_is_tried_and_given_up_and_others_go_on(answer: bytes) -> None:
+    attempts = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        with suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    async with http_listener() as listener, environment() as played:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        odd = f"http://sandbox.localdomain:{server.sockets[0].getsockname()[1]}"
+        played.subscribe({"protocol": "HTTP", "URI": odd}, name="odd")
+        played.subscribe(to(listener), name="even")
+        await played.hub.flush(PATIENCE_SECONDS)
+        assert attempts == 3
+        assert listener.records("platform.telemetrySubscription")
+        server.close()
 
 
 async def test_what_waits_is_delivered_before_a_shutdown() -> None:
