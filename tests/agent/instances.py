@@ -76,7 +76,8 @@ class PlayedRuntimes:
         )
         argv = self.prepare_command(invitation)
         command = ProcessCommand(argv, variables, invitation.task_root, marker.encode(), view)
-        return PreparedRuntime(command, "played 1.0", "arn:aws:lambda:us-east-1::runtime:played", "")
+        of_extensions = {name: variables[name] for name in ("AWS_LAMBDA_RUNTIME_API", "PATH")}
+        return PreparedRuntime(command, "played 1.0", "arn:aws:lambda:us-east-1::runtime:played", "", of_extensions)
 
 
 @dataclass

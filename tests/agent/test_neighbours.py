@@ -153,7 +153,7 @@ def _own_cgroup() -> Cgroup | None:
 
 @asynccontextmanager
 async def neighbours(monkeypatch: pytest.MonkeyPatch, **more: object) -> AsyncIterator[Neighbours]:
-    monkeypatch.setattr("paddock.agent.environment.PROCESSES", PROCESSES)
+    monkeypatch.setattr("paddock.agent.environment_processes.PROCESSES", PROCESSES)
     cgroup = _own_cgroup()
     try:
         with tempfile.TemporaryDirectory() as scratch:

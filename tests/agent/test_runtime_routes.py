@@ -19,7 +19,11 @@ from paddock.agent.runtime_routes import Route, find_route
         ("GET", "/2018-06-01/ping?x=1", Route.NOT_FOUND, ""),
         ("GET", "/", Route.NOT_FOUND, ""),
         ("GET", "", Route.NOT_FOUND, ""),
-        ("GET", "/2020-01-01/extension/event/next", Route.NOT_FOUND, ""),
+        ("GET", "/2020-01-01/extension/event/next", Route.EXTENSION, ""),
+        ("POST", "/2020-01-01/extension", Route.NOT_FOUND, ""),
+        ("GET", "/2018-06-01/runtime/restore/next", Route.NOT_FOUND, ""),
+        ("POST", "/2018-06-01/runtime/restore/error", Route.NOT_FOUND, ""),
+        ("GET", "/2021-04-23/credentials", Route.NOT_FOUND, ""),
     ],
 )
 def test_a_request_is_known_by_its_method_and_path(method: str, path: str, route: Route, invocation_id: str) -> None:

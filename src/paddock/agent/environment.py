@@ -11,37 +11,31 @@ import contextlib
 import logging
 import math
 import os
-from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from paddock.agent.attribution import local_ports
-from paddock.agent.code_store import CodeStore
+from paddock.agent.beside import SharedEnvironment
 from paddock.agent.doorkeeper import Doorkeeper
+from paddock.agent.environment_extensions import EnvironmentExtensions
+from paddock.agent.environment_processes import EnvironmentProcesses
+from paddock.agent.facilities import Facilities
 from paddock.agent.image_program import image_program, image_workers
-from paddock.agent.images import AssembledImage, ImageStore
+from paddock.agent.images import AssembledImage
 from paddock.agent.invocations import InvocationServer, Machine
-from paddock.agent.limits import LAST_WORDS_SECONDS, PROCESSES, RUNTIME_WAIT_SECONDS
+from paddock.agent.limits import LAST_WORDS_SECONDS, RUNTIME_WAIT_SECONDS
 from paddock.agent.log_collector import LogCollector
-from paddock.agent.log_shipping import LogShipper
 from paddock.agent.measure import Usage, peak_memory_bytes, usage_of_cgroup
-from paddock.agent.metadata import InstanceEndpoints
 from paddock.agent.one_at_a_time import OneAtATime
 from paddock.agent.platform_events import INITIALIZATION_TYPE, PlatformEvents
 from paddock.agent.runtime_api import RuntimeConnection
-from paddock.agent.runtime_commands import PreparedRuntime, RuntimeCommandSource, RuntimeInvitation
-from paddock.agent.runtime_process import CannotStart, RuntimeProcess, StartRuntime, start
+from paddock.agent.runtime_commands import PreparedRuntime, RuntimeInvitation
+from paddock.agent.runtime_process import CannotStart, RuntimeProcess
+from paddock.agent.telemetry_setup import environment_telemetry, listener_guard
 from paddock.agent.text_events import TextEvents
-from paddock.agent.timebase import Timebase
 from paddock.core.environment import Failure, RuntimeWorkers, errors, runtime_workers
 from paddock.images.lookup import resolve_inside
-from paddock.isolation.ladder import Isolation, pinned_processors
-from paddock.isolation.peers import Peers
-from paddock.launchers.cgroups import Cgroup, CpuShare, MemoryShare
 from paddock.model.states import EnvironmentPhase
-from paddock.ports.clock import IdSource
 from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, EnvironmentSpec, ImageSpec
 
 _LOG = logging.getLogger("paddock.agent")
@@ -51,32 +45,6 @@ _SEGMENT_DIGITS = 16
 _SPARE_BACKLOG = 128
 _PORTS_SECONDS = 0.5
 """Between two looks for the connections of a process that has none that we know: it may just be connecting anew."""
-_BYTES_PER_MB = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Facilities:
-    """What the instance gives its environments. `cores_per_vcpu` is what a vCPU is worth; `socket_dir` has a short
-    path; `ending` are threads that no install or unpacking can keep busy. `peers` tells whose a connection is, where
-    environments have users of their own.
-    """
-
-    code: CodeStore
-    images: ImageStore
-    runtimes: RuntimeCommandSource
-    shipper: LogShipper
-    timebase: Timebase
-    ids: IdSource
-    cgroup: Cgroup | None
-    isolation: Isolation
-    socket_dir: Path
-    cores_per_vcpu: float
-    strict_cpu: bool
-    ending: Executor
-    peers: Peers | None
-    endpoints: InstanceEndpoints
-    changed: Callable[[EnvironmentReport], None]
-    start: StartRuntime = start
 
 
 class ExecutionEnvironment:
@@ -85,17 +53,16 @@ class ExecutionEnvironment:
         self.spec = spec
         self.gone = asyncio.Event()
         self.ended_at: float | None = None
-        self.process: RuntimeProcess | None = None
+        self.processes = EnvironmentProcesses(spec, number, facilities)
         self._usage = Usage(0.0, 0)
         self._facilities = facilities
-        self._number = number
         self._log_socket = str(facilities.socket_dir / f"{number}.log")
         self._workers = runtime_workers(spec.runtime)
         self._ended = asyncio.Event()
-        self._cgroup: Cgroup | None = None
         self._listener: asyncio.Server | None = None
         self._prepared: PreparedRuntime | None = None
         self._started_at = facilities.timebase.monotonic()
+        self._init_begun = self._runtime_done = False
         self._ready_at: float | None = None
         self._ports: dict[int, tuple[float, list[int]]] = {}
         timebase = facilities.timebase
@@ -137,21 +104,39 @@ class ExecutionEnvironment:
         )
         if self._one_at_a_time is not None:
             self._one_at_a_time.collector = self._collector
+        guard = listener_guard(facilities.peers, facilities.isolation, spec.environment_id)
+        self._telemetry = environment_telemetry(spec, timebase, guard, self._events, self._collector)
+        self._extensions = EnvironmentExtensions(
+            spec,
+            facilities,
+            self.processes,
+            self.server,
+            self._telemetry,
+            runtime_ready=self._runtime_ready,
+            failed=self._fail,
+        )
 
     @property
     def machine(self) -> Machine:
         return self.server.machine
 
+    @property
+    def process(self) -> RuntimeProcess | SharedEnvironment | None:
+        """What stands for all of its processes, once there is one."""
+        return self.processes.whole
+
     # The owner task
 
     async def run(self) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                starting = group.create_task(self._start())
-                await self._ended.wait()
-                starting.cancel()
-        finally:
-            await self._take_down()
+        async with asyncio.TaskGroup() as delivering:
+            delivering.create_task(self._telemetry.run())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    starting = group.create_task(self._start())
+                    await self._ended.wait()
+                    starting.cancel()
+            finally:
+                await self._take_down()
 
     async def _start(self) -> None:
         try:
@@ -202,19 +187,21 @@ class ExecutionEnvironment:
         runtime_api = f"{_LOOPBACK}:{self._port}"
         access = await self._facilities.endpoints.admit(self.spec.environment_id)
         invitation = RuntimeInvitation(
-            self.spec, task_root, runtime_api, self._log_socket, self._processors(), opt_root, access, image
+            self.spec, task_root, runtime_api, self._log_socket, self.processes.processors, opt_root, access, image
         )
         async with asyncio.timeout(RUNTIME_WAIT_SECONDS):
             self._prepared = await asyncio.to_thread(self._facilities.runtimes.prepare, invitation)
-        self._make_cgroup()
+        self.processes.make_cgroup()
         self._started_at = self._facilities.timebase.monotonic()
+        self._init_begun = True
         self._events.init_start(self._started_at, self._prepared.version, self._prepared.version_arn)
-        self.process = self._facilities.start(self._prepared.command, self._cgroup, self._facilities.isolation)
         self.server.runtime_started(self.spec.init_timeout_seconds)
+        await self._extensions.start(self._prepared, opt_root, self._collector)
+        process = self.processes.start_runtime(self._prepared.command)
         self.say_changed()
-        await asyncio.to_thread(self.process.wait_executed)
-        self.process.on_exit(self._process_exited)
-        while (pipe := self.process.next_pipe()) is not None:
+        await asyncio.to_thread(process.wait_executed)
+        process.on_exit(self._process_exited)
+        while (pipe := process.next_pipe()) is not None:
             await self._collector.read(pipe)
 
     def _doorkeeper(self) -> Doorkeeper | None:
@@ -222,37 +209,23 @@ class ExecutionEnvironment:
         uid = facilities.isolation.user_of(self.spec.environment_id)
         return None if facilities.peers is None or uid is None else Doorkeeper(facilities.peers, uid)
 
-    def _make_cgroup(self) -> None:
-        facilities = self._facilities
-        if facilities.cgroup is not None:
-            cpu = CpuShare(self.spec.vcpu * facilities.cores_per_vcpu, facilities.strict_cpu)
-            in_memory = self.spec.ephemeral_storage_mb if facilities.isolation.has_aws_layout else 0
-            memory = MemoryShare(self.memory_limit_bytes, in_memory * _BYTES_PER_MB)
-            self._cgroup = facilities.cgroup.child(self.spec.environment_id, cpu, memory, max_processes=PROCESSES)
-
-    def _processors(self) -> tuple[int, ...]:
-        entitled = self.spec.vcpu * self._facilities.cores_per_vcpu
-        return pinned_processors(self._number, self.spec.vcpu, entitled, sorted(os.sched_getaffinity(0)))
-
     async def _take_down(self) -> None:
         """After this nothing of the environment is left but its report."""
+        await self._extensions.shut_down(self.machine.failure)
+        self._telemetry.close()
         self.server.close()
         if self._listener is not None:
             self._listener.close()
-        if self.process is not None:
-            self.process.forget()
-            loop = asyncio.get_running_loop()
-            if not await loop.run_in_executor(self._facilities.ending, self.process.kill):
-                _LOG.error("processes of environment %s would not end", self.spec.environment_id)
+        if self.processes.whole is not None:
+            await self.processes.kill()
             await self._hear_last_words()
-            if self._cgroup is not None:
-                self._usage = usage_of_cgroup(self._cgroup)
+            if self.processes.cgroup is not None:
+                self._usage = usage_of_cgroup(self.processes.cgroup)
         self._collector.close()
         self._facilities.endpoints.forget(self.spec.environment_id)
         with contextlib.suppress(OSError):
             os.unlink(self._log_socket)  # noqa: PTH108  # nothing that could block
-        if self._cgroup is not None:
-            self._cgroup.remove()
+        self.processes.remove_cgroup()
         self.ended_at = self._facilities.timebase.monotonic()
         self.gone.set()
         self.say_changed()
@@ -275,33 +248,42 @@ class ExecutionEnvironment:
 
     # What happens to it
 
+    def _runtime_ready(self) -> None:
+        """Its first poll; extensions may still have to be waited for."""
+        self._runtime_done = True
+        self._events.init_runtime_done(self._facilities.timebase.monotonic(), "success")
+
     def _became_ready(self) -> None:
         now = self._facilities.timebase.monotonic()
         self._ready_at = now
-        self._events.init_runtime_done(now, "success")
+        self._telemetry.close_subscriptions()
+        for extension in self._extensions.rules.registered:
+            self._events.extension(now, extension.name, "Ready", sorted(extension.events))
         self._events.init_report(now, "success", now - self._started_at)
         self.say_changed()
 
     def _machine_ended(self, failure: Failure | None) -> None:
-        if failure is not None and failure.init and self.process is not None:
+        if failure is not None and failure.init and self._init_begun:
             now = self._facilities.timebase.monotonic()
             status = "timeout" if failure.error_type == errors.TIMED_OUT else "error"
-            if status != "timeout":
+            if status != "timeout" and not self._runtime_done:
                 self._events.init_runtime_done(now, status, failure.error_type)
             self._events.init_report(now, status, now - self._started_at, failure.error_type)
         self._ended.set()
         self.say_changed()
 
     def _process_exited(self, exit_status: int) -> None:
+        self.processes.exited(self.processes.runtime)
         self._check_memory()
-        self._fail(errors.EXIT_ERROR, errors.exit_message(exit_status))
+        self._fail(*self._extensions.cause_of_end(errors.EXIT_ERROR, errors.exit_message(exit_status)))
 
     def _fail(self, error_type: str, text: str) -> None:
         self.server.perform(self.machine.fail(error_type, text), self._facilities.timebase.monotonic())
 
     def _check_memory(self) -> None:
         """The kernel's killer leaves a count."""
-        if self._cgroup is not None and self._cgroup.out_of_memory_kills():
+        cgroup = self.processes.cgroup
+        if cgroup is not None and cgroup.out_of_memory_kills():
             self.out_of_memory()
 
     def out_of_memory(self) -> None:
@@ -332,12 +314,12 @@ class ExecutionEnvironment:
 
     @property
     def memory_limit_bytes(self) -> int:
-        return self.spec.memory_mb * _BYTES_PER_MB
+        return self.processes.memory_limit_bytes
 
     def measure(self) -> None:
         """By its cgroup, if it has one; the agent measures the others."""
-        if self._cgroup is not None and not self.gone.is_set():
-            self.measured(usage_of_cgroup(self._cgroup))
+        if self.processes.cgroup is not None and not self.gone.is_set():
+            self.measured(usage_of_cgroup(self.processes.cgroup))
             self._check_memory()
             if self._usage.memory_bytes > self.memory_limit_bytes:
                 self.out_of_memory()

@@ -22,7 +22,8 @@ from paddock.agent.calls import Call
 from paddock.agent.code_store import CodeStore
 from paddock.agent.credentials import FunctionCredentials
 from paddock.agent.discarding import discard_code
-from paddock.agent.environment import ExecutionEnvironment, Facilities
+from paddock.agent.environment import ExecutionEnvironment
+from paddock.agent.facilities import Facilities
 from paddock.agent.images import ImageStore
 from paddock.agent.ledger import ConfigurationLedger
 from paddock.agent.limits import (

@@ -16,9 +16,12 @@ from paddock.agent import runtime_replies as replies
 from paddock.agent.calls import Call
 from paddock.agent.deliverable import is_deliverable
 from paddock.agent.error_documents import decoded, error_document, error_message
+from paddock.agent.extension_api import ExtensionApi
+from paddock.agent.extension_request import ExtensionRequest
 from paddock.agent.limits import EXIT_STATUS_SECONDS, SPARE_CONNECTIONS, STREAM_BYTES
 from paddock.agent.one_at_a_time import OneAtATime
 from paddock.agent.platform_events import PlatformEvents, is_sampled, stream_spans
+from paddock.agent.poll_gate import PollGate
 from paddock.agent.runtime_api import RuntimeConnection
 from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
@@ -57,7 +60,8 @@ _JSON = "application/json"
 class InvocationServer:
     """`ready`, `recycling` and `ended` tell the environment's owner, from within the event that caused them.
     `check_memory` lets the owner find out whether a lost connection is the work of the kernel's killer. With active
-    tracing `new_segment` makes the id of the platform's segment of each invocation.
+    tracing `new_segment` makes the id of the platform's segment of each invocation. `gate` is there as long as polls
+    may have to wait for extensions; `admits_when_ended` while extensions are told of the end.
     """
 
     def __init__(
@@ -73,6 +77,9 @@ class InvocationServer:
         ended: Callable[[Failure | None], None],
     ) -> None:
         self.one_at_a_time: OneAtATime | None = None
+        self.gate: PollGate | None = None
+        self.extension_api: ExtensionApi | None = None
+        self.admits_when_ended = False
         self.new_segment: Callable[[], str] | None = None
         self.machine = machine
         self.connections: dict[RuntimeConnection, None] = {}
@@ -136,6 +143,8 @@ class InvocationServer:
             # Before the runtime can have written a word.
             self.one_at_a_time.begin()
             self._events.start(at_ms, invocation.invocation_id, header.invoked_function_arn, header.trace_header)
+            if self.gate is not None:
+                self.gate.invoked(header, at_ms + header.timeout_ms)
         connection.deliver(head.encode(), call.event)
         call.event = []
         if invocation.wake_at < self._wake_at:
@@ -146,13 +155,18 @@ class InvocationServer:
     # From the runtime's connections
 
     def admits(self, connection: RuntimeConnection) -> bool:
-        if len(self.connections) >= self._max_connections or self.machine.phase is EnvironmentPhase.ENDED:
+        over = self.machine.phase is EnvironmentPhase.ENDED and not self.admits_when_ended
+        if over or len(self.connections) >= self._max_connections:
             return False
         self.connections[connection] = None
         return True
 
     def disconnected(self, connection: RuntimeConnection) -> None:
         self.connections.pop(connection, None)
+        if self.extension_api is not None:
+            self.extension_api.disconnected(connection)
+        if self.gate is not None:
+            self.gate.disconnected(connection)
         if self.machine.running_on(connection) is not None:
             self._check_memory()
             if self.one_at_a_time is not None:
@@ -169,6 +183,8 @@ class InvocationServer:
     def polled(self, connection: RuntimeConnection) -> None:
         if not self.user_agent:
             self.user_agent = connection.user_agent
+        if self.gate is not None and self.gate.holds(connection):
+            return
         now = self._monotonic()
         effects = self.machine.poll(connection, now)
         if effects:
@@ -268,6 +284,9 @@ class InvocationServer:
     def init_error(self, error_type: str, body: bytes) -> bytes:
         rejection = self.machine.init_error(error_type, error_message(body))
         return replies.ACCEPTED if rejection is None else self.rejected(rejection)
+
+    def asked_by_extension(self, connection: RuntimeConnection, request: ExtensionRequest) -> bytes | None:
+        return replies.NOT_FOUND if self.extension_api is None else self.extension_api.answer(connection, request)
 
     def rejected(self, rejection: RuntimeRejection) -> bytes:
         if rejection.effects:

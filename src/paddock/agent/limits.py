@@ -90,5 +90,17 @@ LOG_STALL_SECONDS = 2.0
 """When no batch was acknowledged for so long, output is read again and dropped: no server, no log, but functions go on.
 """
 
+EARLY_TELEMETRY_BYTES = 1024 * 1024
+EARLY_TELEMETRY_EVENTS = 10_000
+"""Kept during init for extensions that subscribe late: as much as one of them could ask to have buffered."""
+TELEMETRY_ATTEMPTS = 3
+"""To deliver a batch. Whoever restarts its listener is back by then; what comes meanwhile waits, bounded."""
+TELEMETRY_BACKOFF_SECONDS = 0.1
+"""Before the second attempt, and twice that before the third."""
+TELEMETRY_DELIVERY_SECONDS = 5.0
+"""For a subscriber to take a batch, so that one that hangs is told what it missed."""
+TELEMETRY_REPLY_BYTES = 64 * 1024
+"""Of the head of a subscriber's answer."""
+
 AGENT_LOG_BYTES = 4 * 1024 * 1024
 """Of the agent's own log file; one older file of the same size is kept."""

@@ -17,7 +17,9 @@ from typing import IO, cast
 from paddock.agent.limits import SPARE_CONNECTIONS
 from paddock.agent.log_lines import LineCutter
 from paddock.agent.log_shipping import LogStream
+from paddock.agent.telemetry import TelemetryHub
 from paddock.agent.timebase import Timebase
+from paddock.core.environment.telemetry import Category
 
 _PIPE_BYTES = 1024 * 1024
 """The most a pipe of an ordinary user holds on Linux."""
@@ -39,6 +41,7 @@ class LogCollector:
         request_of: Callable[[int], str],
         connection_closed: Callable[[], None],
     ) -> None:
+        self.telemetry: TelemetryHub | None = None
         self.stream = stream
         self.timebase = timebase
         self.request_of = request_of
@@ -53,11 +56,11 @@ class LogCollector:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: LogReader(self, of_worker=True), path, backlog=backlog)
 
-    async def read(self, pipe: IO[bytes]) -> None:
+    async def read(self, pipe: IO[bytes], category: Category = Category.FUNCTION) -> None:
         """Takes the pipe over."""
         loop = asyncio.get_running_loop()
         self._open_pipes += 1
-        await loop.connect_read_pipe(lambda: LogReader(self, of_worker=False, pipe=pipe), pipe)
+        await loop.connect_read_pipe(lambda: LogReader(self, of_worker=False, pipe=pipe, category=category), pipe)
 
     def read_what_is_there(self) -> None:
         """Without waiting for the loop: what was written before a runtime's post is in the pipes when that comes."""
@@ -77,11 +80,13 @@ class LogCollector:
     def admits(self) -> bool:
         return len(self.open) < self._max_open
 
-    def lines(self, lines: list[bytes], peer_pid: int) -> None:
+    def lines(self, lines: list[bytes], peer_pid: int, category: Category) -> None:
         at_ms = self.timebase.epoch_ms(self.timebase.monotonic())
         request_id = self.request_of(peer_pid) if peer_pid else ""
         for line in lines:
             self.stream.add(at_ms, line, request_id)
+        if self.telemetry is not None:
+            self.telemetry.lines(category, at_ms, lines)
         self.stream.throttle()
 
     def close(self) -> None:
@@ -95,8 +100,16 @@ class LogCollector:
 class LogReader(asyncio.Protocol):
     """One stream of bytes: a pipe, or a worker's connection."""
 
-    def __init__(self, collector: LogCollector, *, of_worker: bool, pipe: IO[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        collector: LogCollector,
+        *,
+        of_worker: bool,
+        pipe: IO[bytes] | None = None,
+        category: Category = Category.FUNCTION,
+    ) -> None:
         self._collector = collector
+        self._category = category
         self._pipe = pipe
         self._of_worker = of_worker
         self._cutter = LineCutter()
@@ -116,7 +129,7 @@ class LogReader(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         lines = self._cutter.feed(data)
         if lines:
-            self._collector.lines(lines, self._peer_pid)
+            self._collector.lines(lines, self._peer_pid, self._category)
 
     def pull(self) -> None:
         """As much as the pipe may hold, so that a flood cannot keep us here."""
@@ -135,7 +148,7 @@ class LogReader(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         lines = self._cutter.flush()
         if lines:
-            self._collector.lines(lines, self._peer_pid)
+            self._collector.lines(lines, self._peer_pid, self._category)
         if self._transport is not None:
             self._collector.stream.detach(self._transport)
         if self in self._collector.open:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from paddock.agent.beside import SharedEnvironment
 from paddock.agent.runtime_process import RuntimeProcess
 from paddock.launchers.cgroups import Cgroup
 from paddock.launchers.processes import TICKS_PER_SECOND, ProcessStat
@@ -60,7 +61,9 @@ def usage_of_cgroup(cgroup: Cgroup) -> Usage:
     return Usage(cgroup.cpu_seconds(), cgroup.memory_bytes())
 
 
-def usage_of_processes(process: RuntimeProcess, stats: Sequence[ProcessStat], memory_limit_bytes: int) -> Usage:
+def usage_of_processes(
+    process: RuntimeProcess | SharedEnvironment, stats: Sequence[ProcessStat], memory_limit_bytes: int
+) -> Usage:
     """`stats` are those of the whole machine. Resident memory counts a page once for each process that maps it; near
     the limit the proportional share is taken.
     """

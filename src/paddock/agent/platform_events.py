@@ -8,8 +8,9 @@ Instances emit it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from paddock.agent.telemetry import TelemetryHub
 from paddock.agent.timebase import Timebase
 from paddock.wire.agent import EnvironmentSpec
 
@@ -29,10 +30,11 @@ def level_number(level: str) -> int:
 
 class PlatformEvents:
     """Levels as in the developer guide, "System log level event mapping": success is INFO (init done: DEBUG), all else
-    WARN. What the function's SystemLogLevel leaves out is not made.
+    WARN. What the function's SystemLogLevel leaves out is made only while somebody listens to telemetry.
     """
 
     def __init__(self, spec: EnvironmentSpec, timebase: Timebase, add: AddLine) -> None:
+        self.telemetry: TelemetryHub | None = None
         least = level_number(spec.system_log_level)
         self._debug = least <= _LEVELS["DEBUG"]
         self._info = least <= _LEVELS["INFO"]
@@ -43,36 +45,44 @@ class PlatformEvents:
         self._names: dict[str, str] = {}
 
     def init_start(self, now: float, runtime_version: str, runtime_version_arn: str) -> None:
-        if self._info:
-            record = {
-                "initializationType": INITIALIZATION_TYPE,
-                "phase": "init",
-                **runtime_fields(runtime_version, runtime_version_arn),
-                "functionName": self._spec.function_name,
-                "functionVersion": self._spec.version,
-                "instanceId": self._spec.log_stream,
-                "instanceMaxMemory": self._spec.memory_mb * _BYTES_PER_MB,
-            }
-            self._write(now, "platform.initStart", json.dumps(record, separators=(",", ":")))
+        record = {
+            "initializationType": INITIALIZATION_TYPE,
+            "phase": "init",
+            **runtime_fields(runtime_version, runtime_version_arn),
+            "functionName": self._spec.function_name,
+            "functionVersion": self._spec.version,
+            "instanceId": self._spec.log_stream,
+            "instanceMaxMemory": self._spec.memory_mb * _BYTES_PER_MB,
+        }
+        self._write(now, "platform.initStart", record, logged=self._info)
 
     def init_runtime_done(self, now: float, status: str, error_type: str = "") -> None:
-        if self._debug or status != "success":
-            self._write(now, "platform.initRuntimeDone", json.dumps(_init_record(status, error_type)))
+        record = _init_record(status, error_type)
+        self._write(now, "platform.initRuntimeDone", record, logged=self._debug or status != "success")
 
     def init_report(self, now: float, status: str, duration_seconds: float, error_type: str = "") -> None:
-        if self._info or status != "success":
-            record = _init_record(status, error_type)
-            metrics = {"durationMs": round(duration_seconds * 1000, 3)}
-            self._write(now, "platform.initReport", json.dumps({**record, "metrics": metrics}))
+        record = {**_init_record(status, error_type), "metrics": {"durationMs": round(duration_seconds * 1000, 3)}}
+        self._write(now, "platform.initReport", record, logged=self._info or status != "success")
+
+    def extension(self, now: float, name: str, state: str, events: Sequence[str], error_type: str = "") -> None:
+        record = {"name": name, "state": state, "events": list(events), **_error_field(error_type)}
+        self._write(now, "platform.extension", record, logged=self._info or bool(error_type))
+
+    def subscription(self, now: float, event: str, name: str, types: Sequence[str]) -> None:
+        """`event` is the event's own name."""
+        self._write(now, event, {"name": name, "state": "Subscribed", "types": list(types)}, logged=self._info)
 
     def start(self, at_ms: int, request_id: str, arn: str, trace_header: str) -> None:
-        if self._info:
+        if self._info or self.telemetry is not None:
             tracing = _tracing(trace_header) if trace_header else ""
             line = (
                 f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.start","record":{{"requestId":"{request_id}"'
                 f"{self._names.get(arn) or self._name(arn)}{tracing}}}}}"
-            )
-            self._add(at_ms, line.encode(), request_id)
+            ).encode()
+            if self._info:
+                self._add(at_ms, line, request_id)
+            if self.telemetry is not None:
+                self.telemetry.ready(line)
 
     def report(
         self,
@@ -87,7 +97,8 @@ class PlatformEvents:
         cause: str = "",
     ) -> None:
         """`spans` and `cause` are JSON already; the cause is part of what a sampled trace is told."""
-        if self._info or status != "success":
+        logged = self._info or status != "success"
+        if logged or self.telemetry is not None:
             more = f',"errorType":{json.dumps(error_type)}' if error_type else ""
             if trace_header:
                 more += _tracing(trace_header, cause)
@@ -96,12 +107,20 @@ class PlatformEvents:
             line = (
                 f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.report","record":{{"requestId":"{request_id}"'
                 f',"metrics":{{"durationMs":{duration_seconds * 1000:.3f}}},"status":"{status}"{more}}}}}'
-            )
-            self._add(at_ms, line.encode(), request_id)
+            ).encode()
+            if logged:
+                self._add(at_ms, line, request_id)
+            if self.telemetry is not None:
+                self.telemetry.ready(line)
 
-    def _write(self, now: float, kind: str, record: str) -> None:
+    def _write(self, now: float, kind: str, record: dict[str, object], *, logged: bool) -> None:
         at_ms = self._timebase.epoch_ms(now)
-        self._add(at_ms, f'{{"time":"{self._timebase.iso(at_ms)}","type":"{kind}","record":{record}}}'.encode(), "")
+        document = {"time": self._timebase.iso(at_ms), "type": kind, "record": record}
+        line = json.dumps(document, separators=(",", ":")).encode()
+        if logged:
+            self._add(at_ms, line, "")
+        if self.telemetry is not None:
+            self.telemetry.ready(line)
 
     def _name(self, arn: str) -> str:
         """The part of a record that says which function and version."""
@@ -120,10 +139,16 @@ def logs_dropped(time_text: str, records: int, dropped_bytes: int) -> bytes:
 
 
 def _init_record(status: str, error_type: str) -> dict[str, object]:
-    record: dict[str, object] = {"initializationType": INITIALIZATION_TYPE, "phase": "init", "status": status}
-    if error_type:
-        record["errorType"] = error_type
-    return record
+    return {
+        "initializationType": INITIALIZATION_TYPE,
+        "phase": "init",
+        "status": status,
+        **_error_field(error_type),
+    }
+
+
+def _error_field(error_type: str) -> dict[str, object]:
+    return {"errorType": error_type} if error_type else {}
 
 
 def _tracing(trace_header: str, cause: str = "") -> str:

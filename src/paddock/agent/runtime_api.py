@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from paddock.agent import runtime_replies as replies
+from paddock.agent.extension_request import ExtensionRequest
 from paddock.agent.limits import DISCARDED_BYTES, JOINED_EVENT_BYTES, MAX_HEAD_BYTES
 from paddock.agent.runtime_routes import Route, find_route
 from paddock.core.environment import Invocation, InvocationPhase, Rejection
@@ -41,6 +42,10 @@ _KEPT_HEADERS = {
     b"content-length",
     b"content-type",
     b"expect",
+    b"lambda-extension-accept-feature",
+    b"lambda-extension-function-error-type",
+    b"lambda-extension-identifier",
+    b"lambda-extension-name",
     b"user-agent",
     b"lambda-runtime-function-error-type",
     b"lambda-runtime-function-error-body",
@@ -119,7 +124,8 @@ class RuntimeConnection(asyncio.Protocol):
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._break_off(replies.HEAD_TOO_LARGE)
         elif alone and self._polling and self._between_requests and self._completed == completed + 1:
-            self._poll_request = data if len(data) <= _MAX_POLL_BYTES else b""
+            plain = self._route is Route.NEXT and len(data) <= _MAX_POLL_BYTES
+            self._poll_request = data if plain else b""
 
     def eof_received(self) -> None:
         """The runtime has no more to say; a request that breaks off here is answered, then the transport closes."""
@@ -200,7 +206,7 @@ class RuntimeConnection(asyncio.Protocol):
             self._begin_response(invocation_id)
         elif self._route is Route.ERROR:
             self._begin_error(invocation_id)
-        elif self._route is Route.INIT_ERROR:
+        elif self._route is Route.INIT_ERROR or self._route is Route.EXTENSION:
             self._collect(MAX_ERROR_BYTES)
             if self._content_length() > MAX_ERROR_BYTES:
                 self._reply = replies.ERROR_TOO_LARGE
@@ -255,7 +261,7 @@ class RuntimeConnection(asyncio.Protocol):
             self._too_large(length)
 
     def _too_large(self, size: int) -> None:
-        if self._route is Route.INIT_ERROR:
+        if self._route is Route.INIT_ERROR or self._route is Route.EXTENSION:
             self._collected = None
             self._reply = replies.ERROR_TOO_LARGE
             return
@@ -297,9 +303,23 @@ class RuntimeConnection(asyncio.Protocol):
             self.user_agent = self._header(b"user-agent")[:_MAX_USER_AGENT_BYTES]
             self._api.polled(self)
             return
-        transport.write(self._answer())
+        answer = self._answer_extension() if self._route is Route.EXTENSION else self._answer()
+        if answer is None:
+            return
+        transport.write(answer)
         if not self._parser.should_keep_alive():
             transport.close()
+
+    def _answer_extension(self) -> bytes | None:
+        """None: it waits for its next event, or has got it already, while it was still being heard."""
+        if self._reply is not None:
+            return self._reply
+        asked = ExtensionRequest(self._parser.get_method(), self._url, self._headers, b"".join(self._collected or ()))
+        self._polling = True
+        answer = self._api.asked_by_extension(self, asked)
+        if answer is not None:
+            self._polling = False
+        return answer
 
     def _answer(self) -> bytes:
         if self._reply is not None:

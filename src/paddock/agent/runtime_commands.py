@@ -5,7 +5,8 @@ A seam, so that the agent can be run with other runtimes than those that are ins
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,12 +42,15 @@ class RuntimeInvitation:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRuntime:
-    """`version` for people and logs; `note` says what stands in for what, if anything does."""
+    """`version` for people and logs; `note` says what stands in for what, if anything does. `extension_variables` are
+    the environment of each extension.
+    """
 
     command: ProcessCommand
     version: str
     version_arn: str
     note: str
+    extension_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class RuntimeCommandSource(Protocol):
@@ -102,6 +106,7 @@ class InstalledRuntimes:
             installed.resolution.release,
             installed.resolution.runtime_version_arn(self._region),
             " ".join(filter(None, (installed.resolution.note, note))),
+            managed_environment(facts, command.layout, ProcessKind.EXTENSION),
         )
 
     def _prepare_image(self, invitation: RuntimeInvitation, image: AssembledImage) -> PreparedRuntime:
@@ -117,12 +122,13 @@ class InstalledRuntimes:
         assert spec.image is not None
         require_machine(spec.architecture, machine_architecture())
         program = image_program(image, spec.image)
-        own = managed_environment(self._facts(invitation), AWS_LAYOUT, ProcessKind.RUNTIME)
-        variables = dict(image.configuration.environment) | own
+        facts, of_image = self._facts(invitation), dict(image.configuration.environment)
+        variables = of_image | managed_environment(facts, AWS_LAYOUT, ProcessKind.RUNTIME)
+        of_extensions = of_image | managed_environment(facts, AWS_LAYOUT, ProcessKind.EXTENSION)
         view = replace(_view(invitation, image.root, image.root, ()), image_root=image.root)
         marker = f"{LOG_SOCKET_VARIABLE}={invitation.log_socket}".encode()
         argv, cwd = program.argv(image, variables), PurePath(program.working_directory)
-        return PreparedRuntime(ProcessCommand(argv, variables, cwd, marker, view), "", "", "")
+        return PreparedRuntime(ProcessCommand(argv, variables, cwd, marker, view), "", "", "", of_extensions)
 
     def _facts(self, invitation: RuntimeInvitation) -> EnvironmentFacts:
         from paddock.runtimes import (  # noqa: PLC0415  # as above

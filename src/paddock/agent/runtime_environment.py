@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from paddock.agent.calls import Call
+    from paddock.agent.extension_request import ExtensionRequest
     from paddock.agent.runtime_api import RuntimeConnection
     from paddock.core.environment import Invocation, Rejection
 
@@ -63,3 +64,7 @@ class RuntimeApi(Protocol):
     def init_error(self, error_type: str, body: bytes) -> bytes: ...
 
     def rejected(self, rejection: Rejection[Call, RuntimeConnection]) -> bytes: ...
+
+    def asked_by_extension(self, connection: RuntimeConnection, request: ExtensionRequest) -> bytes | None:
+        """The reply; None when it is a poll that stays open until `connection.deliver`."""
+        ...

@@ -1,6 +1,7 @@
-"""What a request of a runtime is about, by its method and path. Pure.
+"""What a request of a runtime or an extension is about, by its method and path. Pure.
 
-Managed Instances have no restore, logs or credentials routes: those are not found, as with AWS's agent.
+What extensions ask is looked at elsewhere (`extension_api`), behind what runtimes ask. Managed Instances have no
+restore, logs or credentials routes: those are not found, as with AWS's agent.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from enum import Enum
 
 _VERSION = b"/2018-06-01"
 _INVOCATION = _VERSION + b"/runtime/invocation/"
+_OF_EXTENSIONS = (b"/2020-01-01/extension/", b"/2022-07-01/telemetry", b"/2020-08-15/logs")
 _INVOCATION_LENGTH = len(_INVOCATION)
 
 
@@ -20,6 +22,7 @@ class Route(Enum):
     PING = 5
     NOT_FOUND = 6
     WRONG_METHOD = 7
+    EXTENSION = 8
 
 
 _FIXED = {
@@ -36,7 +39,7 @@ def find_route(method: bytes, path: bytes) -> tuple[Route, str]:
     if fixed is not None:
         return (fixed[0] if method == fixed[1] else Route.WRONG_METHOD), ""
     if not path.startswith(_INVOCATION):
-        return Route.NOT_FOUND, ""
+        return (Route.EXTENSION if path.startswith(_OF_EXTENSIONS) else Route.NOT_FOUND), ""
     invocation_id, _, action = path[_INVOCATION_LENGTH:].partition(b"/")
     route = _OF_INVOCATIONS.get(action)
     if route is None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from paddock.agent.platform_events import AddLine, level_number, runtime_fields
+from paddock.agent.telemetry import TelemetryHub
+from paddock.agent.telemetry_records import Figures, InvocationRecords, init_record
 from paddock.agent.timebase import Timebase
 from paddock.wire.agent import EnvironmentSpec
 
@@ -26,6 +28,7 @@ class TextEvents:
     def __init__(
         self, spec: EnvironmentSpec, timebase: Timebase, add: AddLine, memory_bytes: Callable[[], int]
     ) -> None:
+        self.telemetry: TelemetryHub | None = None
         self._spec = spec
         self._timebase = timebase
         self._add = add
@@ -35,34 +38,34 @@ class TextEvents:
         self._init_ms: float | None = None
 
     def init_start(self, now: float, runtime_version: str, runtime_version_arn: str) -> None:
+        record = {
+            "initializationType": self._spec.initialization_type,
+            "phase": "init",
+            **runtime_fields(runtime_version, runtime_version_arn),
+            "functionName": self._spec.function_name,
+            "functionVersion": self._spec.version,
+        }
+        more = {"instanceId": self._spec.log_stream, "instanceMaxMemory": self._spec.memory_mb}
+        self._tell(now, "platform.initStart", {**record, **more})
         if self._json:
-            self._record(
-                now,
-                "platform.initStart",
-                {
-                    "initializationType": self._spec.initialization_type,
-                    "phase": "init",
-                    **runtime_fields(runtime_version, runtime_version_arn),
-                    "functionName": self._spec.function_name,
-                    "functionVersion": self._spec.version,
-                },
-            )
+            self._record(now, "platform.initStart", record)
         elif runtime_version:
             self._line(
                 now, f"INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_version_arn}"
             )
 
     def init_runtime_done(self, now: float, status: str, error_type: str = "") -> None:
-        """Text has no such line, and JSON only at DEBUG."""
+        """Only for who listens: text has no such line, and JSON only at DEBUG."""
+        self._tell(now, "platform.initRuntimeDone", init_record(self._spec.initialization_type, status, error_type))
 
     def init_report(self, now: float, status: str, duration_seconds: float, error_type: str = "") -> None:
+        metrics = {"durationMs": round(duration_seconds * 1000, 3)}
+        record = {**init_record(self._spec.initialization_type, status, error_type), "metrics": metrics}
+        self._tell(now, "platform.initReport", record)
         if status == "success":
             self._init_ms = duration_seconds * 1000
-            return
-        if self._json:
-            metrics = {"durationMs": round(duration_seconds * 1000, 3)}
-            record = {"initializationType": self._spec.initialization_type, "phase": "init", "status": status}
-            self._record(now, "platform.initReport", {**record, "errorType": error_type, "metrics": metrics})
+        elif self._json:
+            self._record(now, "platform.initReport", record)
         else:
             self._line(
                 now,
@@ -70,8 +73,32 @@ class TextEvents:
                 f"\tError Type: {error_type}",
             )
 
+    def extension(self, now: float, name: str, state: str, events: Sequence[str], error_type: str = "") -> None:
+        record: dict[str, object] = {"name": name, "state": state, "events": list(events)}
+        if error_type:
+            record["errorType"] = error_type
+        self._tell(now, "platform.extension", record)
+        if self._json:
+            self._record(now, "platform.extension", record)
+        else:
+            error = f"\tError Type: {error_type}" if error_type else ""
+            self._line(now, f"EXTENSION\tName: {name}\tState: {state}\tEvents: [{', '.join(events)}]{error}")
+
+    def subscription(self, now: float, event: str, name: str, types: Sequence[str]) -> None:
+        """`event` is the event's own name."""
+        record = {"name": name, "state": "Subscribed", "types": list(types)}
+        self._tell(now, event, record)
+        if self._json:
+            self._record(now, event, record)
+        else:
+            word = "LOGS" if event == "platform.logsSubscription" else "TELEMETRY"
+            named = ", ".join(each.capitalize() for each in types)
+            self._line(now, f"{word}\tName: {name}\tState: Subscribed\tTypes: [{named}]")
+
     def start(self, at_ms: int, request_id: str, arn: str, trace_header: str) -> None:
         version = self._spec.version
+        if self.telemetry is not None:
+            InvocationRecords(self.telemetry, at_ms, request_id, trace_header).start(version, arn)
         if not self._json:
             self._add(at_ms, f"START RequestId: {request_id} Version: {version}".encode(), request_id)
         elif self._info:
@@ -89,24 +116,25 @@ class TextEvents:
         spans: str = "",
         cause: str = "",
     ) -> None:
-        """Traces, spans and causes are for records of Managed Instances."""
+        """Traces and spans are for who listens; causes are for records of Managed Instances."""
         duration_ms = duration_seconds * 1000
         init_ms, self._init_ms = self._init_ms, None
         waited_ms = init_ms if init_ms is not None and self._spec.initialization_type == _ON_DEMAND else 0.0
         billed_ms = math.ceil(waited_ms + duration_ms)
+        figures = Figures(duration_ms, billed_ms, init_ms, self._spec.memory_mb, self._used_mb)
+        if self.telemetry is not None:
+            records = InvocationRecords(self.telemetry, at_ms, request_id, trace_header)
+            records.done(figures, status, error_type, spans)
         if self._json:
-            self._report_record(at_ms, request_id, (duration_ms, billed_ms, init_ms), status, error_type)
+            self._report_record(at_ms, request_id, figures, status, error_type)
         else:
-            self._report_lines(at_ms, request_id, (duration_ms, billed_ms, init_ms), status, error_type)
+            self._report_lines(at_ms, request_id, figures, status, error_type)
 
     @property
     def _used_mb(self) -> int:
         return min(self._spec.memory_mb, max(1, math.ceil(self._memory_bytes() / _BYTES_PER_MB)))
 
-    def _report_lines(
-        self, at_ms: int, request_id: str, figures: tuple[float, int, float | None], status: str, error_type: str
-    ) -> None:
-        duration_ms, billed_ms, init_ms = figures
+    def _report_lines(self, at_ms: int, request_id: str, figures: Figures, status: str, error_type: str) -> None:
         if status == "timeout":
             at = self._timebase.iso(at_ms)
             seconds = self._spec.timeout_seconds
@@ -114,45 +142,38 @@ class TextEvents:
         self._add(at_ms, f"END RequestId: {request_id}".encode(), request_id)
         parts = [
             f"REPORT RequestId: {request_id}",
-            f"Duration: {duration_ms:.2f} ms",
-            f"Billed Duration: {billed_ms} ms",
-            f"Memory Size: {self._spec.memory_mb} MB",
-            f"Max Memory Used: {self._used_mb} MB",
+            f"Duration: {figures.duration_ms:.2f} ms",
+            f"Billed Duration: {figures.billed_ms} ms",
+            f"Memory Size: {figures.memory_mb} MB",
+            f"Max Memory Used: {figures.used_mb} MB",
         ]
-        if init_ms is not None:
-            parts.append(f"Init Duration: {init_ms:.2f} ms")
+        if figures.init_ms is not None:
+            parts.append(f"Init Duration: {figures.init_ms:.2f} ms")
         if status != "success" and not error_type.startswith("Function."):
             parts.append(f"Status: {_STATUS_WORDS.get(status, status)}")
             if status != "timeout" and error_type:
                 parts.append(f"Error Type: {error_type}")
         self._add(at_ms, ("\t".join(parts) + "\t").encode(), request_id)
 
-    def _report_record(
-        self, at_ms: int, request_id: str, figures: tuple[float, int, float | None], status: str, error_type: str
-    ) -> None:
+    def _report_record(self, at_ms: int, request_id: str, figures: Figures, status: str, error_type: str) -> None:
         if not self._info and status == "success":
             return
-        duration_ms, billed_ms, init_ms = figures
-        metrics: dict[str, object] = {
-            "durationMs": round(duration_ms, 3),
-            "billedDurationMs": billed_ms,
-            "memorySizeMB": self._spec.memory_mb,
-            "maxMemoryUsedMB": self._used_mb,
-        }
-        if init_ms is not None:
-            metrics["initDurationMs"] = round(init_ms, 3)
-        record: dict[str, object] = {"requestId": request_id, "metrics": metrics, "status": status}
+        record: dict[str, object] = {"requestId": request_id, "metrics": figures.metrics(), "status": status}
         if error_type:
             record["errorType"] = error_type
         self._record_at(at_ms, "platform.report", record, request_id)
 
+    def _tell(self, now: float, name: str, record: Mapping[str, object]) -> None:
+        if self.telemetry is not None:
+            self.telemetry.platform(self._timebase.epoch_ms(now), name, record)
+
     def _line(self, now: float, text: str) -> None:
         self._add(self._timebase.epoch_ms(now), text.encode(), "")
 
-    def _record(self, now: float, kind: str, record: dict[str, object]) -> None:
+    def _record(self, now: float, kind: str, record: Mapping[str, object]) -> None:
         if self._info:
             self._record_at(self._timebase.epoch_ms(now), kind, record, "")
 
-    def _record_at(self, at_ms: int, kind: str, record: dict[str, object], request_id: str) -> None:
+    def _record_at(self, at_ms: int, kind: str, record: Mapping[str, object], request_id: str) -> None:
         document = {"time": self._timebase.iso(at_ms), "type": kind, "record": record}
         self._add(at_ms, json.dumps(document, separators=(",", ":")).encode(), request_id)

@@ -14,7 +14,16 @@ from pathlib import Path
 
 from paddock.isolation.identity import own_identity
 from paddock.isolation.inside import system
-from paddock.isolation.launch import Wrap, as_process, by_bubblewrap, in_namespaces, is_privileged
+from paddock.isolation.launch import (
+    Open,
+    Wrap,
+    as_process,
+    by_bubblewrap,
+    in_namespaces,
+    is_privileged,
+    open_by_bubblewrap,
+    open_namespaces,
+)
 from paddock.isolation.selftest import failures, trial_in
 from paddock.isolation.syscalls import ARCHITECTURES
 from paddock.isolation.view import EnvironmentView, IsolationUnavailable, LaunchCommand, Program, Rung
@@ -27,7 +36,8 @@ _WORKS = frozenset({"runtime-api"})
 @dataclass(frozen=True, slots=True)
 class Way:
     """One means to one rung. `layers` are its parts, for people; `claims` what must be proved of it. `own_users`: each
-    environment is a user that nobody else is.
+    environment is a user that nobody else is. `open` is for several programs in one environment; where nothing holds
+    them apart from the machine's, it is None, and each is wrapped for itself.
     """
 
     rung: Rung
@@ -35,6 +45,7 @@ class Way:
     wrap: Wrap
     claims: frozenset[str]
     own_users: bool = False
+    open: Open | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +108,12 @@ def ways_of_this_machine(scratch: Path) -> list[Way]:
         privileged = is_privileged()
         namespaces = ("own namespaces", "own user" if privileged else "the agent's user", *locks)
         wrap = in_namespaces(new_root, landlock=landlock, privileged=privileged)
-        ways.append(Way(Rung.NAMESPACES, namespaces, wrap, _ALL, own_users=privileged))
+        opened = open_namespaces(new_root, landlock=landlock, privileged=privileged)
+        ways.append(Way(Rung.NAMESPACES, namespaces, wrap, _ALL, own_users=privileged, open=opened))
         bubblewrap = shutil.which("bwrap")
         if bubblewrap is not None:
-            ways.append(Way(Rung.NAMESPACES, ("bubblewrap", "seccomp"), by_bubblewrap(bubblewrap), _ALL))
+            opened, layers = open_by_bubblewrap(bubblewrap), ("bubblewrap", "seccomp")
+            ways.append(Way(Rung.NAMESPACES, layers, by_bubblewrap(bubblewrap), _ALL, open=opened))
         ways.append(Way(Rung.PROCESS, ("limits", *locks), as_process(landlock=landlock, filtered=True), _WORKS))
     ways.append(Way(Rung.PROCESS, ("limits",), as_process(landlock=0, filtered=False), _WORKS))
     return ways

@@ -9,10 +9,10 @@ import marshal
 import os
 import resource
 import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from paddock.isolation.beside import FirstProcess, Opening, open_line, readable
 from paddock.isolation.bubblewrap import bubblewrap_argv
 from paddock.isolation.filesystem import mount_steps
 from paddock.isolation.identity import agents_identity, own_identity
@@ -32,7 +32,12 @@ _ALL_CAPABILITIES = -1
 _NEEDED_OF_ROOT = (1 << 0) | (1 << 6) | (1 << 7) | (1 << 21)
 """CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN: without them root in a container is an ordinary user."""
 
+_NO_PROGRAM = Program((), {}, PurePath("/"))
+_HELD_BACK = Program(("/nothing",), {}, PurePath("/"))
+"""Never executed: bubblewrap is held back before it would."""
+
 Wrap = Callable[[EnvironmentView, Program], LaunchCommand]
+Open = Callable[[EnvironmentView], Opening]
 
 
 def is_privileged() -> bool:
@@ -42,8 +47,32 @@ def is_privileged() -> bool:
 
 def in_namespaces(new_root: Path, *, landlock: int, privileged: bool) -> Wrap:
     """`new_root` is an empty directory; each environment sees its own file system there and no other."""
+    order_for = _orders_in_namespaces(new_root, landlock=landlock, privileged=privileged)
 
     def wrap(view: EnvironmentView, program: Program) -> LaunchCommand:
+        return _launch(order_for(view, program), passes_signals=True)
+
+    return wrap
+
+
+def open_namespaces(new_root: Path, *, landlock: int, privileged: bool) -> Open:
+    """The same for an environment of several programs."""
+    order_for = _orders_in_namespaces(new_root, landlock=landlock, privileged=privileged)
+
+    def open_environment(view: EnvironmentView) -> Opening:
+        order = order_for(view, _NO_PROGRAM)
+        ours, theirs = open_line()
+        order["line"] = theirs
+        command = _launch(order, [theirs])
+        return Opening(command, FirstProcess(ours, command.uid))
+
+    return open_environment
+
+
+def _orders_in_namespaces(
+    new_root: Path, *, landlock: int, privileged: bool
+) -> Callable[[EnvironmentView, Program], Order]:
+    def order_for(view: EnvironmentView, program: Program) -> Order:
         order = _order(view, program)
         order["namespaces"] = True
         order["privileged"] = privileged
@@ -56,28 +85,49 @@ def in_namespaces(new_root: Path, *, landlock: int, privileged: bool) -> Wrap:
             order["identity"] = own_identity(view.environment_id)
             if view.socket is not None:
                 os.chown(view.socket, order["identity"]["uid"], order["identity"]["gid"])
-        return _launch(order)
+        return order
 
-    return wrap
+    return order_for
 
 
 def by_bubblewrap(bubblewrap: str) -> Wrap:
     def wrap(view: EnvironmentView, program: Program) -> LaunchCommand:
         order = _order(view, program)
         contents: list[int] = []
-
-        def pass_bytes(content: bytes) -> int:
-            contents.append(_readable(content))
-            return contents[-1]
-
-        filtering = filter_program(system.ARCHITECTURE, own_processes=True)
-        order["argv"] = bubblewrap_argv(bubblewrap, mount_steps(view), program, filtering, pass_bytes)
+        order["argv"] = _bubblewrap_argv(bubblewrap, view, program, contents)
         order["environment"] = {}
         order["cwd"] = "/"
         order["kept_capabilities"] = _ALL_CAPABILITIES
         return _launch(order, contents, signals_as_statuses=True)
 
     return wrap
+
+
+def open_by_bubblewrap(bubblewrap: str) -> Open:
+    """It builds the namespaces and executes nothing; our own first process goes into them."""
+
+    def open_environment(view: EnvironmentView) -> Opening:
+        order = _order(view, _NO_PROGRAM)
+        ours, theirs = open_line()
+        contents = [theirs]
+        order["line"] = theirs
+        order["namespaces"] = True
+        order["bubblewrap"] = _bubblewrap_argv(bubblewrap, view, _HELD_BACK, contents)
+        order["filter"] = filter_program(system.ARCHITECTURE, own_processes=True)
+        return Opening(_launch(order, contents), FirstProcess(ours, None))
+
+    return open_environment
+
+
+def _bubblewrap_argv(bubblewrap: str, view: EnvironmentView, program: Program, contents: list[int]) -> list[str]:
+    """Its descriptors are added to `contents`."""
+
+    def pass_bytes(content: bytes) -> int:
+        contents.append(readable(content))
+        return contents[-1]
+
+    filtering = filter_program(system.ARCHITECTURE, own_processes=True)
+    return bubblewrap_argv(bubblewrap, mount_steps(view), program, filtering, pass_bytes)
 
 
 def as_process(*, landlock: int, filtered: bool) -> Wrap:
@@ -97,6 +147,8 @@ def _order(view: EnvironmentView, program: Program) -> Order:
         argv=list(program.argv),
         environment=dict(program.environment),
         cwd=str(program.cwd),
+        line=-1,
+        bubblewrap=[],
         parent=os.getpid(),
         join_files=[str(path) for path in view.join_files],
         limits=[(resource.RLIMIT_NOFILE, view.open_files), (resource.RLIMIT_CORE, 0)],
@@ -118,10 +170,16 @@ def _restrict(order: Order, rules: LandlockRules) -> None:
     order["landlock_rules"] = list(rules.rules)
 
 
-def _launch(order: Order, contents: list[int] | None = None, *, signals_as_statuses: bool = False) -> LaunchCommand:
+def _launch(
+    order: Order,
+    contents: list[int] | None = None,
+    *,
+    signals_as_statuses: bool = False,
+    passes_signals: bool = False,
+) -> LaunchCommand:
     """`-I -S`: nothing of the agent's or the customer's environment decides what the interpreter in between loads."""
     outcome, said = os.pipe()
-    passed = _readable(marshal.dumps(dict(order)))
+    passed = readable(marshal.dumps(dict(order)))
     return LaunchCommand(
         argv=(sys.executable, "-I", "-S", "-c", _START, str(passed), str(said)),
         environment={},
@@ -129,16 +187,5 @@ def _launch(order: Order, contents: list[int] | None = None, *, signals_as_statu
         outcome=outcome,
         uid=order["identity"]["uid"] if order["privileged"] else None,
         signals_as_statuses=signals_as_statuses,
+        passes_signals=passes_signals,
     )
-
-
-def _readable(content: bytes) -> int:
-    """A descriptor to read it from; in memory where the system has that, because it may hold credentials."""
-    try:
-        descriptor = os.memfd_create("order")
-    except (AttributeError, OSError):
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.write(descriptor, content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor

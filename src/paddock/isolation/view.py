@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,13 +68,24 @@ class Program:
 
 
 class LaunchFailed(Exception):
-    """The runtime was never executed. `stage` is `entry point` or `working directory` when the function is to blame."""
+    """The program was never executed. `stage` is `entry point` or `working directory` when the function is to blame."""
 
     def __init__(self, stage: str, number: int, text: str) -> None:
         super().__init__(f"{stage}: {text}")
         self.stage = stage
         self.errno = number
         self.text = text
+
+    @property
+    def not_executable(self) -> bool:
+        """The program is there and may not be executed, or what its first line names may not."""
+        return self.stage == "entry point" and self.errno == errno.EACCES
+
+
+def launch_failed(said: bytes) -> LaunchFailed:
+    """From what the outcome holds."""
+    stage, number, text = said.decode(errors="replace").split("\0", 2)
+    return LaunchFailed(stage, int(number), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,8 @@ class LaunchCommand:
 
     `environment` is that of the program in between. After the start, or instead of it, `close_passed` must be called,
     then `wait_executed`, once each. `exit_status` translates what the process ended with. `uid` is the user that nobody
-    but this environment is, if it has one.
+    but this environment is, if it has one. `passes_signals`: what the started process is asked by a signal goes to the
+    program's group; else that process is the program.
     """
 
     argv: tuple[str, ...]
@@ -91,6 +104,7 @@ class LaunchCommand:
     outcome: int
     uid: int | None = None
     signals_as_statuses: bool = False
+    passes_signals: bool = False
 
     def close_passed(self) -> None:
         """The started process has its own."""
@@ -103,8 +117,7 @@ class LaunchCommand:
         with os.fdopen(self.outcome, "rb") as file:
             said = file.read()
         if said:
-            stage, number, text = said.decode(errors="replace").split("\0", 2)
-            raise LaunchFailed(stage, int(number), text)
+            raise launch_failed(said)
 
     def exit_status(self, status: int) -> int:
         """Negative for a signal, also where the program in between says it as a shell does."""

@@ -30,6 +30,11 @@ INVALID_ZIP = "Runtime.InvalidZipFile"
 INVALID_IMAGE = "Runtime.InvalidImage"
 INVALID_RUNTIME = "Runtime.InvalidRuntime"
 UNKNOWN_ERROR = "Runtime.Unknown"
+EXTENSION_CRASH = "Extension.Crash"
+EXTENSION_INIT_ERROR = "Extension.InitError"
+EXTENSION_EXIT_ERROR = "Extension.ExitError"
+EXTENSION_LAUNCH_ERROR = "Extension.LaunchError"
+TOO_MANY_EXTENSIONS = "Extension.TooManyExtensions"
 
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
 """Of a buffered answer (developer guide, "Lambda quotas"; the emulator's texts name this number)."""
@@ -43,6 +48,7 @@ KILLED = "Runtime exited with error: signal: killed"
 """How an end for want of memory looks from outside."""
 
 _VALID_TYPE = re.compile(r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+")
+_VALID_EXTENSION_TYPE = re.compile(r"Extension\.[A-Z][a-zA-Z]+")
 
 _INIT_REASONS = {
     TIMED_OUT: StateReasonCode.INIT_TIMEOUT,
@@ -54,6 +60,7 @@ _INIT_REASONS = {
     INVALID_IMAGE: StateReasonCode.INVALID_IMAGE,
     INVALID_RUNTIME: StateReasonCode.INVALID_RUNTIME,
     PLATFORM_FAILURE: StateReasonCode.INTERNAL_ERROR,
+    TOO_MANY_EXTENSIONS: StateReasonCode.TOO_MANY_EXTENSIONS,
 }
 
 
@@ -64,10 +71,16 @@ def sanitised_error_type(value: str) -> str:
     return "Function.Unknown" if value.startswith("Function.") else UNKNOWN_ERROR
 
 
+def sanitised_extension_error_type(value: str, default: str) -> str:
+    return value if _VALID_EXTENSION_TYPE.search(value) else default
+
+
 def reason_code(error_type: str, *, init: bool) -> StateReasonCode:
     if not init:
         return StateReasonCode.INTERNAL_ERROR if error_type == PLATFORM_FAILURE else StateReasonCode.FUNCTION_ERROR
-    return _INIT_REASONS.get(error_type, StateReasonCode.RUNTIME_INIT_ERROR)
+    of_extensions = error_type.startswith("Extension.")
+    default = StateReasonCode.EXTENSION_INIT_ERROR if of_extensions else StateReasonCode.RUNTIME_INIT_ERROR
+    return _INIT_REASONS.get(error_type, default)
 
 
 def caller_message(invocation_id: str, message: str) -> str:
@@ -86,11 +99,13 @@ def response_too_large_message(body_bytes: int) -> str:
 
 def exit_message(exit_status: int) -> str:
     """`exit_status` as of a process: negative for a signal. Zero is a failure too: a runtime never ends by itself."""
-    if exit_status == 0:
-        return WITHOUT_A_REASON
+    return WITHOUT_A_REASON if exit_status == 0 else f"Runtime exited with error: {exit_cause(exit_status)}"
+
+
+def exit_cause(exit_status: int) -> str:
     if exit_status < 0:
-        return f"Runtime exited with error: signal: {_SIGNALS.get(-exit_status, str(-exit_status))}"
-    return f"Runtime exited with error: exit status {exit_status}"
+        return f"signal: {_SIGNALS.get(-exit_status, str(-exit_status))}"
+    return f"exit status {exit_status}"
 
 
 _SIGNALS = {

@@ -376,7 +376,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         return self._end(error_type, text, failure)
 
     def _fail_init(self, error_type: str, text: str) -> Effects[CallerT, ConnectionT]:
-        if self._init_error is not None and error_type in {errors.EXIT_ERROR, errors.TIMED_OUT}:
+        if self._init_error is not None and error_type in {errors.EXIT_ERROR, errors.EXTENSION_CRASH, errors.TIMED_OUT}:
             error_type, posted = self._init_error
             text = posted or text
         failure = Failure(error_type, errors.reason_code(error_type, init=True), text, init=True)

@@ -22,12 +22,16 @@ class Identity(TypedDict):
 
 class Order(TypedDict):
     """`parent` must still be the parent, else nobody waits for the outcome. `mounts` and `new_root` are empty without
-    namespaces; `program`, `landlock_handled` and `landlock_rules` are empty where there is no such layer.
+    namespaces; `filter`, `landlock_handled` and `landlock_rules` are empty where there is no such layer.
+    `line` is the descriptor by which the agent asks for programs (`inside.several`); below zero where `argv` is the
+    only one. `bubblewrap`: the command line that builds the namespaces; empty where this program does.
     """
 
     argv: list[str]
     environment: dict[str, str]
     cwd: str
+    line: int
+    bubblewrap: list[str]
     parent: int
     join_files: list[str]
     limits: list[tuple[int, int]]
@@ -41,3 +45,11 @@ class Order(TypedDict):
     landlock_handled: tuple[int, int, int]
     landlock_rules: list[tuple[str, int]]
     kept_capabilities: int
+
+
+class BesideOrder(TypedDict):
+    """One of several programs: all else is as the environment was opened."""
+
+    argv: list[str]
+    environment: dict[str, str]
+    cwd: str

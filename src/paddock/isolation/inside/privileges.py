@@ -13,12 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from paddock.isolation.inside.order import Identity, Order
 
-_OUTPUT = (1, 2)
+OUTPUT = (1, 2)
 
 
-def become(identity: Identity) -> None:
+def become(identity: Identity, output: tuple[int, ...] = OUTPUT) -> None:
     """As root: an own user, and an own user namespace where the machine lets that user make one."""
-    for descriptor in _OUTPUT:
+    for descriptor in output:
         # So that the runtime can open /dev/stdout: a pipe belongs to who made it.
         os.fchown(descriptor, identity["uid"], identity["gid"])
     os.setgroups([])

@@ -31,10 +31,13 @@ _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _MNT_DETACH = 2
 
+_NS_GET_USERNS = 0xB701
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
 _PR_CAPBSET_DROP = 24
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
@@ -48,6 +51,7 @@ _LANDLOCK_RULE_PATH_BENEATH = 1
 SIGKILL, SIGTERM, SIGCHLD, SIGINT, SIGHUP = 9, 15, 17, 2, 1
 _SIG_BLOCK, _SIG_SETMASK = 0, 2
 _SIGNAL_SET_BYTES = 128
+_SFD_NONBLOCK_CLOEXEC = 0o2004000
 
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _CAPSET = {"x86_64": 126, "aarch64": 91}
@@ -89,6 +93,11 @@ def set_namespace(descriptor: int, kind: int) -> None:
     _checked(_libc.setns(descriptor, kind), "setns")
 
 
+def owner_of_namespace(descriptor: int) -> int:
+    """A descriptor of the user namespace that it belongs to."""
+    return _checked(_libc.ioctl(descriptor, ctypes.c_ulong(_NS_GET_USERNS)), "NS_GET_USERNS")
+
+
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
     data = options.encode() if options else None
     passed = (os.fsencode(source), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), data)
@@ -121,6 +130,11 @@ def set_host_name(name: str) -> None:
 def end_with_parent() -> None:
     """SIGKILL when the thread that started this process is gone. Forgotten by the kernel when the uid changes."""
     _prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, SIGKILL)
+
+
+def bury_descendants() -> None:
+    """Whoever of them loses its parent becomes a child of this process."""
+    _prctl("PR_SET_CHILD_SUBREAPER", _PR_SET_CHILD_SUBREAPER, 1)
 
 
 def set_dumpable(dumpable: bool) -> None:
@@ -214,6 +228,10 @@ class SignalWait:
         while _libc.sigwait(self._awaited, ctypes.byref(number)) != 0:
             pass
         return number.value
+
+    def descriptor(self) -> int:
+        """Readable when one of them came; for a process that waits for more than signals."""
+        return _checked(_libc.signalfd(-1, self._awaited, _SFD_NONBLOCK_CLOEXEC), "signalfd")
 
     def give_back(self) -> None:
         """For a program that is about to be executed."""

@@ -1,0 +1,81 @@
+"""What default Lambda tells of an invocation to who listens, with all that any schema of the Telemetry or Logs API has.
+
+Sources: Lambda developer guide, "Telemetry API event schema reference"; older editions, "Logs API".
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from paddock.agent.platform_events import is_sampled
+from paddock.agent.telemetry import TelemetryHub
+from paddock.core.environment import errors
+
+_CRASHES = {errors.EXIT_ERROR, errors.OUT_OF_MEMORY}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of one invocation. `init_ms` only of the first in its environment."""
+
+    duration_ms: float
+    billed_ms: int
+    init_ms: float | None
+    memory_mb: int
+    used_mb: int
+
+    def metrics(self) -> dict[str, object]:
+        metrics: dict[str, object] = {
+            "durationMs": round(self.duration_ms, 3),
+            "billedDurationMs": self.billed_ms,
+            "memorySizeMB": self.memory_mb,
+            "maxMemoryUsedMB": self.used_mb,
+        }
+        if self.init_ms is not None:
+            metrics["initDurationMs"] = round(self.init_ms, 3)
+        return metrics
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationRecords:
+    """Tells of one invocation, at one moment."""
+
+    telemetry: TelemetryHub
+    at_ms: int
+    request_id: str
+    trace_header: str
+
+    def start(self, version: str, arn: str) -> None:
+        self._tell("platform.start", {"version": version, "functionArn": arn, **self._tracing()})
+
+    def done(self, figures: Figures, status: str, error_type: str, spans: str) -> None:
+        """The runtime's end of it, then the whole. `spans` is JSON or empty."""
+        outcome: dict[str, object] = {"status": status}
+        if error_type:
+            outcome["errorType"] = error_type
+        if spans:
+            outcome["spans"] = json.loads(spans)
+        outcome |= self._tracing()
+        if error_type in _CRASHES:
+            text = f"RequestId: {self.request_id} Process exited before completing request"
+            self.telemetry.platform(self.at_ms, "platform.fault", text)
+        metrics = {"durationMs": round(figures.duration_ms, 3)}
+        self._tell("platform.runtimeDone", {"metrics": metrics, **outcome})
+        self._tell("platform.end", {})
+        self._tell("platform.report", {"metrics": figures.metrics(), **outcome})
+
+    def _tracing(self) -> dict[str, object]:
+        if not is_sampled(self.trace_header):
+            return {}
+        return {"tracing": {"type": "X-Amzn-Trace-Id", "value": self.trace_header}}
+
+    def _tell(self, name: str, record: dict[str, object]) -> None:
+        self.telemetry.platform(self.at_ms, name, {"requestId": self.request_id, **record})
+
+
+def init_record(initialization_type: str, status: str, error_type: str) -> dict[str, object]:
+    record: dict[str, object] = {"initializationType": initialization_type, "phase": "init", "status": status}
+    if error_type:
+        record["errorType"] = error_type
+    return record

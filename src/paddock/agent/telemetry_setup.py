@@ -1,0 +1,44 @@
+"""Puts the telemetry of one environment together: where its events come from, and whose listeners it may go to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from paddock.agent.log_collector import LogCollector
+from paddock.agent.platform_events import INITIALIZATION_TYPE, PlatformEvents
+from paddock.agent.telemetry import TelemetryHub
+from paddock.agent.telemetry_delivery import ListenerGuard
+from paddock.agent.text_events import TextEvents
+from paddock.agent.timebase import Timebase
+from paddock.isolation.ladder import Isolation
+from paddock.isolation.peers import Peers
+from paddock.wire.agent import EnvironmentSpec
+
+
+def environment_telemetry(
+    spec: EnvironmentSpec,
+    timebase: Timebase,
+    guard: ListenerGuard | None,
+    events: PlatformEvents | TextEvents,
+    collector: LogCollector,
+) -> TelemetryHub:
+    """Listens to both sources from now on."""
+
+    def subscribed(event: str, extension_name: str, types: Sequence[str]) -> None:
+        events.subscription(timebase.monotonic(), event, extension_name, types)
+
+    hub = TelemetryHub(
+        timebase,
+        managed=spec.initialization_type == INITIALIZATION_TYPE,
+        json_logs=spec.log_format == "JSON",
+        guard=guard,
+        subscribed=subscribed,
+    )
+    hub.listen_to(events, collector)
+    return hub
+
+
+def listener_guard(peers: Peers | None, isolation: Isolation, environment_id: str) -> ListenerGuard | None:
+    """None where environments have no users of their own."""
+    uid = isolation.user_of(environment_id)
+    return None if peers is None or uid is None else ListenerGuard(peers, uid)

@@ -1,0 +1,443 @@
+"""Lambda extensions of a real agent: their processes are small scripts, their requests the test's.
+
+Names follow the conformance list of the Extensions API.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from paddock.agent.runtime_commands import RuntimeInvitation
+from paddock.launchers.processes import all_stats, environ_holds
+from paddock.wire.agent import EnvironmentReport, EnvironmentSpec
+from tests.agent.instances import PlayedInstance, Prepare, Reply, RuntimeClient, eventually, played_instance
+from tests.agent.server_side import environment_spec
+
+REGISTER = "/2020-01-01/extension/register"
+NEXT = "/2020-01-01/extension/event/next"
+INIT_ERROR = "/2020-01-01/extension/init/error"
+EXIT_ERROR = "/2020-01-01/extension/exit/error"
+WAITS = "#!/bin/sh\nexec sleep 600\n"
+MANAGED = "lambda-managed-instances"
+
+
+def layer(instance: PlayedInstance, *names: str, script: str = WAITS) -> str:
+    files = {f"extensions/{name}": script for name in names}
+    return instance.server.package(files, executable=tuple(files))
+
+
+def configured(instance: PlayedInstance, *layers: str, **more: object) -> EnvironmentSpec:
+    spec = environment_spec(
+        instance.server.package({"app.py": "pass"}),
+        layers=layers,
+        **{"max_concurrency": 1, **more},  # type: ignore[arg-type]
+    )
+    instance.server.configure(spec)
+    return spec
+
+
+@dataclass
+class PlayedExtension:
+    client: RuntimeClient
+    identifier: str = ""
+
+    async def register(self, name: str, events: Sequence[str] = (), **headers: str) -> Reply:
+        sent = {"Lambda-Extension-Name": name, **headers}
+        reply = await self.client.call("POST", REGISTER, json.dumps({"events": list(events)}).encode(), sent)
+        self.identifier = reply.headers.get("lambda-extension-identifier", "")
+        return reply
+
+    @property
+    def identified(self) -> Mapping[str, str]:
+        return {"Lambda-Extension-Identifier": self.identifier}
+
+    async def next(self) -> None:
+        """Ask for an event; `client.reply` waits for it."""
+        self.client.send("GET", NEXT, headers=self.identified)
+        await self.client.writer.drain()
+
+    async def event(self) -> dict[str, object]:
+        document = json.loads((await self.client.reply()).body)
+        assert isinstance(document, dict)
+        return document
+
+    async def post_error(self, path: str, error_type: str) -> Reply:
+        headers = {**self.identified, "Lambda-Extension-Function-Error-Type": error_type}
+        return await self.client.call("POST", path, b"{}", headers)
+
+
+async def extension(instance: PlayedInstance, spec: EnvironmentSpec) -> PlayedExtension:
+    return PlayedExtension(await instance.runtime(spec))
+
+
+async def processes(instance: PlayedInstance, spec: EnvironmentSpec) -> set[str]:
+    """Names of the extensions whose processes were started."""
+    await eventually(lambda: spec.environment_id in instance.agent.environments)
+    return set(instance.agent.environments[spec.environment_id].processes.extensions)
+
+
+async def ready(
+    instance: PlayedInstance, spec: EnvironmentSpec, extensions: Mapping[str, Sequence[str]]
+) -> tuple[RuntimeClient, dict[str, PlayedExtension]]:
+    """The runtime polls, all these have registered and ask for events."""
+    played = {}
+    for name, events in extensions.items():
+        played[name] = await extension(instance, spec)
+        assert (await played[name].register(name, events)).status == 200
+        await played[name].next()
+    runtime = await instance.runtime(spec)
+    await runtime.poll()
+    await instance.server.phase(spec, "ready")
+    return runtime, played
+
+
+async def failure(instance: PlayedInstance, spec: EnvironmentSpec) -> tuple[str, str]:
+    report: EnvironmentReport = await instance.server.phase(spec, "ended")
+    assert report.failure is not None
+    assert living(instance) == []
+    return report.failure.error_type, report.failure.reason_code
+
+
+def living(instance: PlayedInstance) -> list[int]:
+    marker = f"_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET={instance.path}/".encode()
+    return [stat.pid for stat in all_stats() if environ_holds(stat.pid, marker)]
+
+
+def error_type(reply: Reply) -> tuple[int, str]:
+    return reply.status, json.loads(reply.body)["errorType"]
+
+
+def writes(path: Path, text: str) -> Prepare:
+    """A runtime that writes when it is asked to end."""
+    script = f"trap 'echo {text} >> {path}; exit 0' TERM; echo up >> {path}; while :; do sleep 0.05; done"
+
+    def prepare(_: RuntimeInvitation) -> tuple[str, ...]:
+        return ("/bin/sh", "-c", script)
+
+    return prepare
+
+
+async def test_files_in_opt_extensions_start_before_the_runtime_and_a_directory_is_ignored() -> None:
+    async with played_instance() as instance:
+        files = {"extensions/b": WAITS, "extensions/a": WAITS, "extensions/more/c": WAITS}
+        spec = configured(instance, instance.server.package(files, executable=tuple(files)))
+        first = await extension(instance, spec)
+        environment = instance.agent.environments[spec.environment_id]
+        await eventually(lambda: set(environment.processes.extensions) == {"a", "b"})
+        assert (await first.register("a")).status == 200
+        assert environment.processes.runtime is None
+        assert (await (await extension(instance, spec)).register("b")).status == 200
+        await eventually(lambda: environment.processes.runtime is not None)
+
+
+async def test_an_extension_sees_its_own_variables_and_its_output_is_logged() -> None:
+    async with played_instance() as instance:
+        spec = configured(
+            instance, layer(instance, "says", script="#!/bin/sh\nenv\necho my name is $0\nexec sleep 99\n")
+        )
+        assert b"extensions/says" in await instance.server.logged("my name is")
+        names = {line.partition(b"=")[0] for _, line, _ in instance.server.log_lines if b"=" in line}
+        assert b"AWS_LAMBDA_RUNTIME_API" in names
+        assert b"AWS_LAMBDA_MAX_CONCURRENCY" not in names
+        assert spec.environment_id in instance.agent.environments
+
+
+async def test_registration_is_answered_with_the_function_and_an_identifier() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a", "b"))
+        reply = await (await extension(instance, spec)).register("a", ["SHUTDOWN"])
+        assert reply.status == 200
+        assert len(reply.headers["lambda-extension-identifier"]) == 36
+        described = {"functionName": spec.function_name, "functionVersion": spec.version, "handler": spec.handler}
+        assert json.loads(reply.body) == described
+        features = {"Lambda-Extension-Accept-Feature": "unknown, accountId"}
+        reply = await (await extension(instance, spec)).register("b", [], **features)
+        assert json.loads(reply.body) == {**described, "accountId": spec.function_arn.split(":")[4]}
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "refusal"),
+    [
+        ("a", {"events": ["INVOKE"]}, "Extension.InvalidEventType"),
+        ("inside", {"events": ["SHUTDOWN"]}, "Extension.InvalidEventType"),
+        ("", {"events": []}, "Extension.InvalidExtensionName"),
+        ("a", {"events": "SHUTDOWN"}, "InvalidRequestFormat"),
+        ("a", {"events": [], "configurationKeys": ["x"]}, "InvalidRequestFormat"),
+        ("a", None, "InvalidRequestFormat"),
+    ],
+)
+async def test_a_registration_that_breaks_a_rule_is_refused(name: str, body: object, refusal: str) -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"))
+        client = (await extension(instance, spec)).client
+        sent = b"{" if body is None else json.dumps(body).encode()
+        assert error_type(await client.call("POST", REGISTER, sent, {"Lambda-Extension-Name": name})) == (403, refusal)
+
+
+async def test_registration_closes_with_the_first_poll() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance)
+        await ready(instance, spec, {})
+        late = await extension(instance, spec)
+        assert error_type(await late.register("inside")) == (403, "Extension.RegistrationClosed")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "refusal"),
+    [
+        (NEXT, {}, "Extension.MissingExtensionIdentifier"),
+        (NEXT, {"Lambda-Extension-Identifier": "me"}, "Extension.InvalidExtensionIdentifier"),
+        (
+            NEXT,
+            {"Lambda-Extension-Identifier": "01234567-89ab-cdef-0123-456789abcdef"},
+            "Extension.UnknownExtensionIdentifier",
+        ),
+        (INIT_ERROR, {}, "Extension.MissingExtensionIdentifier"),
+        (EXIT_ERROR, {"Lambda-Extension-Identifier": "me"}, "Extension.InvalidExtensionIdentifier"),
+    ],
+)
+async def test_who_does_not_say_who_it_is_is_refused(path: str, headers: dict[str, str], refusal: str) -> None:
+    async with played_instance() as instance:
+        spec = await instance.configured()
+        client = await instance.runtime(spec)
+        method, body = ("GET", None) if path == NEXT else ("POST", b"")
+        assert error_type(await client.call(method, path, body, headers)) == (403, refusal)
+
+
+async def test_an_error_without_a_type_is_refused() -> None:
+    async with played_instance() as instance:
+        played = await extension(instance, await instance.configured())
+        await played.register("inside")
+        reply = await played.client.call("POST", INIT_ERROR, b"{}", played.identified)
+        assert error_type(reply) == (403, "Extension.MissingHeader")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", REGISTER, 405),
+        ("POST", NEXT, 405),
+        ("GET", "/2020-01-01/extension/else", 404),
+        ("PUT", "/2020-08-15/logs", 404),
+        ("GET", "/2018-06-01/runtime/restore/next", 404),
+        ("POST", "/2018-06-01/runtime/restore/error", 404),
+    ],
+)
+async def test_what_is_no_route_of_managed_instances_is_not_found(method: str, path: str, status: int) -> None:
+    async with played_instance() as instance:
+        client = await instance.runtime(await instance.configured())
+        assert (await client.call(method, path, b"")).status == status
+
+
+async def test_eleven_extensions_are_too_many() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, *(f"e{number}" for number in range(11))))
+        assert await failure(instance, spec) == ("Extension.TooManyExtensions", "FunctionError.TooManyExtensions")
+
+
+async def test_invocations_are_not_accepted_until_every_extension_asked_for_an_event() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"))
+        external = await extension(instance, spec)
+        await external.register("a")
+        internal = await extension(instance, spec)
+        await internal.register("inside")
+        environment = instance.agent.environments[spec.environment_id]
+        await eventually(lambda: environment.processes.runtime is not None)
+        runtime = await instance.runtime(spec)
+        await runtime.poll()
+        await external.next()
+        header, _ = await instance.server.invoke(spec).result()
+        assert header.error_type == "Client.InitIncomplete"
+        await internal.next()
+        await instance.server.phase(spec, "ready")
+        answer = instance.server.invoke(spec, b"[1]")
+        event = await runtime.event()
+        assert event.body == b"[1]"
+        await runtime.respond(event, b"[2]")
+        assert (await answer.result())[1] == b"[2]"
+
+
+async def test_an_init_that_an_extension_holds_up_times_out() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "never-registers"), init_timeout_seconds=0.5)
+        assert await failure(instance, spec) == ("Sandbox.Timedout", "FunctionError.InitTimeout")
+
+
+async def test_an_extension_that_exits_during_init_is_a_crash() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a", script="#!/bin/sh\nexit 0\n"))
+        assert await failure(instance, spec) == ("Extension.Crash", "FunctionError.ExtensionInitError")
+
+
+async def test_an_extension_that_exits_later_ends_the_environment_and_the_others_hear_of_it(tmp_path: Path) -> None:
+    async with played_instance() as instance:
+        leaves = layer(instance, "leaves", script=f"#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do sleep 0.05; done\n")
+        spec = configured(instance, leaves, layer(instance, "stays"))
+        runtime, played = await ready(instance, spec, {"leaves": [], "stays": ["SHUTDOWN"]})
+        answer = instance.server.invoke(spec)
+        await runtime.event()
+        (tmp_path / "go").touch()
+        header, _ = await answer.result()
+        assert header.error_type == "Extension.Crash"
+        event = await played["stays"].event()
+        assert (event["eventType"], event["shutdownReason"]) == ("SHUTDOWN", "failure")
+        assert await failure(instance, spec) == ("Extension.Crash", "FunctionError")
+
+
+@pytest.mark.parametrize(
+    ("script", "executable", "expected"),
+    [
+        (WAITS, False, ("PermissionDenied", "FunctionError.PermissionDenied")),
+        ("#!/no/such/interpreter\n", True, ("Extension.LaunchError", "FunctionError.ExtensionInitError")),
+        ("no program", True, ("Extension.LaunchError", "FunctionError.ExtensionInitError")),
+    ],
+)
+async def test_a_file_that_cannot_be_executed_is_reported(
+    script: str, executable: bool, expected: tuple[str, str]
+) -> None:
+    async with played_instance() as instance:
+        files = {"extensions/a": script}
+        spec = configured(instance, instance.server.package(files, executable=tuple(files) if executable else ()))
+        assert await failure(instance, spec) == expected
+
+
+async def test_the_first_fatal_error_is_what_is_reported(tmp_path: Path) -> None:
+    async with played_instance() as instance:
+        script = f"#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do sleep 0.05; done\nexit 1\n"
+        spec = configured(instance, layer(instance, "a", script=script))
+        played = await extension(instance, spec)
+        await played.register("a")
+        assert (await played.post_error(INIT_ERROR, "Extension.NoConfig")).status == 202
+        (tmp_path / "go").touch()
+        assert await failure(instance, spec) == ("Extension.NoConfig", "FunctionError.ExtensionInitError")
+
+
+async def test_an_exit_error_of_a_ready_extension_is_kept(tmp_path: Path) -> None:
+    async with played_instance() as instance:
+        script = f"#!/bin/sh\nuntil [ -e {tmp_path}/go ]; do sleep 0.05; done\nexit 1\n"
+        spec = configured(instance, layer(instance, "a", script=script))
+        _, played = await ready(instance, spec, {"a": []})
+        other = PlayedExtension(await instance.runtime(spec), played["a"].identifier)
+        assert (await other.post_error(EXIT_ERROR, "nonsense")).status == 202
+        (tmp_path / "go").touch()
+        assert await failure(instance, spec) == ("Extension.ExitError", "FunctionError")
+
+
+async def test_shutdown_without_extensions_kills_the_runtime_unasked(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    async with played_instance(writes(said, "asked")) as instance:
+        spec = configured(instance)
+        await ready(instance, spec, {})
+        await eventually(said.exists)
+        instance.server.configure()
+        await instance.server.phase(spec, "ended")
+        assert said.read_text() == "up\n"
+
+
+async def test_shutdown_with_an_internal_extension_asks_the_runtime(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    async with played_instance(writes(said, "asked")) as instance:
+        spec = configured(instance)
+        await ready(instance, spec, {"inside": []})
+        await eventually(said.exists)
+        instance.server.configure()
+        await instance.server.phase(spec, "ended")
+        assert said.read_text() == "up\nasked\n"
+        assert living(instance) == []
+
+
+async def test_shutdown_tells_subscribers_after_the_runtime_has_ended(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    async with played_instance(writes(said, "asked")) as instance:
+        spec = configured(instance, layer(instance, "listens", "deaf"))
+        _, played = await ready(instance, spec, {"listens": ["SHUTDOWN"], "deaf": []})
+        await eventually(said.exists)
+        instance.server.configure()
+        event = await played["listens"].event()
+        assert said.read_text() == "up\nasked\n"
+        assert (event["eventType"], event["shutdownReason"]) == ("SHUTDOWN", "spindown")
+        assert isinstance(event["deadlineMs"], int)
+        # The scripts never end by themselves: the deadline does it.
+        assert (await instance.server.phase(spec, "ended")).failure is None
+        assert living(instance) == []
+
+
+async def test_a_runtime_that_ignores_the_request_is_killed_and_extensions_are_still_told() -> None:
+    deaf = ("/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.05; done")
+    async with played_instance(lambda _: deaf) as instance:
+        spec = configured(instance, layer(instance, "a"))
+        _, played = await ready(instance, spec, {"a": ["SHUTDOWN"]})
+        instance.server.configure()
+        assert (await played["a"].event())["shutdownReason"] == "spindown"
+        await instance.server.phase(spec, "ended")
+        assert living(instance) == []
+
+
+async def test_in_flight_invocations_are_answered_before_anybody_is_told() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"))
+        runtime, played = await ready(instance, spec, {"a": ["SHUTDOWN"]})
+        answer = instance.server.invoke(spec)
+        await runtime.event()
+        instance.server.configure()
+        header, _ = await answer.result()
+        assert header.outcome == "function_error"
+        assert (await played["a"].event())["eventType"] == "SHUTDOWN"
+
+
+async def test_an_extension_that_comes_late_still_gets_the_event() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"))
+        _, played = await ready(instance, spec, {"a": ["SHUTDOWN"]})
+        played["a"].client.close()
+        instance.server.configure()
+        environment = instance.agent.environments[spec.environment_id]
+        await eventually(lambda: environment.server.admits_when_ended)
+        again = PlayedExtension(await instance.runtime(spec), played["a"].identifier)
+        await again.next()
+        assert (await again.event())["shutdownReason"] == "spindown"
+
+
+async def test_on_default_lambda_extensions_hear_of_each_invocation_and_the_next_one_waits_for_them() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"), initialization_type="on-demand")
+        runtime, played = await ready(instance, spec, {"a": ["INVOKE", "SHUTDOWN"]})
+        answer = instance.server.invoke(spec, invocation_id="first")
+        invoked = await played["a"].event()
+        assert (invoked["eventType"], invoked["requestId"]) == ("INVOKE", "first")
+        assert invoked["invokedFunctionArn"] == spec.function_arn
+        event = await runtime.event()
+        assert int(event.headers["lambda-runtime-deadline-ms"]) == invoked["deadlineMs"]
+        await runtime.respond(event, b"1")
+        assert (await answer.result())[1] == b"1"
+        await runtime.poll()
+        second = instance.server.invoke(spec, invocation_id="second")
+        environment = instance.agent.environments[spec.environment_id]
+        await eventually(lambda: environment.machine.in_flight == 1)
+        assert environment.machine.open_polls == 0
+        await played["a"].next()
+        assert (await played["a"].event())["requestId"] == "second"
+        event = await runtime.event()
+        await runtime.respond(event, b"2")
+        assert (await second.result())[1] == b"2"
+        await played["a"].next()
+        instance.server.configure()
+        assert (await played["a"].event())["shutdownReason"] == "SPINDOWN"
+
+
+async def test_on_default_lambda_an_extension_that_overruns_the_timeout_ends_the_environment() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"), initialization_type="on-demand")
+        runtime, played = await ready(instance, spec, {"a": ["INVOKE"]})
+        answer = instance.server.invoke(spec, timeout_seconds=0.5)
+        assert (await played["a"].event())["eventType"] == "INVOKE"
+        event = await runtime.event()
+        await runtime.respond(event, b"1")
+        assert (await answer.result())[1] == b"1"
+        assert await failure(instance, spec) == ("Sandbox.Timedout", "FunctionError")
