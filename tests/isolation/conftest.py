@@ -10,7 +10,7 @@ import pytest
 
 from paddock.isolation.inside import system
 from paddock.isolation.ladder import Isolation, Way, select, ways_of_this_machine
-from paddock.isolation.launch import in_namespaces, is_privileged
+from paddock.isolation.launch import in_namespaces, is_privileged, open_namespaces
 from paddock.isolation.view import IsolationUnavailable, Rung
 from tests.isolation.enclosed import Enclosure
 
@@ -27,8 +27,10 @@ def _with_an_own_user(scratch: Path) -> Way:
 
 def _as_an_ordinary_user(scratch: Path) -> Way:
     way = _own_namespaces(scratch)
-    wrap = in_namespaces(scratch / "root", landlock=system.landlock_version(), privileged=False)
-    return Way(way.rung, (way.layers[0], "the agent's user", *way.layers[2:]), wrap, way.claims)
+    root, landlock = scratch / "root", system.landlock_version()
+    wrap = in_namespaces(root, landlock=landlock, privileged=False)
+    opened = open_namespaces(root, landlock=landlock, privileged=False)
+    return Way(way.rung, (way.layers[0], "the agent's user", *way.layers[2:]), wrap, way.claims, open=opened)
 
 
 def _by_bubblewrap(scratch: Path) -> Way:

@@ -54,10 +54,8 @@ class RuntimeProcess:
     def __init__(
         self, popen: subprocess.Popen[bytes], marker: bytes, cgroup: Cgroup | None, launch: LaunchCommand
     ) -> None:
-        assert popen.stdout is not None
-        assert popen.stderr is not None
         self.pid = popen.pid
-        self._unread = [popen.stdout, popen.stderr]
+        self._unread = [pipe for pipe in (popen.stdout, popen.stderr) if pipe is not None]
         self._popen = popen
         self._marker = marker
         self._cgroup = cgroup
@@ -73,9 +71,7 @@ class RuntimeProcess:
         try:
             self._launch.wait_executed()
         except LaunchFailed as failed:
-            error_type = _ERROR_TYPES.get(failed.stage, PLATFORM_FAILURE)
-            hint = _HINTS.get(failed.errno, "")
-            raise CannotStart(error_type, f"{failed.stage}: {failed.text.lower()}{hint}") from failed
+            raise cannot_start(failed) from failed
 
     def on_exit(self, told: Callable[[int], None]) -> None:
         """`told` gets the exit status on the loop, once; negative for a signal."""
@@ -106,6 +102,18 @@ class RuntimeProcess:
                 loop.call_soon_threadsafe(told, status)
 
         threading.Thread(target=wait, name=f"wait-{self.pid}", daemon=True).start()
+
+    def signal_group(self, number: int) -> bool:
+        """To the runtime and whom it started in its process group. False when it has ended. Bubblewrap passes nothing
+        on: it ends, and all with it.
+        """
+        if self._popen.returncode is not None:
+            return False
+        try:
+            (os.kill if self._launch.passes_signals else os.killpg)(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
 
     def living(self) -> list[int]:
         """Blocking: reads `/proc`."""
@@ -146,22 +154,37 @@ _HINTS = {
 _ERROR_TYPES = {"entry point": INVALID_ENTRYPOINT, "working directory": INVALID_WORKING_DIRECTORY}
 
 
+def cannot_start(failed: LaunchFailed) -> CannotStart:
+    error_type = _ERROR_TYPES.get(failed.stage, PLATFORM_FAILURE)
+    hint = _HINTS.get(failed.errno, "")
+    return CannotStart(error_type, f"{failed.stage}: {failed.text.lower()}{hint}")
+
+
 def start(command: ProcessCommand, cgroup: Cgroup | None, isolation: Isolation) -> RuntimeProcess:
     """Returns before the runtime is executed: see `wait_executed`. Must run on the agent's main thread: the runtime
     dies with the thread that started it. Raises `CannotStart`.
     """
+    program = Program(tuple(command.argv), command.environment, command.cwd)
+    launch = isolation.wrap(view_with_limits(command, cgroup), program)
+    return RuntimeProcess(spawn(launch, subprocess.PIPE), command.marker, cgroup, launch)
+
+
+def view_with_limits(command: ProcessCommand, cgroup: Cgroup | None) -> EnvironmentView:
     join_files = () if cgroup is None else cgroup.join_files
-    view = replace(command.view, join_files=join_files, open_files=OPEN_FILES)
-    launch = isolation.wrap(view, Program(tuple(command.argv), command.environment, command.cwd))
+    return replace(command.view, join_files=join_files, open_files=OPEN_FILES)
+
+
+def spawn(launch: LaunchCommand, output: int) -> subprocess.Popen[bytes]:
+    """`output` as for `Popen`. Raises `CannotStart`."""
     try:
-        popen = subprocess.Popen(
+        return subprocess.Popen(
             launch.argv,
             env=dict(launch.environment),
             pass_fds=launch.pass_fds,
             cwd="/",
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             bufsize=0,
             process_group=0,
         )
@@ -170,7 +193,6 @@ def start(command: ProcessCommand, cgroup: Cgroup | None, isolation: Isolation) 
         raise CannotStart(PLATFORM_FAILURE, "no process could be started") from error
     finally:
         launch.close_passed()
-    return RuntimeProcess(popen, command.marker, cgroup, launch)
 
 
 StartRuntime = Callable[[ProcessCommand, Cgroup | None, Isolation], RuntimeProcess]

@@ -33,8 +33,8 @@ _NEEDED_OF_ROOT = (1 << 0) | (1 << 6) | (1 << 7) | (1 << 21)
 """CAP_CHOWN, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN: without them root in a container is an ordinary user."""
 
 _NO_PROGRAM = Program((), {}, PurePath("/"))
-_HELD_BACK = Program(("/nothing",), {}, PurePath("/"))
-"""Never executed: bubblewrap is held back before it would."""
+_HELD_BACK = Program(("/dev/null",), {}, PurePath("/"))
+"""What no system executes: bubblewrap is held back before it tries, and ends when it does."""
 
 Wrap = Callable[[EnvironmentView, Program], LaunchCommand]
 Open = Callable[[EnvironmentView], Opening]
@@ -109,12 +109,11 @@ def open_by_bubblewrap(bubblewrap: str) -> Open:
     def open_environment(view: EnvironmentView) -> Opening:
         order = _order(view, _NO_PROGRAM)
         ours, theirs = open_line()
-        contents = [theirs]
         order["line"] = theirs
         order["namespaces"] = True
-        order["bubblewrap"] = _bubblewrap_argv(bubblewrap, view, _HELD_BACK, contents)
+        order["bubblewrap"] = _bubblewrap_argv(bubblewrap, view, _HELD_BACK, order["bubblewrap_reads"])
         order["filter"] = filter_program(system.ARCHITECTURE, own_processes=True)
-        return Opening(_launch(order, contents), FirstProcess(ours, None))
+        return Opening(_launch(order, [theirs, *order["bubblewrap_reads"]]), FirstProcess(ours, None))
 
     return open_environment
 
@@ -149,6 +148,7 @@ def _order(view: EnvironmentView, program: Program) -> Order:
         cwd=str(program.cwd),
         line=-1,
         bubblewrap=[],
+        bubblewrap_reads=[],
         parent=os.getpid(),
         join_files=[str(path) for path in view.join_files],
         limits=[(resource.RLIMIT_NOFILE, view.open_files), (resource.RLIMIT_CORE, 0)],

@@ -1,7 +1,9 @@
 """Goes into namespaces that bubblewrap builds, where it alone may make them.
 
-Bubblewrap is started and held back before it executes anything: what it has built stays for as long as it lives, and
-it dies with its parent. Sources: manual pages bwrap(1), setns(2), ioctl_ns(2).
+Bubblewrap is started and held back before it executes anything, and what it has built stays. When nobody holds it back
+any more, it goes on to what cannot be executed, and ends: as it is the first process inside, all others end with it.
+Its own tie to its parent would come too late, and its reaper would wait for everybody. Sources: manual pages bwrap(1),
+setns(2), ioctl_ns(2).
 """
 
 from __future__ import annotations
@@ -24,11 +26,14 @@ _ROUNDS = 10_000
 """Ten seconds to build a file system, which takes some milliseconds."""
 
 
-def enter(argv: list[str], signals: system.SignalWait) -> None:
-    """`argv` is bubblewrap's command line. Afterwards the next process that is forked is inside; all capabilities in
-    there are still to be given up.
+def enter(argv: list[str], reads: list[int], signals: system.SignalWait) -> None:
+    """`argv` is bubblewrap's command line, `reads` the descriptors that are for it alone. Afterwards the next process
+    that is forked is inside; all capabilities in there are still to be given up.
     """
-    _join_namespaces(_when_built(_start(argv, signals)))
+    first = _start(argv, signals)
+    for descriptor in reads:
+        os.close(descriptor)
+    _join_namespaces(_when_built(first))
 
 
 def _start(argv: list[str], signals: system.SignalWait) -> int:
@@ -41,7 +46,7 @@ def _start(argv: list[str], signals: system.SignalWait) -> int:
             os.close(holding)
             os.set_inheritable(telling, True)
             os.set_inheritable(held, True)
-            options = ["--info-fd", str(telling), "--block-fd", str(held)]
+            options = ["--info-fd", str(telling), "--block-fd", str(held), "--as-pid-1"]
             os.execve(argv[0], [argv[0], *options, *argv[1:]], {})  # noqa: S606  # which is what it is for
         finally:
             os._exit(1)
@@ -54,7 +59,7 @@ def _start(argv: list[str], signals: system.SignalWait) -> int:
             raise OSError(0, "bubblewrap ended")
         info += more
     os.close(told)
-    # `holding` stays open for the life of this process.
+    # `holding` stays open for the life of this process and of the next, which ends with it.
     digits = info.partition(b'"child-pid":')[2].split(b",")[0].strip(b" \n}")
     return int(digits)
 

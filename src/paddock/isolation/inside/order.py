@@ -24,7 +24,8 @@ class Order(TypedDict):
     """`parent` must still be the parent, else nobody waits for the outcome. `mounts` and `new_root` are empty without
     namespaces; `filter`, `landlock_handled` and `landlock_rules` are empty where there is no such layer.
     `line` is the descriptor by which the agent asks for programs (`inside.several`); below zero where `argv` is the
-    only one. `bubblewrap`: the command line that builds the namespaces; empty where this program does.
+    only one. `bubblewrap`: the command line that builds the namespaces, and the descriptors it
+    reads; empty where this program does.
     """
 
     argv: list[str]
@@ -32,6 +33,7 @@ class Order(TypedDict):
     cwd: str
     line: int
     bubblewrap: list[str]
+    bubblewrap_reads: list[int]
     parent: int
     join_files: list[str]
     limits: list[tuple[int, int]]

@@ -53,10 +53,16 @@ def confine(order: Order) -> None:
         return
     system.keep_capabilities(order["kept_capabilities"] & permitted_capabilities())
     system.no_new_privileges()
-    if any(order["landlock_handled"]):
-        system.restrict_files(order["landlock_handled"], order["landlock_rules"])
+    restrict_files(order)
     if order["filter"]:
         system.install_filter(order["filter"])
+
+
+def restrict_files(order: Order) -> None:
+    """Once: who is restricted apart from others can neither signal them nor reach their abstract sockets."""
+    if any(order["landlock_handled"]):
+        system.restrict_files(order["landlock_handled"], order["landlock_rules"])
+        order["landlock_handled"] = (0, 0, 0)
 
 
 def permitted_capabilities() -> int:

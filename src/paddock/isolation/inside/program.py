@@ -33,6 +33,7 @@ _HOST_NAME = "localhost"
 _SIGPIPE, _SIGXFSZ = 13, 25
 """Which this interpreter ignores and a runtime must not."""
 
+
 def main() -> NoReturn:
     order_descriptor, outcome = int(sys.argv[1]), int(sys.argv[2])
     status = stage.FAILED
@@ -92,7 +93,7 @@ def _become_runtime(order: Order) -> NoReturn:
 def _start_inside(order: Order, outcome: int) -> int:
     stage.begin("entering namespaces")
     signals = system.SignalWait()
-    serve = _serving_several() if order["line"] >= 0 else None
+    serve = _serving_several(order["line"]) if order["line"] >= 0 else None
     _enter(order, signals)
     outside_lives, outside_holds = os.pipe()
     result, said = os.pipe()
@@ -125,10 +126,11 @@ def _start_inside(order: Order, outcome: int) -> int:
     return _end_like(int(ended_as), signals) if ended_as else stage.FAILED
 
 
-def _serving_several() -> Serve:
+def _serving_several(line: int) -> Serve:
     """Loaded only where it is needed."""
     from paddock.isolation.inside.several import serve  # noqa: PLC0415
 
+    os.set_inheritable(line, False)
     return serve
 
 
@@ -139,7 +141,7 @@ def _enter(order: Order, signals: system.SignalWait) -> None:
 
         _join(order)
         stage.begin("entering namespaces")
-        enter(order["bubblewrap"], signals)
+        enter(order["bubblewrap"], order["bubblewrap_reads"], signals)
         return
     if not order["privileged"]:
         system.unshare(system.CLONE_NEWUSER)
@@ -183,7 +185,7 @@ def _run_one(order: Order, outcome: int, signals: system.SignalWait) -> int:
 
 def _run_several(order: Order, outcome: int, signals: system.SignalWait, serve: Serve) -> NoReturn:
     """Until the agent wants no more of the environment. What confines a program needs no privileges: each confines
-    itself when it is started.
+    itself when it is started. Landlock comes before, so that they are restricted together.
     """
 
     def become_program(beside: BesideOrder) -> None:
@@ -191,6 +193,7 @@ def _run_several(order: Order, outcome: int, signals: system.SignalWait, serve: 
         _become_runtime(order)
 
     _give_up_privileges()
+    privileges.restrict_files(order)
     os.close(outcome)
     try:
         serve(order["line"], signals, become_program)

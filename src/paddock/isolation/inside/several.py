@@ -2,8 +2,9 @@
 agent's signals, tells of each end. It ends, and all with it, when the agent lets go of the line.
 
 The line keeps messages apart (SOCK_SEQPACKET). To this process: `start NUMBER` with four descriptors (order, outcome,
-standard output, standard error), or `signal NUMBER SIGNAL`. From it: `NUMBER STATUS`, a wait status. On the outcome, the
-new process says `started`, and with that the kernel tells the agent its pid; after that it is as with one program.
+standard output, standard error), or `signal NUMBER SIGNAL`. From it: `NUMBER STATUS`, a wait status. On the
+outcome, the new process says `started`, and with that the kernel tells the agent its pid; after that it is as with one
+program.
 
 Nothing is imported once inside, and the messages are the agent's alone: no program here ever has the line.
 """
@@ -41,7 +42,6 @@ def serve(line: int, signals: system.SignalWait, execute: Callable[[BesideOrder]
 
 class _FirstProcess:
     def __init__(self, line: int, signals: system.SignalWait, execute: Callable[[BesideOrder], None]) -> None:
-        os.set_inheritable(line, False)
         self._line = _socket.socket(fileno=line)
         self._signals = signals
         self._execute = execute
