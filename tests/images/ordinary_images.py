@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from paddock.runtimes import InstalledRuntime
-from tests.images.building import MadeImage, archive, directory, file, image
+from tests.images.building import Entry, MadeImage, archive, directory, file, image
 from tests.images.machine_images import ENTRYPOINT, copies, libraries, tree
 
 _SHELL = ("sh", "cat")
 _SHELL_FUNCTION = (*_SHELL, "curl", "sed", "mktemp", "sleep", "wc", "ls")
+_JAVA_CLIENT = "var/java-client"
 _VARIABLES = ["PATH=/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin", "LD_LIBRARY_PATH=/var/lang/lib:/opt/lib"]
 
 
@@ -29,7 +30,9 @@ def ordinary_image(
         program = {"Entrypoint": ["/lambda-entrypoint.sh"], "Cmd": [handler]}
         base = archive(*copies(_MANAGED[language](runtime) | _programs(*_SHELL)), directory("tmp"))
         above = archive(
-            *copies(tree(runtime.runtime_dir, "var/runtime")), file("lambda-entrypoint.sh", ENTRYPOINT, 0o755)
+            *copies(tree(runtime.runtime_dir, "var/runtime")),
+            *_java_bootstrap(language, runtime),
+            file("lambda-entrypoint.sh", ENTRYPOINT, 0o755),
         )
         return image(base, above, function, program=_settings(program))
     bootstrap = package["bootstrap"]
@@ -71,12 +74,25 @@ def _nodejs(runtime: InstalledRuntime) -> dict[str, Path]:
 
 
 def _java(runtime: InstalledRuntime) -> dict[str, Path]:
-    """The client is where the class path that the install wrote down says that it is."""
-    prefix = _prefix(runtime)
-    (client,) = (path for path in runtime.readable_paths if path.parent.name == "java-client")
+    prefix, client = _prefix(runtime), _java_client(runtime)
     shared = [prefix / "bin" / "java", *prefix.rglob("*.so"), *client.glob("*.so")]
     outside = {name: path for name, path in libraries(shared).items() if not path.is_relative_to(prefix)}
-    return tree(prefix, "var/lang") | tree(client, str(client).removeprefix("/")) | outside
+    return tree(prefix, "var/lang") | tree(client, _JAVA_CLIENT) | outside
+
+
+def _java_client(runtime: InstalledRuntime) -> Path:
+    (client,) = (path for path in runtime.readable_paths if path.parent.name == "java-client")
+    return client
+
+
+def _java_bootstrap(language: str, runtime: InstalledRuntime) -> list[Entry]:
+    """The install wrote down where the client is on this machine; that may be beneath `/tmp`, which an environment has
+    for itself.
+    """
+    if language != "java":
+        return []
+    text = (runtime.runtime_dir / "bootstrap").read_text()
+    return [file("var/runtime/bootstrap", text.replace(str(_java_client(runtime)), f"/{_JAVA_CLIENT}"), 0o755)]
 
 
 def _prefix(runtime: InstalledRuntime) -> Path:
