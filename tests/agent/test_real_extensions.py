@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from paddock.agent.runtime_commands import InstalledRuntimes
+from paddock.core.environment import shutdown
 from paddock.isolation.ladder import Isolation, select, ways_of_this_machine
 from paddock.isolation.view import IsolationUnavailable
 from paddock.wire.agent import EnvironmentSpec
@@ -88,6 +89,14 @@ async def with_extension(layer: str, script: str) -> AsyncIterator[tuple[PlayedI
             yield instance, spec
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More time than AWS gives, for a machine that is busy: what is asserted is the order."""
+    monkeypatch.setattr(shutdown, "MANAGED_RUNTIME_SECONDS", 15.0)
+    monkeypatch.setattr(shutdown, "EXTENSIONS_SECONDS", 18.0)
+
+
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("layer", WAYS)
 async def test_an_extension_starts_first_shares_tmp_and_hears_of_the_end_last(layer: str) -> None:
     async with with_extension(layer, EXTENSION) as (instance, spec):
