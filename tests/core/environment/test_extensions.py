@@ -103,22 +103,22 @@ def test_external_and_internal_extensions_share_one_limit(external: int, interna
 
 def test_the_runtime_waits_for_every_external_extension_to_register() -> None:
     extensions = launched("a", "b")
-    assert not extensions.external_registered
-    registered(extensions, "a")
-    assert not extensions.external_registered
-    registered(extensions, "b")
-    assert extensions.external_registered
+    seen = [extensions.external_registered]
+    for name in ("a", "b"):
+        registered(extensions, name)
+        seen.append(extensions.external_registered)
+    assert seen == [False, False, True]
     assert launched().external_registered
 
 
 def test_init_waits_for_the_first_poll_of_every_extension_also_internal_ones() -> None:
     extensions = launched("external")
-    assert extensions.all_back is True
-    external, internal = registered(extensions, "external"), registered(extensions, "internal")
-    assert extensions.ask(external, "poll-1") is None
-    assert not extensions.all_back
-    assert extensions.ask(internal, "poll-2") is None
-    assert extensions.all_back
+    seen = [extensions.all_back]
+    both = registered(extensions, "external"), registered(extensions, "internal")
+    for number, extension in enumerate(both):
+        assert extensions.ask(extension, f"poll-{number}") is None
+        seen.append(extensions.all_back)
+    assert seen == [True, False, True]
 
 
 def test_an_event_goes_to_subscribers_at_once_or_when_they_ask() -> None:
