@@ -1,0 +1,102 @@
+"""A Lambda extension in a layer, with boto3 on a real server: on managed instances and as default Lambda."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+from botocore.exceptions import WaiterError
+
+from tests.e2e.conftest import ROLE, Server, create_function, eventually, invoke
+
+pytestmark = pytest.mark.e2e
+
+EXTENSION = """#!/usr/bin/env python3
+import http.client, json, os
+
+connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+managed = os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"] == "lambda-managed-instances"
+events = ["SHUTDOWN"] if managed else ["INVOKE", "SHUTDOWN"]
+
+def ask(method, path, body=None, **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, "/2020-01-01/extension/" + path, body, named)
+    response = connection.getresponse()
+    return response, json.loads(response.read())
+
+response, said = ask("POST", "register", json.dumps({"events": events}), Lambda_Extension_Name="watcher")
+identifier = response.headers["Lambda-Extension-Identifier"]
+with open("/tmp/watcher-" + said["functionName"], "w") as file:
+    file.write("watched")
+while True:
+    response, event = ask("GET", "event/next", Lambda_Extension_Identifier=identifier)
+    print("extension heard", event["eventType"], flush=True)
+    if event["eventType"] == "SHUTDOWN":
+        break
+"""
+ENDS = "#!/bin/sh\nexit 3\n"
+FUNCTION = """
+def handler(event, context):
+    with open("/tmp/watcher-" + context.function_name) as file:
+        return [file.read(), event["n"]]
+"""
+
+
+def packed(files: dict[str, str]) -> bytes:
+    """Programs, as a layer holds them."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100755 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def layer(api: Any, name: str, extension: str) -> str:
+    package = packed({"extensions/watcher": extension})
+    return str(api.publish_layer_version(LayerName=name, Content={"ZipFile": package})["LayerVersionArn"])
+
+
+def heard(server: Server, function: str, event: str) -> bool:
+    return f"extension heard {event}" in server.paddock("logs", function, "--since", "2h").stdout
+
+
+def test_an_extension_runs_beside_a_function_on_managed_instances(server: Server, api: Any, provider: str) -> None:
+    name = "watched-managed"
+    code = {"ZipFile": packed({"app.py": FUNCTION})}
+    create_function(api, provider, name, Code=code, Handler="app.handler", Layers=[layer(api, name, EXTENSION)])
+
+    assert [invoke(api, name, {"n": number}) for number in range(8)] == [["watched", number] for number in range(8)]
+
+    api.delete_function(FunctionName=name)
+    assert eventually(lambda: heard(server, name, "SHUTDOWN"))
+    assert not heard(server, name, "INVOKE")
+
+
+def test_an_extension_hears_of_each_invocation_as_default_lambda(server: Server, api: Any) -> None:
+    name = "watched-default"
+    api.create_function(
+        FunctionName=name,
+        Role=ROLE,
+        Runtime="python3.13",
+        Handler="app.handler",
+        Code={"ZipFile": packed({"app.py": FUNCTION})},
+        Layers=[layer(api, name, EXTENSION)],
+    )
+    api.get_waiter("function_active_v2").wait(FunctionName=name)
+
+    assert [invoke(api, name, {"n": number}) for number in range(4)] == [["watched", number] for number in range(4)]
+    assert eventually(lambda: heard(server, name, "INVOKE"))
+
+
+def test_a_publish_with_an_extension_that_ends_fails_and_says_so(api: Any, provider: str) -> None:
+    name = "watched-by-nobody"
+    code = {"ZipFile": packed({"app.py": FUNCTION})}
+    with pytest.raises(WaiterError):
+        create_function(api, provider, name, Code=code, Handler="app.handler", Layers=[layer(api, name, ENDS)])
+
+    shown = api.get_function_configuration(FunctionName=name, Qualifier="$LATEST.PUBLISHED")
+    assert (shown["State"], shown["StateReasonCode"]) == ("Failed", "FunctionError.ExtensionInitError")
