@@ -78,7 +78,7 @@ def test_ctrl_c_ends_it_and_removes_what_it_deployed(server: Server, api: Any, f
                 break
         assert left_behind(api)
         process.send_signal(signal.SIGINT)
-        assert process.wait(150) == 130
+        assert process.wait(400) == 130
 
     assert eventually(lambda: left_behind(api) == [])
 
