@@ -142,20 +142,26 @@ def kill(pids: list[int]) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def outlived(server: Server, listener: Listener, killed: list[int], lost: set[str]) -> Load:
+    """The load while these processes are killed; whatever was accepted before and after has run, and all is back."""
+    with under_load(server) as load:
+        accepted = accept(server, listener, "before")
+        kill(killed)
+        accepted |= accept(server, listener, "after")
+        assert are_back(server, lost, "f", "told")
+        assert eventually(lambda: accepted <= set(listener.heard))
+        assert answered_well(load, 6)
+    return load
+
+
 def test_a_killed_agent_loses_nothing_accepted_and_fails_only_what_it_had(
     own_server: Callable[..., Server], listener: Listener
 ) -> None:
     server = own_server(environ=QUICK_RETRIES)
     two_functions(server)
     instance_id, lost = on_one_instance(server)
-    agent = agent_pid(server, instance_id)
-    with under_load(server) as load:
-        accepted = accept(server, listener, "before")
-        kill([agent])
-        accepted |= accept(server, listener, "after")
-        assert are_back(server, lost, "f", "told")
-        assert eventually(lambda: accepted <= set(listener.heard))
-        assert answered_well(load, 6)
+
+    load = outlived(server, listener, [agent_pid(server, instance_id)], lost)
 
     result = outcomes(load)
     assert set(result) <= {"ok", "failed"}, others(load)
@@ -171,13 +177,8 @@ def test_killed_main_processes_of_environments_lose_nothing_accepted_and_fail_on
     two_functions(server)
     instance_id, lost = on_one_instance(server)
     agent = agent_pid(server, instance_id)
-    with under_load(server) as load:
-        accepted = accept(server, listener, "before")
-        kill(children(agent))
-        accepted |= accept(server, listener, "after")
-        assert are_back(server, lost, "f", "told")
-        assert eventually(lambda: accepted <= set(listener.heard))
-        assert answered_well(load, 6)
+
+    load = outlived(server, listener, children(agent), lost)
 
     result = outcomes(load)
     assert set(result) <= {"ok", "function error"}, others(load)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 
 from paddock.core.pricing.commitments import CommitmentOffer, DiscountRange
@@ -131,11 +130,6 @@ class Catalogue:
     def network_rates(self, region: Region) -> NetworkPrices | Unknown:
         found = self.network_prices.get(region)
         return found or Unknown(f"prices of NAT, endpoints, disks and logs in {region}", "only us-east-1 is shipped")
-
-    def oldest_price(self, region: Region) -> date | None:
-        units = [unit.source.as_of for unit in self.unit_prices.get(region, {}).values()]
-        exact = [price.source.as_of for price in self.exact_prices.get(region, {}).values()]
-        return min((*units, *exact), default=None)
 
 
 def taken_by_lambda(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from paddock.controlplane.limits import WARM_UP_SECONDS
 from paddock.model.fleet import Environment, EnvironmentFailure, EnvironmentShape, ManagedInstance
@@ -156,7 +156,3 @@ def phase_of(report: EnvironmentReport) -> EnvironmentPhase | None:
         return EnvironmentPhase(report.phase)
     except ValueError:
         return None
-
-
-def utc(epoch_seconds: float) -> datetime:
-    return datetime.fromtimestamp(epoch_seconds, UTC)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -172,7 +171,3 @@ class Inventory:
 
 def drained(spec: EnvironmentSpec) -> EnvironmentSpec:
     return spec if spec.draining else msgspec.structs.replace(spec, draining=True)
-
-
-def with_phase(intent: InstanceIntent, phase: InstancePhase, reason: str | None = None) -> InstanceIntent:
-    return replace(intent, phase=phase, stop_reason=reason or intent.stop_reason)
