@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import MISSING, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from paddock.awsapi.services import Services
 from paddock.cli.main import app
 from paddock.controlplane.operations import OPERATIONS
 from paddock.core.lifecycle import MACHINES
+from paddock.server.capacity_settings import CapacitySettings
 from paddock.server.settings import Settings
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -28,20 +30,35 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Made by `python tools/build_reference.py` from `src/paddock/server/settings.py`.",
+        "Made by `python tools/build_reference.py` from `src/paddock/server/settings.py` and `capacity_settings.py`.",
         "",
         "Each setting can stand in `settings.yaml` in the data directory, in an environment variable, or in a flag of",
         "`paddock up` where there is one; the later wins. The data directory itself comes from `PADDOCK_DATA_DIR` or",
         "`--data-dir`.",
         "",
-        "| Setting | Variable | Default | What it does |",
-        "|---|---|---|---|",
     ]
-    for setting in fields(Settings):
+    of_capacity = fields(CapacitySettings)
+    names = {setting.name for setting in of_capacity}
+    lines += _settings_table(setting for setting in fields(Settings) if setting.name not in names)
+    lines += [
+        "",
+        "## How capacity follows load",
+        "",
+        "What AWS does not publish. The rules and the reason for each figure are in",
+        "[how scaling decides](../explanation/scaling.md); `paddock simulate` and `paddock advise` take the defaults.",
+        "",
+        *_settings_table(of_capacity),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _settings_table(settings: Iterable[Field[Any]]) -> Iterator[str]:
+    yield "| Setting | Variable | Default | What it does |"
+    yield "|---|---|---|---|"
+    for setting in settings:
         default = "see text" if setting.default is MISSING else _shown(setting.default)
         variable = f"`PADDOCK_{setting.name.upper()}`"
-        lines.append(f"| `{setting.name}` | {variable} | {default} | {setting.metadata['help']} |")
-    return "\n".join(lines) + "\n"
+        yield f"| `{setting.name}` | {variable} | {default} | {setting.metadata['help']} |"
 
 
 def _shown(default: object) -> str:

@@ -379,7 +379,7 @@ def test_an_environment_that_ends_is_replaced() -> None:
     run(scenario)
 
 
-def test_instances_are_replaced_at_the_end_of_their_lifetime_without_a_gap() -> None:
+def test_instances_are_replaced_before_their_lifetime_ends_without_a_gap() -> None:
     async def scenario(world: World) -> None:
         await serving(world)
         first = set(world.launcher.agents)
@@ -387,7 +387,7 @@ def test_instances_are_replaced_at_the_end_of_their_lifetime_without_a_gap() -> 
         while set(world.launcher.agents) & first:
             await asyncio.sleep(0.5)
             assert len(world.routes.serving()) >= 3
-            assert world.clock.monotonic() - started < 3600
+            assert world.clock.monotonic() - started < 600, "an instance outlived its lifetime"
         assert world.clock.monotonic() - started >= 500
 
     run(scenario, instance_lifetime=timedelta(minutes=10))

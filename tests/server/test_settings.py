@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from paddock.core.planning import DEFAULT_SETTINGS
+from paddock.core.planning.settings import PlanningSettings
+from paddock.core.scaling import ScalingSettings
 from paddock.model.errors import SettingsError
+from paddock.server.capacity_settings import SECONDS, CapacitySettings
 from paddock.server.settings import Settings, load_settings
 
 
@@ -39,6 +45,15 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("api_rates: sometimes", "aws, off"),
         ("capacity_provider_writes_per_second: 0", "above 0"),
         ("control_plane_requests_per_second: .inf", "above 0"),
+        ("scaling_speedup: 0.5", "scaling_speedup must be 1 to 1000"),
+        ("scaling_slot_target: 0", "above 0 and at most 1"),
+        ("scaling_dead_band: 1", "below 1"),
+        ("scaling_long_window_seconds: 7200", "at most 3600"),
+        ("scaling_long_window_seconds: 30", "scaling_short_window_seconds must be at most scaling_long_window_seconds"),
+        ("scaling_short_window_seconds: .nan", "scaling_short_window_seconds must be above 0"),
+        ("planning_free_restarts: 0", "at least 1"),
+        ("planning_free_restarts: some", "not usable"),
+        ("planning_launch_backoff_seconds: 400", "must be at most planning_launch_backoff_limit_seconds"),
         ("hot_reload_dir: /no/such/directory", "is no directory"),
         ("images_dir: /no/such/directory", "images_dir: .* is no directory"),
     ],
@@ -75,3 +90,28 @@ def test_several_directories_may_be_given_in_each_place(tmp_path: Path, given: s
         (tmp_path / "settings.yaml").write_text(f"hot_reload_dir: {written}\n")
 
     assert load_settings(flags, environ).hot_reload_dir == (first, second)
+
+
+def test_every_figure_of_scaling_and_planning_can_be_set() -> None:
+    settable = {setting.name.removesuffix(SECONDS) for setting in fields(CapacitySettings)}
+    figures = {f"scaling_{each.name}" for each in fields(ScalingSettings)}
+    figures |= {f"planning_{each.name}" for each in fields(PlanningSettings)} - {"planning_scaling"}
+
+    assert settable == figures | {"scaling_speedup"}
+
+
+def test_what_is_not_set_is_as_the_cores_have_it() -> None:
+    assert Settings().planning() == DEFAULT_SETTINGS
+
+
+def test_what_is_set_of_capacity_is_planned_with(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("scaling_slot_target: 0.6\nscaling_long_window_seconds: 600\n")
+    environ = {"PADDOCK_PLANNING_IDLE_GRACE_SECONDS": "90", "PADDOCK_PLANNING_SPREAD_INSTANCES": "2"}
+
+    planning = load_settings({"data_dir": tmp_path, "scaling_speedup": 10.0}, environ).planning()
+
+    assert planning.scaling.slot_target == 0.6
+    assert planning.scaling.long_window == timedelta(seconds=60)
+    assert planning.idle_grace == timedelta(seconds=9)
+    assert planning.spread_instances == 2
+    assert planning.launch_deadline == DEFAULT_SETTINGS.launch_deadline

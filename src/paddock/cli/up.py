@@ -37,6 +37,10 @@ def up(
     routers: Annotated[
         int | None, typer.Option(help="Processes that answer invokes and share the port. [default: 1]")
     ] = None,
+    scaling_speedup: Annotated[
+        float | None,
+        typer.Option(help="Give capacity back so many times sooner: a day's shape in minutes. [default: 1]"),
+    ] = None,
     api_rates: Annotated[str | None, typer.Option(help="AWS's request quotas: aws or off. [default: off]")] = None,
     hot_reload_dir: Annotated[
         list[Path] | None,
@@ -71,6 +75,7 @@ def up(
         "strict_runtimes": strict_runtimes,
         "keep_instances": keep_instances,
         "routers": routers,
+        "scaling_speedup": scaling_speedup,
         "api_rates": api_rates,
         "hot_reload_dir": tuple(path.absolute() for path in hot_reload_dir) if hot_reload_dir else None,
         "images_dir": images_dir.absolute() if images_dir else None,

@@ -1,5 +1,7 @@
 """The bounds of the control plane, each with its reason."""
 
+from datetime import timedelta
+
 STALE_SECONDS = 3.0
 """Three heartbeats missed: the instance gets no new invocations (design §10)."""
 LOST_SECONDS = 10.0
@@ -25,8 +27,8 @@ PLAN_INTERVAL_SECONDS = 0.05
 SAMPLE_SECONDS = 1.0
 WARM_UP_SECONDS = 10.0
 """An environment is ready when its first worker asks for work; the CPU the others start with is no load."""
-LOAD_SAMPLES = 400
-"""Per revision; a little more than the scaler's longest window, at one a second."""
+SPARE_LOAD_SAMPLES = 100
+"""Per revision, beyond those of the scaler's longest window."""
 
 KEPT_FAILURES = 50
 """Failed environments of one provider that planning still hears of."""
@@ -46,6 +48,11 @@ SENT_BUFFER_BYTES = 1024 * 1024
 WAITING_LOG_BATCHES = 64
 """Of one agent; it holds back well before."""
 
+REPLACEMENT_LEAD = timedelta(hours=2)
+"""So long before its lifetime ends an instance is replaced: five turns of a fifth of the fleet, each of a launch and a
+drain of up to 16 minutes."""
+REPLACEMENT_LEAD_SHARE = 0.1
+"""Of a lifetime too short for that."""
 TERMINATION_GRACE_SECONDS = 5.0
 """For an instance on which nothing is left that anybody waits for."""
 LAUNCHES_AT_ONCE = 8

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from paddock.controlplane.inventory import Inventory
-from paddock.controlplane.limits import LOAD_SAMPLES
+from paddock.controlplane.limits import SAMPLE_SECONDS, SPARE_LOAD_SAMPLES
 from paddock.model.fleet import LoadSample
 from paddock.model.ids import FunctionVersionKey, RevisionId
 from paddock.model.states import EnvironmentPhase
@@ -32,10 +32,15 @@ class _Tally:
 
 @dataclass(slots=True)
 class LoadHistory:
-    """`sample` is called about once a second."""
+    """`sample` is called about once a second; as much is kept as the scaler's `longest` window takes."""
 
+    longest: timedelta
     _samples: dict[Revision, deque[LoadSample]] = field(default_factory=dict)
     _throttles: dict[FunctionVersionKey, int] = field(default_factory=dict)
+
+    @property
+    def _kept(self) -> int:
+        return int(self.longest.total_seconds() / SAMPLE_SECONDS) + SPARE_LOAD_SAMPLES
 
     def of(self, key: FunctionVersionKey, revision: RevisionId | None) -> tuple[LoadSample, ...]:
         return tuple(self._samples.get((key, revision), ())) if revision is not None else ()
@@ -56,7 +61,7 @@ class LoadHistory:
             throttled = max(0, count - self._throttles.get(key, count))
             self._throttles[key] = count
             if revision is not None and (tally := tallies.get((key, revision))) is not None:
-                samples = self._samples.setdefault((key, revision), deque(maxlen=LOAD_SAMPLES))
+                samples = self._samples.setdefault((key, revision), deque(maxlen=self._kept))
                 samples.append(_sampled(tally, throttled, now))
         self._forget(inventory, served)
 

@@ -95,7 +95,7 @@ class ProviderReconciler:
         self.stored: StoredFleet | None = None
         self._parts = parts
         self._events = events
-        self._loads = LoadHistory()
+        self._loads = LoadHistory(parts.settings.planning.scaling.long_window)
         self._sessions = AgentSessions(self._session)
         self._changes = asyncio.Event()
         self._listed: tuple[dict[InstanceId, ObservedInstance], float] | None = None

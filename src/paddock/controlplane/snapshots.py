@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from paddock.controlplane.inventory import Inventory
+from paddock.controlplane.limits import REPLACEMENT_LEAD, REPLACEMENT_LEAD_SHARE
 from paddock.controlplane.loads import LoadHistory
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.model.capacity_provider import CapacityProvider
@@ -90,6 +91,8 @@ def _targets(stored: StoredFleet, loads: LoadHistory) -> Iterable[VersionTarget]
 
 
 def aged(instance: ManagedInstance, lifetime: timedelta, now: datetime) -> ManagedInstance:
-    if instance.replace_reason is not None or now - instance.launched_at < lifetime:
+    """Its replacement begins so early that it has ended when its lifetime has."""
+    lead = min(lifetime * REPLACEMENT_LEAD_SHARE, REPLACEMENT_LEAD)
+    if instance.replace_reason is not None or now - instance.launched_at < lifetime - lead:
         return instance
-    return replace(instance, replace_reason=f"it has reached its lifetime of {lifetime}")
+    return replace(instance, replace_reason=f"its lifetime of {lifetime} is nearly over")

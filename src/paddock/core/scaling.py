@@ -28,6 +28,8 @@ from math import ceil
 from paddock.model.capacity_provider import CapacityProviderScalingConfig, PredefinedMetricType, ScalingMode
 from paddock.model.fleet import EnvironmentShape, LoadSample, VersionTarget
 
+_ENOUGH_OF_WINDOW = 0.9
+"""Samples that reach back over so much of the long window may be judged: the first ones come late."""
 _ROUNDING = 1e-9
 """Kept from the ceiling, so that 3.0000000001 environments are three."""
 
@@ -195,7 +197,7 @@ def _scale_in(
     if current <= target.bounds.minimum:
         return current, (f"{current} is the minimum",)
     oldest = target.loads[0].at
-    if now - oldest < settings.long_window - settings.stale_after:
+    if now - oldest < settings.long_window * _ENOUGH_OF_WINDOW:
         return current, (f"scale-in waits for {settings.long_window.total_seconds():.0f} s of samples",)
     demand = measure(target.loads, target.shape, targets, window=settings.long_window, now=now, settings=settings)
     assert isinstance(demand, Demand)

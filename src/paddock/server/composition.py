@@ -192,6 +192,7 @@ def _control_plane_settings(
             "AWS_ACCESS_KEY_ID": keys.access_key_id,
             "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         },
+        planning=settings.planning(),
         on_demand=_on_demand_settings(settings),
         account_concurrency=settings.account_concurrency,
         api_rates=_api_rates(settings),

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 
 from paddock.model.errors import SettingsError
+from paddock.server.capacity_settings import CapacitySettings
 
 AuthMode = Literal["sigv4", "none"]
 ApiRatesMode = Literal["aws", "off"]
@@ -41,7 +42,7 @@ def default_data_dir() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(CapacitySettings):
     """Durations in seconds. `None` means: decided by the machine, as the help says."""
 
     data_dir: Path = field(
@@ -245,6 +246,7 @@ def _check(settings: Settings) -> None:
         value = getattr(settings, name)
         if value is not None and not 0 < value < math.inf:
             raise SettingsError(f"{name} must be above 0")
+    settings.check()
 
 
 def _check_directories(settings: Settings) -> None:

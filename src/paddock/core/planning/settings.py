@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -57,3 +57,30 @@ class PlanningSettings:
 
 
 DEFAULT_SETTINGS = PlanningSettings()
+
+SHORTEST_WINDOW = timedelta(seconds=2)
+"""Agents report once a second: less would often hold no sample at all."""
+
+
+def sped_up(settings: PlanningSettings, factor: float) -> PlanningSettings:
+    """The same shape of a day in so many times less time: load is forgotten and capacity given back sooner.
+
+    What a machine takes for a start, a launch or a drain is no shorter for that, so deadlines and back-offs stay.
+    """
+
+    def shorter(window: timedelta) -> timedelta:
+        return min(window, max(window / factor, SHORTEST_WINDOW))
+
+    scaling = replace(
+        settings.scaling,
+        short_window=shorter(settings.scaling.short_window),
+        cpu_window=shorter(settings.scaling.cpu_window),
+        long_window=shorter(settings.scaling.long_window),
+        scale_in_interval=shorter(settings.scaling.scale_in_interval),
+    )
+    return replace(
+        settings,
+        scaling=scaling,
+        idle_grace=shorter(settings.idle_grace),
+        consolidate_after=shorter(settings.consolidate_after),
+    )
