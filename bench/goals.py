@@ -59,18 +59,43 @@ GOALS = (
     Goal("errors below capacity, all setups", 0.0, False, _errors),
 )
 HEADINGS = ("goal", "wanted", "found", "held")
+Tables = Mapping[str, Sequence[Sequence[str]]]
+DAY_MINUTES = 0.5
+"""Of one core: a fraction of a minute."""
+PLANS_A_SECOND = 1.0
+"""Agents report once a second, and each second's reports may make a plan."""
 
 
-def cells(rows: Mapping[str, Sequence[Row]], overload: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """`rows` by section; `overload` is that section's table. Headings first."""
+def cells(rows: Mapping[str, Sequence[Row]], tables: Tables) -> list[tuple[str, ...]]:
+    """`rows` and `tables` by section. Headings first."""
     lines: list[tuple[str, ...]] = [HEADINGS]
     for goal in GOALS:
         lines.append(_line(goal.name, goal.wanted, goal.found(rows), goal.unit, least=goal.least))
-    shares = [float(line[3]) for line in overload if line[0] in OVERLOADED]
+    shares = [float(line[3]) for line in tables.get("overload", ()) if line[0] in OVERLOADED]
     lines.append(
         _line("of its peak goodput at 2, 5 and 20 times capacity", 0.9, min(shares, default=None), "", least=True)
     )
+    lines.append(
+        _line("a day at 10,000 requests/s, simulated", DAY_MINUTES, _day_minutes(tables), " min of CPU", least=False)
+    )
+    lines += [
+        _line(
+            f"plans of {instances} instances, {environments} environments, {what}",
+            PLANS_A_SECOND,
+            float(a_second),
+            " a second",
+            least=True,
+        )
+        for instances, environments, _, what, _, a_second, _ in tables.get("planning", ())[1:]
+    ]
     return lines
+
+
+def _day_minutes(tables: Tables) -> float | None:
+    for line in tables.get("simulation", ())[1:]:
+        if (line[1], line[2]) == ("10,000", "24"):
+            return float(line[8]) / 60
+    return None
 
 
 def _line(name: str, wanted: float, found: float | None, unit: str, *, least: bool) -> tuple[str, ...]:

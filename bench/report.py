@@ -96,8 +96,8 @@ def about_page(document: Mapping[str, Any]) -> str:
 
 def goal_cells(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     found = {name: result_of(kept) for name, kept in document["sections"].items()}
-    overload = found["overload"].cells if "overload" in found else ()
-    return goals.cells({name: result.rows for name, result in found.items()}, overload)
+    rows = {name: result.rows for name, result in found.items()}
+    return goals.cells(rows, {name: result.cells for name, result in found.items()})
 
 
 def whole_page(document: Mapping[str, Any]) -> str:

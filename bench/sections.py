@@ -91,8 +91,15 @@ def _beside(manner: Manner) -> Result:
 def _decisions(_manner: Manner) -> Result:
     with contextlib.redirect_stdout(io.StringIO()) as said:
         advisor.main()
-        planning.main()
     return Result(text=said.getvalue().strip())
+
+
+def _planning(_manner: Manner) -> Result:
+    return Result(
+        cells=planning.cells(),
+        figures={planning.SIMULATED: planning.simulated_speed()},
+        described="one provider's whole plan; growth against the smallest fleet",
+    )
 
 
 def _simulation(_manner: Manner) -> Result:
@@ -119,6 +126,7 @@ SECTIONS: dict[str, Callable[[Manner], Result]] = {
     "overload": _overload,
     "costs": _costs,
     "decisions": _decisions,
+    "planning": _planning,
     "simulation": _simulation,
     "starts": _starts,
     "images": _images,
@@ -131,7 +139,8 @@ TITLES = {
     "fleets": "One instance and three",
     "overload": "More than fits",
     "costs": "What each part costs",
-    "decisions": "Decisions of the control plane and the advisor",
+    "decisions": "Decisions of the advisor",
+    "planning": "Plans by the size of the fleet, and how that grows",
     "simulation": "A trace simulated, and how that grows",
     "starts": "Starts of runtimes, on each rung of isolation",
     "images": "Images: pulled, unpacked, started",
