@@ -36,6 +36,38 @@ async def test_a_stream_is_cut_when_time_is_up() -> None:
         assert (await worker.reply()).status == 410
 
 
+async def test_a_cut_stream_is_gone_however_much_was_sent_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paddock.agent.runtime_api.DISCARDED_BYTES", 1 << 20)
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(max_concurrency=1)
+        answer = instance.server.invoke(spec, timeout_seconds=0.5, streaming=True)
+        await worker.begin_stream(await worker.event())
+        for _ in range(3):
+            worker.chunk(b"x" * (1 << 20))
+        assert (await answer.result())[0].error_type == "Sandbox.Timedout"
+        worker.chunk(b"more")
+        worker.end_chunks()
+        assert (await worker.reply()).status == 410
+        await worker.poll()
+        second = instance.server.invoke(spec)
+        await worker.respond(await worker.event(), b"alive")
+        assert (await second.result())[1] == b"alive"
+
+
+async def test_a_cut_stream_without_end_is_gone_and_its_slot_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paddock.agent.runtime_api.DISCARDED_BYTES", 1 << 20)
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(max_concurrency=1)
+        answer = instance.server.invoke(spec, timeout_seconds=0.1, streaming=True)
+        await worker.begin_stream(await worker.event())
+        worker.chunk(b"begun")
+        await answer.result()
+        for _ in range(20):
+            worker.chunk(b"x" * (1 << 16))
+        assert (await worker.reply()).status == 410
+        assert await instance.server.until(lambda: len(instance.server.released) == 1)
+
+
 async def test_a_chunked_answer_that_breaks_off_is_truncated_to_both() -> None:
     async with played_instance() as instance:
         spec, (worker,) = await instance.start("provided.al2023", max_concurrency=1)

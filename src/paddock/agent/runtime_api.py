@@ -83,6 +83,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._collected: list[bytes] | None = None
         self._body_bytes = 0
         self._body_limit = 0
+        self._discarded_bytes = 0
         self._reply: bytes | None = None
 
     # The connection
@@ -289,8 +290,18 @@ class RuntimeConnection(asyncio.Protocol):
                 self._too_large(self._body_bytes)
         elif self._invocation is not None and self._invocation.phase is _STREAMING:
             self._api.stream(self._invocation, body)
-        elif self._body_bytes > DISCARDED_BYTES:
-            self._break_off(self._reply or replies.TOO_LARGE)
+        else:
+            self._discard(len(body))
+
+    def _discard(self, size: int) -> None:
+        """Of a body that was refused, or of a stream that was cut: the runtime hears why when it has sent the rest, or
+        when that has no end.
+        """
+        self._discarded_bytes += size
+        if self._discarded_bytes <= DISCARDED_BYTES:
+            return
+        late = None if self._invocation is None else self._end_badly()
+        self._break_off(self._reply or late or replies.TOO_LARGE)
 
     def on_message_complete(self) -> None:
         self._completed += 1

@@ -46,8 +46,8 @@ class Job:
 
 
 def _telling_line(output: Sequence[str]) -> str:
-    """The last line that calls itself an error, else the last one."""
-    errors = [line for line in output if "error" in line.lower()]
+    """The last line that calls itself an error, else the last one. Npm's very last tells only where its log is."""
+    errors = [line for line in output if "error" in line.lower() and "complete log of this run" not in line]
     candidates = errors or list(output)
     return candidates[-1].strip().rstrip(".") if candidates else ""
 
