@@ -46,6 +46,7 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("capacity_provider_writes_per_second: 0", "above 0"),
         ("control_plane_requests_per_second: .inf", "above 0"),
         ("scaling_speedup: 0.5", "scaling_speedup must be 1 to 1000"),
+        ("function_url_domain: a_b", "function_url_domain must be a name"),
         ("scaling_slot_target: 0", "above 0 and at most 1"),
         ("scaling_dead_band: 1", "below 1"),
         ("scaling_long_window_seconds: 7200", "at most 3600"),

@@ -3,12 +3,14 @@ from typing import get_args
 import msgspec
 import pytest
 
+from paddock.model.function_url import Cors
 from paddock.wire.routes import (
     EnvironmentRoute,
     EnvironmentRouteRemoved,
     EnvironmentStartFailed,
     FunctionRoute,
     FunctionRouteRemoved,
+    FunctionUrlRoute,
     InstanceRoute,
     InstanceRouteRemoved,
     RouteMessage,
@@ -23,6 +25,7 @@ FUNCTION = FunctionRoute(
     "$LATEST.PUBLISHED",
     (VersionRoute("$LATEST.PUBLISHED", "r1", 3), VersionRoute("1", "r0", 3, refusal=("Code", "text", 409))),
     {"live": (("1", 0.9), ("2", 0.1))},
+    urls=(FunctionUrlRoute("abc"), FunctionUrlRoute("def", "live", True, True, Cors(allow_origins=("*",)))),
 )
 INSTANCE = InstanceRoute("i-1", "unix:/run/agent.sock", "secret", "us-east-1a")
 ENVIRONMENT = EnvironmentRoute("env-1", "i-1", "f", "1", "r0", 16)

@@ -89,6 +89,9 @@ class Api:
     instance_types: Callable[[], tuple[InstanceType, ...]]
     """The same with what they have."""
     account_concurrency: int = 1000
+    endpoint: Callable[[], str] = lambda: "http://127.0.0.1:4600"
+    """Where this server is reached; function URLs have its scheme and port."""
+    function_url_domain: str = "localhost"
     provisioned: Callable[[FunctionVersionKey], Provisioned] = lambda _key: Provisioned()
     """How far the provisioned concurrency of a version is."""
 

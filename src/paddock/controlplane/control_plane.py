@@ -251,6 +251,8 @@ class ControlPlane:
             instance_types=lambda: self._settings.offered_types,
             account_concurrency=self._settings.account_concurrency,
             provisioned=self._provisioned,
+            endpoint=self._settings.endpoint,
+            function_url_domain=self._settings.function_url_domain,
         )
 
     def _provisioned(self, key: FunctionVersionKey) -> Provisioned:

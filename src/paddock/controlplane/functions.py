@@ -213,7 +213,7 @@ def _delete_whole(api: Api, tx: Transaction, function: Function, now: datetime) 
         tx.versions.delete_many([version.key for version in versions])
         tx.functions.delete(function.name)
         return {version.configuration.capacity_provider for version in versions}
-    tx.functions.put(replace(function, deleting=True))
+    tx.functions.put(replace(function, deleting=True, url=None))
     tx.versions.put_many(
         [replace(version, state=FunctionState.DELETING, last_modified=now) for version in versions if version.is_latest]
     )

@@ -6,10 +6,13 @@ silent or ends, keeps what is in flight and gets nothing new.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord
 from paddock.core.routing.refusals import refusal_of_state
 from paddock.model.arns import Place
 from paddock.model.function import Alias, Function, FunctionVersion
+from paddock.model.function_url import FunctionUrl, FunctionUrlAuthType, InvokeMode
 from paddock.model.ids import LATEST, LATEST_PUBLISHED, EnvironmentId, FunctionName, InstanceId
 from paddock.model.states import EnvironmentPhase, InstancePhase
 from paddock.ports.invoker import RouteSink
@@ -20,6 +23,7 @@ from paddock.wire.routes import (
     EnvironmentStartFailed,
     FunctionRoute,
     FunctionRouteRemoved,
+    FunctionUrlRoute,
     InstanceRoute,
     InstanceRouteRemoved,
     RoutesReplaced,
@@ -117,6 +121,25 @@ def route_of(function: Function, versions: list[FunctionVersion], aliases: list[
         versions=tuple(_version_route(version) for version in versions),
         aliases={alias.name: _weights(alias) for alias in aliases},
         reserved_concurrency=function.reserved_concurrency,
+        urls=tuple(_url_routes(function, aliases)),
+    )
+
+
+def _url_routes(function: Function, aliases: list[Alias]) -> Iterator[FunctionUrlRoute]:
+    if function.url is not None:
+        yield _url_route(function.url, None)
+    for alias in aliases:
+        if alias.url is not None:
+            yield _url_route(alias.url, alias.name)
+
+
+def _url_route(url: FunctionUrl, qualifier: str | None) -> FunctionUrlRoute:
+    return FunctionUrlRoute(
+        url_id=url.url_id,
+        qualifier=qualifier,
+        signed=url.auth_type is FunctionUrlAuthType.AWS_IAM,
+        streaming=url.invoke_mode is InvokeMode.RESPONSE_STREAM,
+        cors=url.cors,
     )
 
 

@@ -31,6 +31,7 @@ class ControlPlaneSettings:
     server_id: str
     cores_per_vcpu: float | None = None
     strict_cpu: bool = False
+    function_url_domain: str = "localhost"
     instance_lifetime: timedelta = timedelta(days=14)
     function_credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     planning: PlanningSettings = DEFAULT_SETTINGS

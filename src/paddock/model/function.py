@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from paddock.model.capacity_provider import Architecture
 from paddock.model.fleet import EnvironmentShape, ScalingBounds
+from paddock.model.function_url import FunctionUrl
 from paddock.model.ids import (
     DEFAULT_LAMBDA,
     LATEST,
@@ -239,6 +240,8 @@ class Function:
     reserved_concurrency: int | None = None
     """Of default Lambda: this many invocations at once and no more, taken from what others may use."""
     code_signing_config: CodeSigningConfigId | None = None
+    url: FunctionUrl | None = None
+    """Of the function without a qualifier; those of aliases are kept with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +255,7 @@ class Alias:
     description: str = ""
     additional_weights: tuple[tuple[VersionName, float], ...] = ()
     provisioned: ProvisionedConcurrency | None = None
+    url: FunctionUrl | None = None
 
 
 def default_log_group(name: FunctionName) -> str:

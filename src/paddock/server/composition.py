@@ -184,6 +184,7 @@ def _control_plane_settings(
         machine_architecture=ARCHITECTURES.get(os.uname().machine, Architecture.X86_64),
         machine_cores=float(len(os.sched_getaffinity(0))),
         endpoint=late.endpoint,
+        function_url_domain=settings.function_url_domain,
         server_id=server_id,
         cores_per_vcpu=settings.cores_per_vcpu,
         strict_cpu=settings.strict_cpu,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ ApiRatesMode = Literal["aws", "off"]
 IsolationRung = Literal["process", "namespaces"]
 MAX_ROUTERS = 64
 """Each holds a connection to every agent."""
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 ABOVE_ZERO = (
     "account_concurrency",
     "capacity_provider_writes_per_second",
@@ -152,6 +154,13 @@ class Settings(CapacitySettings):
             "`docker-archive:PATH`; default: none may be named"
         },
     )
+    function_url_domain: str = field(
+        default="localhost",
+        metadata={
+            "help": "the end of function URLs' names, `<id>.lambda-url.<region>.localhost`; another one for clients on "
+            "other machines, if its names lead to this server"
+        },
+    )
     keep_instances: bool = field(
         default=False, metadata={"help": "leave instances running when the server ends on Ctrl-C or SIGTERM"}
     )
@@ -240,6 +249,10 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"account_id must be twelve digits, not {settings.account_id!r}")
     if settings.cores_per_vcpu is not None and not 0 < settings.cores_per_vcpu <= 1:
         raise SettingsError("cores_per_vcpu must be above 0 and at most 1")
+    if not _DOMAIN.fullmatch(settings.function_url_domain):
+        raise SettingsError(
+            f"function_url_domain must be a name of a-z, 0-9, - and dots, not {settings.function_url_domain!r}"
+        )
     if not 1 <= settings.routers <= MAX_ROUTERS:
         raise SettingsError(f"routers must be 1 to {MAX_ROUTERS}, not {settings.routers}")
     for name in ABOVE_ZERO:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from paddock.model.function_url import Cors
+
 
 class RouteMessage(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """Base of the updates; the tag is the class name."""
@@ -26,6 +28,17 @@ class VersionRoute(msgspec.Struct, frozen=True, omit_defaults=True):
     timeout_seconds: int
     refusal: tuple[str, str, int] | None = None
     on_demand: bool = False
+    per_tenant: bool = False
+
+
+class FunctionUrlRoute(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An HTTP address of a function, of an alias of it where `qualifier` says so. `signed`: AWS_IAM."""
+
+    url_id: str
+    qualifier: str | None = None
+    signed: bool = False
+    streaming: bool = False
+    cors: Cors | None = None
 
 
 class FunctionRoute(RouteMessage, frozen=True):
@@ -41,6 +54,7 @@ class FunctionRoute(RouteMessage, frozen=True):
     versions: tuple[VersionRoute, ...]
     aliases: dict[str, tuple[tuple[str, float], ...]] = {}
     reserved_concurrency: int | None = None
+    urls: tuple[FunctionUrlRoute, ...] = ()
 
 
 class FunctionRouteRemoved(RouteMessage, frozen=True):
