@@ -1,12 +1,14 @@
 """The same ordinary function in every language, on managed instances and as default Lambda, from ZIP and from image.
 
-It takes a library or a file from a layer, reads a variable, writes a line of log and answers JSON. An image holds what
-the layer holds. Each function is removed when it was tried: an instance has room for few.
+It takes a library or a file from a layer, reads a variable, writes a line of log and answers JSON; an extension runs
+beside it. An image holds what the layers hold. Each function is removed when it was tried: an instance has room for
+few, and extensions hear of the end.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,8 +23,9 @@ from tests.images.registry_server import Registry, registry_server
 from tests.runtimes import ordinary
 from tests.runtimes.built_functions import ToolchainMissing
 from tests.runtimes.ordinary import ORDINARIES
+from tests.runtimes.watcher import Watcher, watcher
 
-pytestmark = [pytest.mark.e2e, pytest.mark.toolchain]
+pytestmark = pytest.mark.e2e
 
 KINDS = ("managed", "default")
 OTHERS = (
@@ -44,7 +47,13 @@ def _own_opt(server: Server) -> None:
         pytest.skip("without namespaces a layer's files are not at /opt")
 
 
-@pytest.fixture(params=ORDINARIES)
+PLAIN = ("python", "shell")
+"""What needs nothing that a plain machine may lack."""
+
+
+@pytest.fixture(
+    params=[pytest.param(each, marks=() if each in PLAIN else pytest.mark.toolchain) for each in ORDINARIES]
+)
 def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -62,11 +71,14 @@ def runtime(language: str) -> InstalledRuntime:
 def test_from_a_zip_with_a_layer(
     api: Any, server: Server, provider: str, language: str, runtime: InstalledRuntime, kind: str
 ) -> None:
-    name = f"{language}-{kind}-zip"
-    with deployed(api, provider, name, kind, zipped(api, name, language, runtime)):
+    name, watching = f"{language}-{kind}-zip", watcher(language, in_image=False)
+    with deployed(api, provider, name, kind, zipped(api, name, language, runtime, watching)):
         answers_as_all_do(api, server, name)
+        was_watched(server, name, kind, watching)
+    heard_of_the_end(server, name)
 
 
+@pytest.mark.toolchain
 @pytest.mark.usefixtures("_own_opt")
 @pytest.mark.parametrize(("other", "language"), OTHERS)
 def test_other_versions_that_managed_instances_take(
@@ -82,19 +94,24 @@ def test_other_versions_that_managed_instances_take(
         answers_as_all_do(api, server, name)
 
 
-def zipped(api: Any, name: str, language: str, runtime: InstalledRuntime) -> dict[str, Any]:
-    """The members that say what the code is, with its layer published under the name."""
+def zipped(
+    api: Any, name: str, language: str, runtime: InstalledRuntime, watching: Watcher | None = None
+) -> dict[str, Any]:
+    """The members that say what the code is, with its layers published: its own under the name."""
     function = ORDINARIES[language]
     try:
         package, layer = function.package(runtime), ordinary.layer_of(function, runtime)
     except ToolchainMissing as missing:
         pytest.skip(str(missing))
-    published = api.publish_layer_version(LayerName=name, Content={"ZipFile": archive(layer)})
+    layers = {name: layer} | ({f"{name}-watcher": watching.files} if watching else {})
     return {
         "Code": {"ZipFile": archive(package)},
         "Runtime": function.runtime,
         "Handler": function.handler,
-        "Layers": [published["LayerVersionArn"]],
+        "Layers": [
+            api.publish_layer_version(LayerName=each, Content={"ZipFile": archive(files)})["LayerVersionArn"]
+            for each, files in layers.items()
+        ],
     }
 
 
@@ -109,24 +126,84 @@ def registry() -> Iterator[Registry]:
 def test_from_an_image(
     api: Any, server: Server, provider: str, language: str, runtime: InstalledRuntime, kind: str, registry: Registry
 ) -> None:
-    function = ORDINARIES[language]
+    function, watching = ORDINARIES[language], watcher(language, in_image=True)
     try:
         package, opt = function.package(runtime), ordinary.layer_of(function, runtime)
     except ToolchainMissing as missing:
         pytest.skip(str(missing))
     if language not in registry.tags:
+        opt |= watching.files
         registry.put(ordinary_image(language, runtime, function.handler, package, opt), language)
     name = f"{language}-{kind}-image"
     code = {"PackageType": "Image", "Code": {"ImageUri": f"{registry.address}/team/fn:{language}"}}
     with deployed(api, provider, name, kind, code):
         answers_as_all_do(api, server, name)
+        was_watched(server, name, kind, watching)
+    heard_of_the_end(server, name)
+
+
+INVOCATIONS = (7, 8)
 
 
 def answers_as_all_do(api: Any, server: Server, name: str) -> None:
-    for n in (7, 8):
+    for n in INVOCATIONS:
         answer = invoke(api, name, ordinary.event(n))
         assert {**answer, **ordinary.answer(n)} == answer
     assert eventually(lambda: logged(server, name, "ordered Blue pen 8"))
+
+
+TOLD = {"managed": {"platform.start", "platform.report", "function"}}
+TOLD["default"] = {*TOLD["managed"], "platform.runtimeDone"}
+
+
+def was_watched(server: Server, name: str, kind: str, watching: Watcher) -> None:
+    """The extension was there before the first invocation, hears of what its kind hears of, and has telemetry."""
+    for lines in streams(server, name).values():
+        ordered = [place for place, line in enumerate(lines) if "ordered" in line]
+        if ordered:
+            assert "watcher registered" in lines[: ordered[0]], lines
+
+    def heard() -> list[str]:
+        return [line.split()[3] for line in said(server, name) if line.startswith("watcher heard INVOKE")]
+
+    wanted = len(INVOCATIONS) if kind == "default" else 0
+    assert eventually(lambda: len(set(heard())) == wanted), said(server, name)
+    if watching.hears_telemetry:
+        assert eventually(lambda: told(server, name) >= TOLD[kind]), said(server, name)
+
+
+def heard_of_the_end(server: Server, name: str) -> None:
+    """In each environment that there was."""
+    ends = {"watcher heard SHUTDOWN spindown", "watcher heard SHUTDOWN SPINDOWN"}
+    assert eventually(lambda: all(not ends.isdisjoint(lines) for lines in streams(server, name).values())), streams(
+        server, name
+    )
+
+
+def told(server: Server, name: str) -> set[str]:
+    return {line.removeprefix("watcher was told of ") for line in said(server, name)}
+
+
+def said(server: Server, name: str) -> list[str]:
+    """By the extensions of all environments."""
+    return [line for lines in streams(server, name).values() for line in lines if line.startswith("watcher ")]
+
+
+def streams(server: Server, name: str) -> dict[str, list[str]]:
+    """The lines of each environment, in their order; of those that are in JSON, what was written."""
+    found: dict[str, list[str]] = {}
+    pages = server.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+    for event in (event for page in pages for event in page["events"]):
+        found.setdefault(event["logStreamName"], []).append(written(event["message"]).strip())
+    return found
+
+
+def written(line: str) -> str:
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return line
+    return str(document.get("message", line)) if isinstance(document, dict) else line
 
 
 def logged(server: Server, name: str, text: str) -> bool:

@@ -26,9 +26,11 @@ def ordinary_image(
     built = {f"var/task/{name}": content for name, content in package.items()}
     built |= {f"opt/{name}": content for name, content in opt.items()}
     function = archive(*(file(name, content, mode=0o755) for name, content in built.items()))
+    scripts = any(content.startswith(b"#!/bin/sh") for content in opt.values())
+    tools = _programs(*_SHELL_FUNCTION) if scripts else {}
     if language in _MANAGED:
         program = {"Entrypoint": ["/lambda-entrypoint.sh"], "Cmd": [handler]}
-        base = archive(*copies(_MANAGED[language](runtime) | _programs(*_SHELL)), directory("tmp"))
+        base = archive(*copies(_MANAGED[language](runtime) | _programs(*_SHELL) | tools), directory("tmp"))
         above = archive(
             *copies(tree(runtime.runtime_dir, "var/runtime")),
             *_java_bootstrap(language, runtime),
@@ -37,7 +39,7 @@ def ordinary_image(
         return image(base, above, function, program=_settings(program))
     bootstrap = package["bootstrap"]
     needed = _programs(*_SHELL_FUNCTION) if bootstrap.startswith(b"#!") else _needed_by(bootstrap)
-    base = archive(*copies(needed), directory("tmp"))
+    base = archive(*copies(needed | tools), directory("tmp"))
     return image(base, function, program=_settings({"Entrypoint": ["/var/task/bootstrap"]}))
 
 

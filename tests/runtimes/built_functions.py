@@ -38,14 +38,16 @@ class Toolchain:
     environment: Mapping[str, str]
 
 
+GO = Toolchain(
+    "go",
+    ("go", "mod", "download"),
+    ("go", "build", "-trimpath", "-buildvcs=false", "-o", "{target}/bootstrap", "."),
+    "bootstrap",
+    {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"},
+)
 TOOLCHAINS = {
-    "go": Toolchain(
-        "go",
-        ("go", "mod", "download"),
-        ("go", "build", "-trimpath", "-buildvcs=false", "-o", "{target}/bootstrap", "."),
-        "bootstrap",
-        {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"},
-    ),
+    "go": GO,
+    "extension": GO,
     "rust": Toolchain(
         "cargo",
         ("cargo", "fetch", "--quiet", "--locked"),
@@ -57,7 +59,7 @@ TOOLCHAINS = {
 
 
 def bootstrap(language: str) -> bytes:
-    """The first program of the function in this language. Raises `ToolchainMissing`."""
+    """The first program of the function in this language, or the extension. Raises `ToolchainMissing`."""
     source = FUNCTIONS / language
     toolchain = TOOLCHAINS.get(language)
     if toolchain is None:

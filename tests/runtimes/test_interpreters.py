@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from paddock.runtimes import InterpreterMissing, RuntimeStore, RuntimeUnavailable
-from paddock.runtimes.languages import java
+from paddock.runtimes.languages import java, python, python_interpreters
 from paddock.runtimes.languages.java_interpreters import find_java
 from paddock.runtimes.languages.python_interpreters import PYTHON_MINORS, find_python, python_stand_in_order
 
@@ -22,6 +22,7 @@ Pretend = Callable[..., Path]
 @pytest.fixture(autouse=True)
 def _this_program_runs_on_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "base_prefix", "/nonexistent")
+    monkeypatch.setattr(python, "pinned_python", lambda minor, root: None)
 
 
 @pytest.fixture
@@ -39,11 +40,11 @@ def pretend() -> Pretend:
 @pytest.mark.parametrize(
     ("asked", "order"),
     [
-        (13, (13, 14, 12, 11, 10)),
-        (14, (14, 13, 12, 11, 10)),
-        (11, (11, 12, 10, 13, 14)),
-        (10, (10, 11, 12, 13, 14)),
-        (15, (14, 13, 12, 11, 10)),
+        (13, (13, 14, 12, 15, 11, 10)),
+        (14, (14, 15, 13, 12, 11, 10)),
+        (11, (11, 12, 10, 13, 14, 15)),
+        (10, (10, 11, 12, 13, 14, 15)),
+        (16, (15, 14, 13, 12, 11, 10)),
     ],
 )
 def test_the_nearest_version_stands_in_and_of_two_the_newer(asked: int, order: tuple[int, ...]) -> None:
@@ -157,8 +158,10 @@ def test_where_an_interpreter_is_missing_the_pinned_one_will_be_installed(
 
 
 def test_a_version_that_the_client_is_not_made_for_has_a_stand_in_though_the_interpreter_is_here(
-    empty_machine: Environ, pretend: Pretend, tmp_path: Path
+    empty_machine: Environ, pretend: Pretend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for module in (python, python_interpreters):
+        monkeypatch.setattr(module, "PYTHON_MINORS", (10, 11, 12, 13, 14))
     path = Path(empty_machine["PATH"])
     pretend(path / "python3.15", "3.15.0")
     with pytest.raises(InterpreterMissing, match=r"is not made for Python 3\.15.*uv python install 3\.14"):
@@ -175,7 +178,7 @@ def test_the_other_architecture_is_refused(tmp_path: Path) -> None:
         RuntimeStore(tmp_path).resolve("provided.al2023", other)
 
 
-@pytest.mark.parametrize(("asked", "order"), [(8, (8, 10, 11, 12, 13, 14)), (9, (9, 10, 11, 12, 13, 14))])
+@pytest.mark.parametrize(("asked", "order"), [(8, (8, 10, 11, 12, 13, 14, 15)), (9, (9, 10, 11, 12, 13, 14, 15))])
 def test_an_old_version_stands_in_for_nobody_else(asked: int, order: tuple[int, ...]) -> None:
     assert python_stand_in_order(asked) == order
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from paddock.runtimes import InstalledRuntime, RuntimeStore, RuntimeUnavailable
+from paddock.runtimes import InstalledRuntime, InstallFailed, RuntimeStore, RuntimeUnavailable
+from paddock.runtimes.languages import java
 from tests.runtimes.built_functions import ToolchainMissing, java_classes
 from tests.runtimes.conftest import Start
 from tests.runtimes.scripted_runtime_api import RuntimeApi
@@ -181,6 +183,34 @@ def test_classes_come_from_the_archive_that_the_install_made(
     client = [line for line in (tmp_path / "loaded.txt").read_text().splitlines() if ".runtime.api.client." in line]
     assert client
     assert [line for line in client if "shared objects file" not in line and "$$Lambda" not in line] == []
+
+
+def test_it_starts_from_a_runtimes_directory_that_was_moved_and_fetches_nothing(
+    java_runtime: InstalledRuntime,
+    runtime_api: RuntimeApi,
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it was put together from is made anew for the new place, its class path and class archive too."""
+    parts = java_runtime.directory.parents[1]
+    for part in ("java-client", "java", java_runtime.runtime.identifier):
+        if (parts / part).is_dir():
+            shutil.copytree(parts / part, tmp_path / "old" / "runtimes" / part, symlinks=True)
+
+    def fetch(lock: Path, *_: object) -> None:
+        raise InstallFailed("java", f"{lock.name} is fetched again.", "")
+
+    for name in ("maven_fetch", "unpack_interpreter"):
+        monkeypatch.setattr(java, name, fetch)
+    first = RuntimeStore(tmp_path / "old").ensure(java_runtime.runtime.identifier)
+    (tmp_path / "old").rename(tmp_path / "new")
+    (tmp_path / "link").symlink_to(tmp_path / "new", target_is_directory=True)
+    moved = RuntimeStore(tmp_path / "link").ensure(java_runtime.runtime.identifier)
+    assert moved.directory.name != first.directory.name
+    assert str(tmp_path / "old") not in (moved.runtime_dir / "bootstrap").read_text()
+    start(moved, {"unused.txt": ""}, "NoSuchClass::handle", max_concurrency=2)
+    runtime_api.wait_for_polls(2)
 
 
 def test_java_tool_options_reach_the_virtual_machine(

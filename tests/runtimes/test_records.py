@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.runtimes.conftest import CACHE
 @pytest.fixture(autouse=True)
 def _this_program_runs_on_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "base_prefix", "/nonexistent")
+    monkeypatch.setattr(python, "pinned_python", lambda minor, root: None)
 
 
 def record(data_dir: Path, version: str, *, exact: bool, digest: str = "") -> Resolution:
@@ -28,7 +30,7 @@ def record(data_dir: Path, version: str, *, exact: bool, digest: str = "") -> Re
     resolution = Resolution(runtime, interpreter, data_dir, version, exact, note, "awslambdaric", "4.2.2")
     directory = installed_directory(data_dir / "runtimes", resolution, digest or python.digest())
     directory.mkdir(parents=True)
-    write_record(directory, resolution, digest or python.digest())
+    write_record(data_dir / "runtimes", directory, resolution, digest or python.digest())
     return resolution
 
 
@@ -65,6 +67,24 @@ def test_a_runtime_made_from_older_locks_is_not_taken(tmp_path: Path, empty_mach
     record(tmp_path, "3.14.0", exact=True, digest="older")
     with pytest.raises(InterpreterMissing):
         RuntimeStore(tmp_path, environ=empty_machine).resolve("python3.14")
+
+
+def test_what_was_copied_from_another_place_is_not_taken_though_that_place_is_still_there(
+    tmp_path: Path, empty_machine: dict[str, str]
+) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    original.mkdir()
+    recorded = record(original, "3.14.0", exact=True)
+    shutil.copytree(original / "runtimes", copy / "runtimes")
+    assert RuntimeStore(original, environ=empty_machine).resolve("python3.14") == recorded
+    with pytest.raises(InterpreterMissing):
+        RuntimeStore(copy, environ=empty_machine).resolve("python3.14")
+
+
+def test_a_link_to_a_data_directory_is_the_directory(tmp_path: Path, empty_machine: dict[str, str]) -> None:
+    recorded = record(tmp_path, "3.14.0", exact=True)
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    assert RuntimeStore(tmp_path / "link", environ=empty_machine).resolve("python3.14") == recorded
 
 
 def test_a_data_directory_that_cannot_be_written_is_one_line_that_says_so(tmp_path: Path) -> None:

@@ -34,22 +34,25 @@ _PROJECT = """\
 </project>
 """
 _DEPENDENCY = (
-    "    <dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+    "    <dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version>"
+    "{classifier}</dependency>"
 )
+_CLASSIFIER = "<classifier>{}</classifier>"
 
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One line of a lock. `sha256` is in hexadecimal."""
+    """One line of a lock. `sha256` is in hexadecimal; `classifier` is for files that are made for kinds of machines."""
 
     group: str
     name: str
     version: str
     sha256: str
+    classifier: str = ""
 
     @property
     def file_name(self) -> str:
-        return f"{self.name}-{self.version}.jar"
+        return "-".join(filter(None, (self.name, self.version, self.classifier))) + ".jar"
 
     @property
     def repository_path(self) -> str:
@@ -57,19 +60,19 @@ class Jar:
 
 
 def read_lock(lock: Path) -> tuple[Jar, ...]:
-    """Lines of `group:name:version --hash=sha256:digest`."""
+    """Lines of `group:name:version --hash=sha256:digest`, the version perhaps followed by `:classifier`."""
     lines = [line for line in lock.read_text().splitlines() if not line.startswith("#")]
     return tuple(_jar(*line.split()) for line in lines)
 
 
 def _jar(coordinates: str, pin: str) -> Jar:
-    group, name, version = coordinates.split(":")
-    return Jar(group, name, version, pin.removeprefix("--hash=sha256:"))
+    group, name, version, *classifier = coordinates.split(":")
+    return Jar(group, name, version, pin.removeprefix("--hash=sha256:"), "".join(classifier))
 
 
-def maven_fetch(lock: Path, target: Path, job: Job) -> None:
-    """Puts the files that `lock` names into the directory `target`. Raises `InstallFailed`."""
-    jars = read_lock(lock)
+def maven_fetch(lock: Path, target: Path, job: Job, classifier: str = "") -> None:
+    """Puts the files that `lock` names with this classifier into the directory `target`. Raises `InstallFailed`."""
+    jars = [jar for jar in read_lock(lock) if jar.classifier == classifier]
     job.report("")
     maven = shutil.which("mvn")
     if maven is None:
@@ -83,8 +86,7 @@ def maven_fetch(lock: Path, target: Path, job: Job) -> None:
 
 def _ask_maven(maven: str, jars: Sequence[Jar], target: Path, job: Job) -> None:
     project = target / "pom.xml"
-    dependencies = [_DEPENDENCY.format(group=jar.group, name=jar.name, version=jar.version) for jar in jars]
-    project.write_text(_PROJECT.format(dependencies="\n".join(dependencies)))
+    project.write_text(_PROJECT.format(dependencies="\n".join(map(_dependency, jars))))
     argv = [maven, "--batch-mode", f"--file={project}", "dependency:copy-dependencies"]
     argv += ["-DexcludeTransitive=true", f"-DoutputDirectory={target}"]
     try:
@@ -92,6 +94,11 @@ def _ask_maven(maven: str, jars: Sequence[Jar], target: Path, job: Job) -> None:
     except InstallFailed as failed:
         raise _explained(failed, job) from failed
     project.unlink()
+
+
+def _dependency(jar: Jar) -> str:
+    classifier = _CLASSIFIER.format(jar.classifier) if jar.classifier else ""
+    return _DEPENDENCY.format(group=jar.group, name=jar.name, version=jar.version, classifier=classifier)
 
 
 def _explained(failed: InstallFailed, job: Job) -> InstallFailed:

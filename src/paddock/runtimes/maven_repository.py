@@ -24,7 +24,7 @@ SILENCE_TIMEOUT_SECONDS = 60.0
 CHUNK_BYTES = 256 * 1024
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
-"""The largest file that is pinned has 4 MB; what goes on and on is something else."""
+"""The largest file that is pinned has 28 MB; what goes on and on is something else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,18 +18,20 @@ RECORD = "installed.json"
 
 
 def installed_directory(root: Path, resolution: Resolution, digest: str) -> Path:
-    """`digest` names the locks and scripts that it is made from. Another interpreter or client makes another one."""
+    """`digest` names the locks and scripts that it is made from. Another interpreter or client makes another one, so
+    does another `root`: what is installed names its parts by where they are, and would not start from a copy of it.
+    """
     if resolution.interpreter_path is None:
         return root / resolution.runtime.identifier
-    made_from = hashlib.sha256(f"{digest} {resolution.interpreter_path} {resolution.ric_version}".encode()).hexdigest()[
-        :12
-    ]
+    parts = f"{digest} {resolution.interpreter_path} {resolution.ric_version} {root}"
+    made_from = hashlib.sha256(parts.encode()).hexdigest()[:12]
     return root / resolution.runtime.identifier / f"{resolution.version}-{made_from}"
 
 
-def write_record(directory: Path, resolution: Resolution, digest: str) -> None:
+def write_record(root: Path, directory: Path, resolution: Resolution, digest: str) -> None:
     document = {
         "digest": digest,
+        "root": str(root),
         "interpreter": str(resolution.interpreter_path),
         "prefix": str(resolution.prefix),
         "version": resolution.version,
@@ -41,13 +43,15 @@ def write_record(directory: Path, resolution: Resolution, digest: str) -> None:
 
 
 def read_records(root: Path, runtime: LambdaRuntime, digest: str) -> list[Resolution]:
-    """Those made from the present locks whose interpreter is still there, exact ones first."""
+    """Those made here, from the present locks, whose interpreter is still there; exact ones first. What came here by a
+    copy or a move of the whole directory is not taken: its parts are, by the install that follows.
+    """
     found = []
     for record in (root / runtime.identifier).glob(f"[!.]*/{RECORD}"):
         document = json.loads(record.read_text())
         resolution = _resolution(runtime, document)
         usable = resolution.interpreter_path is not None and os.access(resolution.interpreter_path, os.X_OK)
-        if usable and document["digest"] == digest:
+        if usable and document["digest"] == digest and document.get("root") == str(root):
             found.append(resolution)
     return sorted(found, key=lambda resolution: (not resolution.exact, resolution.version))
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from paddock.model.runtimes import CATALOGUE, LambdaRuntime, find_runtime, successor_of_retired
-from paddock.runtimes.errors import NotRunnable, Retired, RuntimeUnavailable
+from paddock.runtimes.errors import InstallFailed, NotRunnable, Retired, RuntimeUnavailable
 from paddock.runtimes.installed import InstalledRuntime
 from paddock.runtimes.jobs import os_errors_explained
 from paddock.runtimes.languages import SUPPORT
@@ -65,10 +65,21 @@ class RuntimeStore:
         """The runtime, installed if it was not. Raises `RuntimeUnavailable`, and whatever `progress` raises."""
         resolution = self.resolve(runtime)
         support = SUPPORT[resolution.runtime.language]
-        with os_errors_explained(runtime, self._machine.root):
-            directory = support.install(resolution, self._machine, progress)
+        try:
+            directory = self._install(resolution, progress)
+        except InstallFailed as failed:
+            other = support.instead(resolution, self._machine, failed)
+            if other is None:
+                raise
+            resolution, directory = other, self._install(other, progress)
+            with self._lock:
+                self._resolutions[runtime] = other
         readable = (directory, *support.readable_paths(resolution, self._machine))
         return InstalledRuntime(resolution.runtime, resolution, directory, readable)
+
+    def _install(self, resolution: Resolution, progress: ProgressCallback) -> Path:
+        with os_errors_explained(resolution.runtime.identifier, self._machine.root):
+            return SUPPORT[resolution.runtime.language].install(resolution, self._machine, progress)
 
     def status(self) -> list[RuntimeStatus]:
         return [self._status(runtime) for runtime in CATALOGUE]

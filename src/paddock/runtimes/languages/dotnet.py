@@ -14,7 +14,14 @@ from paddock.runtimes.directories import install_directory, link_tree
 from paddock.runtimes.errors import InterpreterMissing
 from paddock.runtimes.interpreters import version_numbers
 from paddock.runtimes.languages.dotnet_interpreters import find_dotnet, find_runtime_support
-from paddock.runtimes.languages.support import BOOTSTRAPS, EXEC_WRAPPER, Machine, prefix_only, write_bootstrap
+from paddock.runtimes.languages.support import (
+    BOOTSTRAPS,
+    EXEC_WRAPPER,
+    Machine,
+    nothing_instead,
+    prefix_only,
+    write_bootstrap,
+)
 from paddock.runtimes.progress import ProgressCallback
 from paddock.runtimes.records import installed_directory, read_records, write_record
 from paddock.runtimes.resolution import Client, Resolution, exact_resolution
@@ -24,6 +31,7 @@ SCRIPTS = (BOOTSTRAPS / "dotnet.sh", EXEC_WRAPPER)
 CLIENT_NAME = "Amazon.Lambda.RuntimeSupport"
 
 readable_paths = prefix_only
+instead = nothing_instead
 
 
 def digest() -> str:
@@ -67,6 +75,6 @@ def install(resolution: Resolution, machine: Machine, progress: ProgressCallback
             "RUNTIME_SUPPORT": f"{CLIENT_NAME}.dll" if support is None else support.file_name,
         }
         write_bootstrap(runtime / "bootstrap", SCRIPTS[0], values)
-        write_record(directory, resolution, digest())
+        write_record(machine.root, directory, resolution, digest())
 
     return install_directory(installed_directory(machine.root, resolution, digest()), build, progress)

@@ -18,7 +18,7 @@ from paddock.runtimes.errors import NotRunnable
 from paddock.runtimes.interpreters import Interpreter
 from paddock.runtimes.jobs import Job
 from paddock.runtimes.languages.java_interpreters import REQUIRED_OPTIONS, find_java
-from paddock.runtimes.languages.support import BOOTSTRAPS, EXEC_WRAPPER, Machine, write_bootstrap
+from paddock.runtimes.languages.support import BOOTSTRAPS, EXEC_WRAPPER, Machine, nothing_instead, write_bootstrap
 from paddock.runtimes.locks import JAVA_CLIENT, java_interpreter, pinned_version
 from paddock.runtimes.maven import Jar, maven_fetch, read_lock
 from paddock.runtimes.packages import unpack_interpreter
@@ -41,6 +41,9 @@ OLDEST_MAJOR = 11
 
 CONFIGURATION = ("conf/security/java.security", "lib/jvm.cfg", "lib/security/cacerts")
 """Files of a Java runtime that Debian keeps elsewhere, behind links: one of each place."""
+
+
+instead = nothing_instead
 
 
 def digest() -> str:
@@ -97,7 +100,7 @@ def install(resolution: Resolution, machine: Machine, progress: ProgressCallback
         }
         write_bootstrap(runtime / "bootstrap", SCRIPTS[0], values)
         _archive_classes(runtime / "lib", client, resolution, Job(subject, "Preparing a fast start", progress, 0.8))
-        write_record(directory, resolution, digest())
+        write_record(root, directory, resolution, digest())
 
     return install_directory(installed_directory(root, resolution, digest()), build_runtime, progress)
 

@@ -17,7 +17,14 @@ from paddock.runtimes.errors import CompilerMissing
 from paddock.runtimes.jobs import Job
 from paddock.runtimes.languages.nodejs_interpreters import find_node
 from paddock.runtimes.languages.nodejs_pinned import COMPLETE_MAJOR, install_pinned_node, pinned_node
-from paddock.runtimes.languages.support import BOOTSTRAPS, EXEC_WRAPPER, Machine, prefix_only, write_bootstrap
+from paddock.runtimes.languages.support import (
+    BOOTSTRAPS,
+    EXEC_WRAPPER,
+    Machine,
+    nothing_instead,
+    prefix_only,
+    write_bootstrap,
+)
 from paddock.runtimes.locks import NODEJS_CLIENT, NODEJS_OLD_CLIENT, nodejs_client, nodejs_client_version
 from paddock.runtimes.packages import npm_install, npm_program
 from paddock.runtimes.progress import ProgressCallback
@@ -39,6 +46,7 @@ OLD_BUILD_TOOLS = {"autoreconf": "autoconf", "automake": "automake", "libtoolize
 
 
 readable_paths = prefix_only
+instead = nothing_instead
 
 
 def digest() -> str:
@@ -106,7 +114,7 @@ def install(resolution: Resolution, machine: Machine, progress: ProgressCallback
         write_bootstrap(runtime / "bootstrap", SCRIPTS[0], values)
         shutil.copyfile(LAST_WORDS, runtime / "last_words.cjs")
         _check(runtime, node_prefix, Job(subject, "Checking the runtime", progress, 0.95), client)
-        write_record(directory, resolution, digest())
+        write_record(root, directory, resolution, digest())
 
     return install_directory(installed_directory(root, resolution, digest()), build_runtime, progress)
 

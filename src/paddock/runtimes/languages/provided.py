@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from paddock.model.runtimes import LambdaRuntime
-from paddock.runtimes.languages.support import Machine, prefix_only
+from paddock.runtimes.languages.support import Machine, nothing_instead, prefix_only
 from paddock.runtimes.progress import ProgressCallback
 from paddock.runtimes.records import installed_directory
 from paddock.runtimes.resolution import Resolution
 
 readable_paths = prefix_only
+instead = nothing_instead
 
 
 def digest() -> str:

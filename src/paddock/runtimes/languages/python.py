@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from paddock.model.runtimes import LambdaRuntime
 from paddock.runtimes import locks
 from paddock.runtimes.directories import install_directory, link_tree
-from paddock.runtimes.errors import InterpreterMissing
+from paddock.runtimes.errors import InstallFailed, InterpreterMissing
+from paddock.runtimes.interpreters import Interpreter
 from paddock.runtimes.jobs import Job
 from paddock.runtimes.languages.python_interpreters import (
     OLD_MINORS,
@@ -22,6 +24,7 @@ from paddock.runtimes.languages.python_interpreters import (
     find_python,
     python_stand_in_order,
 )
+from paddock.runtimes.languages.python_pinned import install_pinned_python, is_pinned, pinned_python
 from paddock.runtimes.languages.support import BOOTSTRAPS, EXEC_WRAPPER, Machine, prefix_only, write_bootstrap
 from paddock.runtimes.locks import PYTHON_CLIENT, PYTHON_SDK, pinned_version, python_client, python_sdk
 from paddock.runtimes.packages import PythonTarget, pip_install
@@ -44,26 +47,53 @@ def require_tools(runtime: LambdaRuntime, machine: Machine) -> None:
 
 
 def resolve(runtime: LambdaRuntime, machine: Machine) -> Resolution:
-    """What is installed, before what is found; the version asked for, before any that stands in."""
+    """What is installed, before what is found, before what can be fetched; the version asked for, before any that
+    stands in. A stand-in that is installed is there because nothing could be fetched: an agent does not try again.
+    """
     installed = read_records(machine.root, runtime, digest())
-    exact = installed[0] if installed and installed[0].exact else _find_exact(runtime, machine.environ)
+    if installed and installed[0].exact:
+        return installed[0]
+    settled = bool(installed) and not machine.strict
+    exact = _find_exact(runtime, _Search(machine, fetched=not settled))
     if exact is not None:
         return exact
-    stand_in = installed[0] if installed else _find_stand_in(runtime, machine.environ)
+    stand_in = installed[0] if installed else _find_stand_in(runtime, _Search(machine))
     if stand_in is None or machine.strict:
         raise _missing(runtime, machine.environ)
     return stand_in
 
 
-def _find_exact(runtime: LambdaRuntime, environ: Mapping[str, str]) -> Resolution | None:
-    found = find_python(_minor(runtime), environ) if _has_client(runtime) else None
+def instead(resolution: Resolution, machine: Machine, failed: InstallFailed) -> Resolution | None:
+    """Where an interpreter cannot be fetched, one that is here."""
+    if machine.strict or not is_pinned(resolution.prefix, machine.root):
+        return None
+    why = f"Python {resolution.version} could not be installed ({failed.reason.rstrip('.')})"
+    return _find_stand_in(resolution.runtime, _Search(machine, fetched=False), why)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """On this machine, and among what can be `fetched`."""
+
+    machine: Machine
+    fetched: bool = True
+
+    def python(self, minor: int) -> Interpreter | None:
+        found = find_python(minor, self.machine.environ)
+        if found is None and self.fetched:
+            found = pinned_python(minor, self.machine.root)
+        return found
+
+
+def _find_exact(runtime: LambdaRuntime, search: _Search) -> Resolution | None:
+    found = search.python(_minor(runtime)) if _has_client(runtime) else None
     return None if found is None else exact_resolution(runtime, found, _client(found.minor))
 
 
-def _find_stand_in(runtime: LambdaRuntime, environ: Mapping[str, str]) -> Resolution | None:
-    why = f"No Python {runtime.version} was found" if _has_client(runtime) else _no_client(runtime)
+def _find_stand_in(runtime: LambdaRuntime, search: _Search, why: str = "") -> Resolution | None:
+    why = why or (f"No Python {runtime.version} was found" if _has_client(runtime) else _no_client(runtime))
     for minor in python_stand_in_order(_minor(runtime)):
-        found = find_python(minor, environ)
+        found = search.python(minor)
         if found is not None:
             return stand_in_resolution(runtime, found, _client(minor), why)
     return None
@@ -109,6 +139,9 @@ def install(resolution: Resolution, machine: Machine, progress: ProgressCallback
     minor = ".".join(resolution.version.split(".")[:2])
     number = int(minor.split(".")[1])
     client_lock, sdk_lock = python_client(number), python_sdk(number)
+    fetched = is_pinned(resolution.prefix, root)
+    if fetched:
+        install_pinned_python(number, root, Job(subject, f"Installing Python {resolution.version}", progress, 0.05))
 
     def build_sdk(directory: Path) -> None:
         pip_install(sdk_lock, directory, PythonTarget(minor), Job(subject, "Installing boto3", progress, 0.1))
@@ -127,12 +160,11 @@ def install(resolution: Resolution, machine: Machine, progress: ProgressCallback
         packages = install_directory(root / "python-packages" / name, build_packages, progress)
         _make_lang(directory / "lang", resolution)
         link_tree(packages, directory / "runtime")
-        write_bootstrap(
-            directory / "runtime" / "bootstrap", SCRIPTS[0], {"EXECUTION_ENV": resolution.runtime.execution_env}
-        )
+        values = {"EXECUTION_ENV": resolution.runtime.execution_env, "FETCHED": "yes" if fetched else "no"}
+        write_bootstrap(directory / "runtime" / "bootstrap", SCRIPTS[0], values)
         shutil.copyfile(SCRIPTS[2], directory / "runtime" / "bootstrap.py")
         _check(directory, resolution, Job(subject, "Checking the runtime", progress, 0.95))
-        write_record(directory, resolution, digest())
+        write_record(root, directory, resolution, digest())
 
     return install_directory(installed_directory(root, resolution, digest()), build_runtime, progress)
 

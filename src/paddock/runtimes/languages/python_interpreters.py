@@ -19,7 +19,7 @@ from paddock.runtimes.interpreters import (
     path_directories,
 )
 
-PYTHON_MINORS = (10, 11, 12, 13, 14)
+PYTHON_MINORS = (10, 11, 12, 13, 14, 15)
 """What awslambdaric 4.2.2 has wheels for. One of these may stand in for another."""
 
 OLD_MINORS = (8, 9)

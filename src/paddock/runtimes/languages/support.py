@@ -9,6 +9,7 @@ from typing import Protocol
 
 from paddock.model.runtimes import LambdaRuntime
 from paddock.runtimes import bootstraps
+from paddock.runtimes.errors import InstallFailed
 from paddock.runtimes.progress import ProgressCallback
 from paddock.runtimes.resolution import Resolution
 
@@ -45,9 +46,17 @@ class LanguageSupport(Protocol):
         """The directory that holds `lang` and `runtime`, made when it is not there yet. Raises `RuntimeUnavailable`."""
         ...
 
+    def instead(self, resolution: Resolution, machine: Machine, failed: InstallFailed) -> Resolution | None:
+        """What runs where `resolution` could not be installed, and says so; None where nothing may."""
+        ...
+
     def readable_paths(self, resolution: Resolution, machine: Machine) -> tuple[Path, ...]:
         """What an environment must be able to read beside that directory."""
         ...
+
+
+def nothing_instead(resolution: Resolution, machine: Machine, failed: InstallFailed) -> Resolution | None:
+    return None
 
 
 def prefix_only(resolution: Resolution, machine: Machine) -> tuple[Path, ...]:

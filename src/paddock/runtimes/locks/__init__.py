@@ -30,6 +30,11 @@ def python_sdk(minor: int) -> Path:
     return own if own.is_file() else PYTHON_SDK
 
 
+def python_interpreter(minor: int) -> Path:
+    """A list for Maven; there is none for most versions."""
+    return LOCKS / f"python-3.{minor}.lock"
+
+
 def nodejs_client(major: int) -> Path:
     return NODEJS_OLD_CLIENT if major < FIRST_NODEJS_OF_NEW_CLIENT else NODEJS_CLIENT
 
