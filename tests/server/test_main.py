@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ from paddock.isolation import ladder
 from paddock.isolation.launch import as_process
 from paddock.isolation.view import Rung
 from paddock.model.errors import StartError
+from paddock.server import main
 from paddock.server.main import run
 from paddock.server.settings import Settings
 
@@ -22,3 +27,33 @@ def test_a_server_does_not_start_with_less_isolation_than_is_demanded(
 
     with pytest.raises(StartError, match="isolation of namespaces or more was demanded and cannot be had"):
         run(Settings(data_dir=tmp_path, port=0, isolation_min="namespaces"))
+
+
+def test_a_port_in_use_is_one_line_for_the_operator(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "paddock.cli.main", "up", "--port", str(port), "--data-dir", str(tmp_path)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    said = f"paddock: cannot listen on 127.0.0.1:{port}: it is in use; stop what uses it or choose another port\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
+
+
+def test_a_full_disk_is_one_line_for_the_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def serve(*_: object) -> None:
+        raise ExceptionGroup("of tasks", [OSError(errno.ENOSPC, "No space left on device")])
+
+    monkeypatch.setattr(main, "_serve", serve)
+
+    with pytest.raises(StartError, match="is full: free some space"):
+        run(Settings(data_dir=tmp_path, port=0))
+
+
+def test_a_fault_of_ours_is_not_dressed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def serve(*_: object) -> None:
+        raise ExceptionGroup("of tasks", [ZeroDivisionError()])
+
+    monkeypatch.setattr(main, "_serve", serve)
+
+    with pytest.raises(ExceptionGroup, match="of tasks"):
+        run(Settings(data_dir=tmp_path, port=0))

@@ -50,10 +50,10 @@ def run(settings: Settings) -> None:
         isolation = _isolation(settings)
         try:
             uvloop.run(_serve(settings, isolation))
-        except* ListenError as group:
-            raise StartError(str(_first(group))) from None
-        except* OSError as group:
-            raise _as_start_error(settings, _first(group)) from group
+        except (BaseExceptionGroup, ListenError, OSError) as error:
+            # Not `except*`: what that raises is a group again, and a traceback to the operator.
+            _raise_start_error(settings, _first(error))
+            raise
         finally:
             data_directory.retract(settings.data_dir)
 
@@ -69,20 +69,22 @@ def _isolation(settings: Settings) -> str:
     except IsolationUnavailable as unavailable:
         raise StartError(str(unavailable)) from None
     except OSError as error:
-        raise _as_start_error(settings, error) from error
+        _raise_start_error(settings, error)
+        raise
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
+def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
-def _as_start_error(settings: Settings, error: BaseException) -> BaseException:
+def _raise_start_error(settings: Settings, error: BaseException) -> None:
+    """Raises `StartError` for what the operator can mend, and nothing for what is a fault of ours."""
+    if isinstance(error, ListenError):
+        raise StartError(str(error)) from error
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return StartError(f"the disk of {settings.data_dir} is full: free some space and start again")
-    return error
+        raise StartError(f"the disk of {settings.data_dir} is full: free some space and start again") from error
 
 
 async def _serve(settings: Settings, isolation: str) -> None:
