@@ -5,24 +5,56 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from paddock.cli.load import Load, Stream, steady
+from paddock.cli.options import found_server
+from paddock.cli.status import fetch_status
 from paddock.ports.clock import SystemClock
 from tests.e2e.conftest import Server, create_function, create_provider, eventually
+from tests.e2e.test_default_lambda import create
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LOAD_SECONDS = 180
 """The most; it is stopped as soon as everything is replaced."""
+LIFETIME_HOURS = 45 / 3600
 
 
 def _instance_ids(server: Server) -> set[str]:
-    status: Any = json.loads(server.paddock("status", "--output", "json").stdout)
-    return {each["instance_id"] for provider in status["providers"] for each in provider["instances"]}
+    """Of all providers and of default Lambda."""
+    status: Any = fetch_status(*found_server(server.data_dir))
+    fleets = [*status["providers"], *([status["default_lambda"]] if status["default_lambda"] else [])]
+    return {each["instance_id"] for fleet in fleets for each in fleet["instances"]}
+
+
+@contextmanager
+def _under_load(server: Server) -> Iterator[Load]:
+    """Of ten requests a second to `f`. Left, it has stopped and everything that it sent is answered."""
+    stream = Stream("f", 10.0, lambda _: {"do": "wait", "seconds": 0.05})
+    load = Load(server.client("lambda"), steady((stream,), LOAD_SECONDS), LOAD_SECONDS, SystemClock())
+    sending = threading.Thread(target=load.run)
+    sending.start()
+    try:
+        assert eventually(lambda: len(load.answers) > 0)
+        yield load
+    finally:
+        load.stop()
+        sending.join()
+
+
+def _answered_since(load: Load) -> bool:
+    """As many more as a second brings, so that what replaced the instances has served."""
+    enough = len(load.answers) + 10
+    return eventually(lambda: len(load.answers) >= enough)
+
+
+def _outcomes(load: Load) -> Counter[str]:
+    return Counter(answer.outcome for answer in load.answers)
 
 
 def test_a_patch_replaces_every_instance_under_load_and_no_invocation_fails(
@@ -32,20 +64,43 @@ def test_a_patch_replaces_every_instance_under_load_and_no_invocation_fails(
     api = server.client("lambda")
     create_function(api, create_provider(api, "p"), "f")
     before = _instance_ids(server)
-    stream = Stream("f", 10.0, lambda _: {"do": "wait", "seconds": 0.05})
-    load = Load(api, steady((stream,), LOAD_SECONDS), LOAD_SECONDS, SystemClock())
-    sending = threading.Thread(target=load.run)
-    sending.start()
-    try:
-        assert eventually(lambda: len(load.answers) > 0)
+    with _under_load(server) as load:
         begun = server.paddock("patch", "--output", "json")
         again = server.paddock("patch")
         assert eventually(lambda: not before & _instance_ids(server), LOAD_SECONDS)
-    finally:
-        load.stop()
-        sending.join()
+        assert _answered_since(load)
 
     assert set(json.loads(begun.stdout)["instances"]["p"]) == before
     assert again.returncode == 1
     assert "is under way" in again.stderr
-    assert set(Counter(answer.outcome for answer in load.answers)) == {"ok"}
+    assert set(_outcomes(load)) == {"ok"}
+
+
+def test_instances_are_replaced_by_age_under_load_and_no_invocation_fails(own_server: Callable[..., Server]) -> None:
+    server = own_server(environ={"PADDOCK_INSTANCE_LIFETIME_HOURS": str(LIFETIME_HOURS)})
+    api = server.client("lambda")
+    create_function(api, create_provider(api, "p"), "f")
+    before = _instance_ids(server)
+    assert len(before) == 3
+    with _under_load(server) as load:
+        assert eventually(lambda: not before & _instance_ids(server), LOAD_SECONDS)
+        assert _answered_since(load)
+
+    assert set(_outcomes(load)) == {"ok"}
+    assert "is nearly over" in server.paddock("status", "--output", "json").stdout
+
+
+def test_a_patch_replaces_default_lambdas_instance_under_load_and_no_invocation_fails(
+    own_server: Callable[..., Server],
+) -> None:
+    server = own_server()
+    create(server.client("lambda"), "f")
+    with _under_load(server) as load:
+        before = _instance_ids(server)
+        begun = server.paddock("patch", "--output", "json")
+        assert eventually(lambda: not before & _instance_ids(server), LOAD_SECONDS)
+        assert _answered_since(load)
+
+    assert {each for ids in json.loads(begun.stdout)["instances"].values() for each in ids} == before
+    assert len(before) == len(_instance_ids(server)) == 1
+    assert set(_outcomes(load)) == {"ok"}

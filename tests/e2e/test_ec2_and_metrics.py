@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -12,10 +15,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.conftest import Server, create_function, create_provider, eventually, invoke
+from tests.e2e.conftest import Server, create_function, create_provider, eventually, invoke, package
 
 pytestmark = pytest.mark.e2e
 
+PACKAGED = 1024 * 1024
 OPERATOR = "scaler.lambda.amazonaws.com"
 
 
@@ -167,6 +171,34 @@ def test_fleet_and_environments_are_measured(server: Server, measured: str) -> N
     assert total(server, "ExecutionEnvironmentConcurrencyLimit", "Maximum", **of_environments) == 2
 
 
+def test_what_is_read_from_storage_is_measured_of_instances(server: Server, api: Any, measured: str) -> None:
+    kind = instances(server, measured)[0]["InstanceType"]
+    create_function(api, measured, "reads", Handler="reads.handler", Code={"ZipFile": with_file("reads.py", PACKAGED)})
+    try:
+        assert invoke(api, "reads", {}) == {"read": PACKAGED}
+
+        def is_measured() -> bool:
+            invoke(api, "reads", {})
+            return total(server, "DiskReadBytes", CapacityProviderName="measured", InstanceType=kind) >= PACKAGED
+
+        assert eventually(is_measured), "where the data directory is in memory nothing is read from storage"
+    finally:
+        api.delete_function(FunctionName="reads")
+    dimensions = f'capacity_provider_name="measured",instance_type="{kind}"'
+    with urllib.request.urlopen(f"{server.url}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    (counted,) = [line for line in lines if line.startswith(f"paddock_disk_read_bytes_total{{{dimensions}}}")]
+    assert float(counted.split()[-1]) >= PACKAGED
+
+
+def with_file(function: str, size: int) -> bytes:
+    """A package with a file beside the function that cannot be compressed."""
+    buffer = io.BytesIO(package(function))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("packaged.bin", os.urandom(size))
+    return buffer.getvalue()
+
+
 def test_the_aws_command_reads_metrics(server: Server, api: Any, measured: str) -> None:
     invoke(api, "measured", {})
     now = datetime.now(UTC)
@@ -194,6 +226,7 @@ def test_the_aws_command_reads_metrics(server: Server, api: Any, measured: str) 
     assert one["ExtendedStatistics"]["p99"] > 0
     listed = server.aws("cloudwatch", "list-metrics", "--namespace", "AWS/Lambda", "--output", "json")
     names = {each["MetricName"] for each in json.loads(listed.stdout)["Metrics"]}
+    assert {"DiskReadBytes", "DiskWriteBytes"} <= names
     assert {"Invocations", "CPUUtilization", "ExecutionEnvironmentConcurrency", "ConcurrencyThrottles"} <= names
 
 

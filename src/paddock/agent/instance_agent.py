@@ -22,6 +22,7 @@ from paddock.agent.calls import Call
 from paddock.agent.code_store import CodeStore
 from paddock.agent.credentials import FunctionCredentials
 from paddock.agent.discarding import discard_code
+from paddock.agent.disk import DiskMeter
 from paddock.agent.environment import ExecutionEnvironment
 from paddock.agent.facilities import Facilities
 from paddock.agent.images import ImageStore
@@ -31,12 +32,11 @@ from paddock.agent.limits import (
     LAST_WORDS_SECONDS,
     LOG_FLUSH_SECONDS,
     MAX_LINKS,
-    MEMORY_CHECK_SECONDS,
     REPORT_SECONDS,
 )
 from paddock.agent.link import Link
 from paddock.agent.log_shipping import LogShipper
-from paddock.agent.measure import Usage, usage_of_processes
+from paddock.agent.memory_watch import watch_memory
 from paddock.agent.metadata import InstanceEndpoints
 from paddock.agent.runtime_commands import RuntimeCommandSource
 from paddock.agent.runtime_process import StartRuntime, start
@@ -45,7 +45,6 @@ from paddock.core.environment import errors
 from paddock.isolation.ladder import Isolation
 from paddock.isolation.peers import Peers
 from paddock.launchers.cgroups import Cgroup
-from paddock.launchers.processes import all_stats
 from paddock.model.ids import AvailabilityZone
 from paddock.model.zones import zone_id
 from paddock.ports.clock import Clock, IdSource
@@ -91,6 +90,8 @@ class InstanceAgent:
         start_runtime: StartRuntime = start,
     ) -> None:
         self.environments: dict[str, ExecutionEnvironment] = {}
+        self.disk: DiskMeter | None = None
+        """Set before `run` where processes are started."""
         self._bootstrap = bootstrap
         self._timebase = Timebase(clock)
         self._ledger = ConfigurationLedger()
@@ -138,7 +139,9 @@ class InstanceAgent:
                     group.create_task(self._every(LOG_FLUSH_SECONDS, self._shipper.ship)),
                 ]
                 if not self._has_cgroup:
-                    chores.append(group.create_task(self._watch_memory()))
+                    chores.append(group.create_task(watch_memory(self.environments.values)))
+                if self.disk is not None:
+                    chores.append(group.create_task(self.disk.run(self._cgroups)))
                 await self._stop.wait()
                 for chore in chores:
                     chore.cancel()
@@ -346,10 +349,17 @@ class InstanceAgent:
             _LOG.warning("no server for %.0f s: this instance ends itself", fence)
             self._stop.set()
 
+    def _cgroups(self) -> list[Cgroup] | None:
+        """Of all environments; None where there are none."""
+        if not self._has_cgroup:
+            return None
+        return [one.processes.cgroup for one in self.environments.values() if one.processes.cgroup is not None]
+
     def _make_report(self) -> Report:
         environments = tuple(
             environment.report(environment.machine.take_peak()) for environment in self.environments.values()
         )
+        disk = None if self.disk is None else self.disk.used
         return Report(
             instance_id=self._bootstrap.instance_id,
             generation=self._ledger.generation,
@@ -359,6 +369,8 @@ class InstanceAgent:
             memory_bytes=sum(environment.memory_bytes for environment in environments),
             environments=environments,
             dropped_log_records=self._shipper.dropped_records,
+            disk_read_bytes=None if disk is None else disk.read_bytes,
+            disk_write_bytes=None if disk is None else disk.write_bytes,
         )
 
     def _forget_ended(self, now: float) -> None:
@@ -368,27 +380,6 @@ class InstanceAgent:
             ended_at = environment.ended_at
             if ended_at is not None and environment_id not in wanted and now - ended_at > ENDED_REPORTED_SECONDS:
                 del self.environments[environment_id]
-
-    async def _watch_memory(self) -> None:
-        """Where no cgroup limits memory: look often, and end what holds more than it may."""
-        while True:
-            await asyncio.sleep(MEMORY_CHECK_SECONDS)
-            watched = [one for one in self.environments.values() if one.process is not None and not one.gone.is_set()]
-            if watched:
-                for environment, usage in zip(watched, await asyncio.to_thread(_measure, watched), strict=True):
-                    environment.measured(usage)
-                    if usage.memory_bytes > environment.memory_limit_bytes:
-                        environment.out_of_memory()
-
-
-def _measure(environments: list[ExecutionEnvironment]) -> list[Usage]:
-    stats = all_stats()
-    return [
-        environment.usage
-        if environment.process is None
-        else usage_of_processes(environment.process, stats, environment.memory_limit_bytes)
-        for environment in environments
-    ]
 
 
 def _peers() -> Peers | None:

@@ -66,6 +66,8 @@ REPORT_SECONDS = 1.0
 """Between two reports: three missed ones take the instance out of routing."""
 MEMORY_CHECK_SECONDS = 0.5
 """Between two looks at what an environment holds, where no cgroup limits it."""
+DISK_SECONDS = 5.0
+"""Between two looks at what was read and written: a file for each process of the instance."""
 ENDED_REPORTED_SECONDS = 15.0
 """How long an ended environment that is no longer wanted is still reported: longer than a server's restart."""
 SHUTDOWN_GRACE_SECONDS = 30.0

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from paddock.agent.disk import DiskMeter
 from paddock.agent.instance_agent import InstanceAgent
 from paddock.agent.journal import open_journal
 from paddock.agent.limits import SHUTDOWN_GRACE_SECONDS
@@ -93,6 +94,7 @@ async def _serve(bootstrap: AgentBootstrap, isolation: Isolation) -> None:
         SystemClock(),
         RandomIds(),
     )
+    agent.disk = DiskMeter()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.shut_down, SHUTDOWN_GRACE_SECONDS)

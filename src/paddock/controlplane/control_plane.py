@@ -188,7 +188,7 @@ class ControlPlane:
 
     def gauges(self) -> str:
         """What the fleet is now, as Prometheus reads it."""
-        return exposition(self._feed.latest)
+        return exposition(self._feed.latest, self._feed.totals)
 
     async def status(self) -> dict[str, Any]:
         rows, decisions = await self._store.read(lambda tx: (provider_rows(tx), decisions_of(tx, DEFAULT_LAMBDA)))

@@ -108,6 +108,8 @@ class InstanceRecord:
     """Why its agent must be replaced; found anew whenever the agent greets."""
     memory_bytes: int = 0
     cpu_seconds: float = 0.0
+    disk_bytes: tuple[int, int] | None = None
+    """Read and written since it began; None while nobody has counted."""
     environments: dict[EnvironmentId, EnvironmentRecord] = field(default_factory=dict)
     sent: tuple[EnvironmentSpec, ...] = ()
     """What the agent was last told, or said it had been."""

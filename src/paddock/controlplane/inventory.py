@@ -99,6 +99,8 @@ class Inventory:
         record.heard_at = monotonic
         record.memory_bytes = report.memory_bytes
         record.cpu_seconds = report.cpu_seconds
+        if report.disk_read_bytes is not None and report.disk_write_bytes is not None:
+            record.disk_bytes = (report.disk_read_bytes, report.disk_write_bytes)
         changed = False
         for environment in report.environments:
             changed |= self.changed(record, environment, now)

@@ -174,7 +174,9 @@ class EnvironmentReport(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Report(Message, frozen=True):
-    """The heartbeat: everything the instance is and does, once a second."""
+    """The heartbeat: everything the instance is and does, once a second. What its processes moved to and from storage is
+    cumulative, None where nobody counts.
+    """
 
     instance_id: str
     generation: int
@@ -184,6 +186,8 @@ class Report(Message, frozen=True):
     memory_bytes: int
     environments: tuple[EnvironmentReport, ...]
     dropped_log_records: int = 0
+    disk_read_bytes: int | None = None
+    disk_write_bytes: int | None = None
 
 
 class EnvironmentChanged(Message, frozen=True):

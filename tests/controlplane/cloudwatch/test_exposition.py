@@ -12,6 +12,7 @@ from paddock.ports.metrics import MetricSample
         ("CPUUtilization", "paddock_cpu_utilization_percent"),
         ("vCPUAvailable", "paddock_vcpu_available"),
         ("MemoryAllocated", "paddock_memory_allocated_bytes"),
+        ("DiskReadBytes", "paddock_disk_read_bytes"),
         ("ExecutionEnvironmentCPUUtilization", "paddock_execution_environment_cpu_utilization_percent"),
         ("ExecutionEnvironmentConcurrencyLimit", "paddock_execution_environment_concurrency_limit"),
     ],
@@ -29,7 +30,8 @@ def test_lines_are_grouped_by_name_and_labels_escaped() -> None:
             sample("CPUUtilization", 'a"b\\c', {10.0: 1, 20.0: 1}),
             sample("vCPUAvailable", "m7i.xlarge", {6.0: 1}),
             sample("CPUUtilization", "m7i.xlarge", {30.0: 1}),
-        ]
+        ],
+        {},
     )
     assert text.splitlines() == [
         "# HELP paddock_cpu_utilization_percent AWS's CPUUtilization.",
@@ -43,9 +45,19 @@ def test_lines_are_grouped_by_name_and_labels_escaped() -> None:
 
 
 def test_without_a_fleet_there_is_nothing() -> None:
-    assert exposition([]) == ""
+    assert exposition([], {}) == ""
 
 
 def test_of_concurrency_the_most_is_shown() -> None:
     metric = metric_id("AWS/Lambda", "ExecutionEnvironmentConcurrency", {"FunctionName": "hello"})
-    assert exposition([MetricSample(metric, "Count", summary_of({1.0: 3, 9.0: 1}))]).splitlines()[-1].endswith(" 9")
+    assert exposition([MetricSample(metric, "Count", summary_of({1.0: 3, 9.0: 1}))], {}).splitlines()[-1].endswith(" 9")
+
+
+def test_what_is_counted_is_a_counter_and_no_gauge() -> None:
+    metric = metric_id("AWS/Lambda", "DiskReadBytes", {"InstanceType": "m7i.xlarge"})
+    last = MetricSample(metric, "Bytes", summary_of({4096.0: 1}))
+    assert exposition([last], {metric: 12288.0}).splitlines() == [
+        "# HELP paddock_disk_read_bytes_total AWS's DiskReadBytes.",
+        "# TYPE paddock_disk_read_bytes_total counter",
+        'paddock_disk_read_bytes_total{instance_type="m7i.xlarge"} 12288',
+    ]

@@ -68,6 +68,16 @@ def test_a_gauge_that_is_measured_no_more_is_shown_for_some_seconds() -> None:
     assert feed.latest == []
 
 
+def test_what_is_counted_adds_up() -> None:
+    inventory = Inventory()
+    instance = PlayedInstance(inventory, 1)
+    feed = MetricFeed(MemoryMetricStore(), FixedClock(), lambda: {STEADY: inventory}, PlayedRouter())
+    for read in (100, 400, 400, 1000):
+        instance.report(disk=(read, 0))
+        asyncio.run(feed.take())
+    assert {metric.name: total for metric, total in feed.totals.items()} == {"DiskReadBytes": 900, "DiskWriteBytes": 0}
+
+
 def test_a_whole_control_plane_measures_its_fleet_every_second() -> None:
     async def scenario() -> None:
         world = World()

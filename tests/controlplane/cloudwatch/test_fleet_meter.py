@@ -50,7 +50,15 @@ class PlayedInstance:
             made = EnvironmentRecord(spec(number * 10 + each), self.record.instance_id, NOON, EnvironmentPhase.STARTING)
             self.record.environments[made.environment_id] = made
 
-    def report(self, *, cores: float = 0.0, in_flight: int = 0, peak: int = 0, phase: str = "ready") -> None:
+    def report(
+        self,
+        *,
+        cores: float = 0.0,
+        in_flight: int = 0,
+        peak: int = 0,
+        phase: str = "ready",
+        disk: tuple[int, int] | None = None,
+    ) -> None:
         """A second later: all environments alike, the instance as much as all of them."""
         self.second += 1
         at = NOON + timedelta(seconds=self.second)
@@ -74,6 +82,8 @@ class PlayedInstance:
             entitled_cores=2.0,
             memory_bytes=GIB * len(environments),
             environments=tuple(environments),
+            disk_read_bytes=None if disk is None else disk[0],
+            disk_write_bytes=None if disk is None else disk[1],
         )
         self.inventory.reported(self.record, report, now=at, monotonic=at.timestamp())
 
@@ -108,6 +118,30 @@ def test_utilisation_is_use_over_entitlement() -> None:
     assert environments["ExecutionEnvironmentCPUUtilization"].count == 2
     assert instances["MemoryUtilization"].average == pytest.approx(100 * 2 / 16)
     assert environments["ExecutionEnvironmentMemoryUtilization"].average == pytest.approx(50.0)
+
+
+def test_bytes_of_storage_are_those_since_the_report_before() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    one, other = PlayedInstance(inventory, 1), PlayedInstance(inventory, 2)
+    one.report(disk=(1000, 50))
+    other.report(disk=(7, 7))
+    assert "DiskReadBytes" not in of_instances(measured(meter, inventory))
+    one.report(disk=(1500, 50))
+    other.report(disk=(17, 7))
+    found = of_instances(measured(meter, inventory))
+    assert (found["DiskReadBytes"].total, found["DiskReadBytes"].count) == (510.0, 2)
+    assert found["DiskWriteBytes"].total == 0.0
+
+
+def test_where_storage_is_not_counted_it_is_no_data() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    instance = PlayedInstance(inventory, 1)
+    instance.report()
+    measured(meter, inventory)
+    instance.report()
+    found = of_instances(measured(meter, inventory))
+    assert "MemoryUtilization" in found
+    assert not {"DiskReadBytes", "DiskWriteBytes"} & found.keys()
 
 
 def test_a_report_is_measured_once() -> None:

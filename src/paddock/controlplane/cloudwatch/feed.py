@@ -9,6 +9,7 @@ from itertools import chain, islice
 
 from paddock.controlplane.cloudwatch.fleet_meter import FleetMeter
 from paddock.controlplane.cloudwatch.invocation_meter import InvocationMeter
+from paddock.controlplane.cloudwatch.names import COUNTED
 from paddock.controlplane.inventory import Inventory
 from paddock.model.ids import CapacityProviderName
 from paddock.model.metrics import MetricId
@@ -43,6 +44,8 @@ class MetricFeed:
         self._fleet_meter = FleetMeter()
         self._invocation_meter = InvocationMeter()
         self._latest: dict[MetricId, tuple[int, MetricSample]] = {}
+        self.totals: dict[MetricId, float] = {}
+        """Of what is counted, since the server began."""
         self._interval = 0
 
     @property
@@ -77,6 +80,9 @@ class MetricFeed:
 
     def _show(self, samples: Sequence[MetricSample]) -> None:
         self._interval += 1
+        for sample in samples:
+            if sample.metric.name in COUNTED:
+                self.totals[sample.metric] = self.totals.get(sample.metric, 0.0) + sample.summary.total
         self._latest |= {sample.metric: (self._interval, sample) for sample in samples}
         oldest = self._interval - SHOWN_INTERVALS
         self._latest = {metric: shown for metric, shown in self._latest.items() if shown[0] > oldest}

@@ -29,6 +29,8 @@ UNITS = {
     "vCPUAllocated": Unit.COUNT,
     "MemoryAvailable": Unit.BYTES,
     "MemoryAllocated": Unit.BYTES,
+    "DiskReadBytes": Unit.BYTES,
+    "DiskWriteBytes": Unit.BYTES,
     # of a version's execution environments
     "ExecutionEnvironmentConcurrency": Unit.COUNT,
     "ExecutionEnvironmentConcurrencyLimit": Unit.COUNT,
@@ -46,6 +48,10 @@ UNITS = {
     "ConcurrencyThrottles": Unit.COUNT,
     "ConcurrentExecutions": Unit.COUNT,
 }
+
+
+COUNTED = frozenset({"DiskReadBytes", "DiskWriteBytes"})
+"""Of the fleet's figures those whose sum says something: Prometheus gets the sum since the server began."""
 
 
 @lru_cache(maxsize=METRICS_REMEMBERED)
