@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
+import weakref
 from pathlib import Path
 from typing import cast
 
@@ -284,6 +286,37 @@ def test_a_client_that_goes_is_noticed_while_its_answer_is_awaited(loop: str) ->
             assert gone_away == [True]
             assert kept.responders[0].closed
             kept.responders[0].send(200, (), b"late")
+
+    run(work, loop)
+
+
+def test_an_answer_lets_go_of_whom_it_would_have_told(loop: str) -> None:
+    """Each knows the other; kept together they would wait for a garbage collection, every few dozen requests."""
+
+    class Caller:
+        def __init__(self, responder: Responder) -> None:
+            self.responder = responder
+            responder.on_disconnect(self.gone)
+
+        def gone(self) -> None:
+            raise AssertionError("the client is there")
+
+    async def work() -> None:
+        kept = Kept()
+        async with serving(kept) as server:
+            client = await Client.connect(server)
+            client.get("/")
+            await kept.arrived(1)
+            caller = Caller(kept.responders.pop())
+            watched = weakref.ref(caller)
+            gc.disable()
+            try:
+                caller.responder.send(200, (), b"ok")
+                del caller
+                assert (await client.answer()).body == b"ok"
+                assert watched() is None
+            finally:
+                gc.enable()
 
     run(work, loop)
 

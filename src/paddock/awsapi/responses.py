@@ -133,8 +133,10 @@ class Response:
         if self.closed:
             return
         self.closed = True
-        if self._disconnected is not None:
-            self._disconnected()
+        callback, self._disconnected = self._disconnected, None
+        self._pause = self._resume = None
+        if callback is not None:
+            callback()
 
     def flow_changed(self, *, paused: bool) -> None:
         callback = self._pause if paused else self._resume
@@ -148,6 +150,8 @@ class Response:
 
     def _complete(self) -> None:
         self.closed = True
+        # Whom they call knows us: the two would wait for a garbage collection, with the request and all that it holds.
+        self._disconnected = self._pause = self._resume = None
         self._link.answered(keep_alive=self._keep_alive)
 
     def _head(self, status: int, headers: Headers, framing: str) -> bytes:
