@@ -31,7 +31,7 @@ def test_a_patch_shows_how_far_it_is_and_each_instances_reason() -> None:
     ]
 
     assert replacements({"instances": instances}) == [
-        "4 instances are still to be replaced; 2 of them are being emptied or end",
+        "4 instances still to be replaced; 2 being emptied or ending",
         f"  i-1 in us-east-1a ends: {PATCHED}",
         f"  i-2 in us-east-1a is being emptied: {PATCHED}",
         f"  i-3 in us-east-1a waits its turn: {PATCHED}",

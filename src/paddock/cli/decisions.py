@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from paddock.model.ids import DEFAULT_LAMBDA
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,8 +26,15 @@ def terminal(*, stderr: bool = False) -> Console:
 
 
 def short(text: str) -> str:
-    """Ids by their last eight digits; `paddock status --output json` has them whole."""
-    return _LONG_ID.sub(r"\1…\2", text)
+    """Ids by their last eight digits; `paddock status --output json` has them whole. Default Lambda's pool by its name
+    for people.
+    """
+    return _LONG_ID.sub(r"\1…\2", text).replace(DEFAULT_LAMBDA, "default Lambda")
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 instance`, `2 instances`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def print_decision(console: Console, at: str, actions: Sequence[str], reasons: Sequence[str]) -> None:

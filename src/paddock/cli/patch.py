@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paddock.cli.options import CONNECT_SECONDS, DataDir, Output, OutputOption, found_server
+from paddock.cli.asking import ask
+from paddock.cli.decisions import counted
+from paddock.cli.options import DataDir, Output, OutputOption, found_server
 from paddock.cli.status import fetch_status
-from paddock.model.errors import StartError
 
 if TYPE_CHECKING:
     from paddock.server.data_dir import KeyPair, RunningServer
@@ -35,7 +36,7 @@ def patch(
     begun = _begin(running, keys, provider)
     old = {each for ids in begun["instances"].values() for each in ids}
     if output is Output.TEXT:
-        typer.echo(f"{len(old)} instances are replaced, a fifth of each fleet at a time")
+        typer.echo(f"{counted(len(old), 'instance')} to replace, a fifth of each fleet at a time")
     if wait:
         _watch(running, keys, old, say=output is Output.TEXT)
     if output is Output.JSON:
@@ -43,36 +44,10 @@ def patch(
 
 
 def _begin(running: RunningServer, keys: KeyPair, provider: str | None) -> dict[str, Any]:
-    import urllib.error
-    import urllib.parse
-    import urllib.request
+    from urllib.parse import urlencode
 
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-    from botocore.credentials import Credentials
-
-    url = f"{running.url}/_paddock/patch"
-    if provider is not None:
-        url += "?" + urllib.parse.urlencode({"provider": provider})
-    request = AWSRequest("POST", url, data=b"")
-    SigV4Auth(Credentials(keys.access_key_id, keys.secret_access_key), "lambda", running.region).add_auth(request)
-    signed = urllib.request.Request(url, b"", dict(request.headers), method="POST")  # noqa: S310  # our own server
-    try:
-        with urllib.request.urlopen(signed, timeout=CONNECT_SECONDS) as response:  # noqa: S310
-            document: dict[str, Any] = json.load(response)
-    except urllib.error.HTTPError as error:
-        raise StartError(_refusal(error.read())) from error
-    except (urllib.error.URLError, TimeoutError, OSError) as error:
-        raise StartError(f"the server at {running.url} cannot be asked: {error}") from error
-    return document
-
-
-def _refusal(body: bytes) -> str:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return body.decode(errors="replace")
-    return str(document.get("message") or document.get("Message") or document)
+    query = "" if provider is None else "?" + urlencode({"provider": provider})
+    return ask(running, keys, "POST", f"patch{query}")
 
 
 def _watch(running: RunningServer, keys: KeyPair, old: set[str], *, say: bool) -> None:

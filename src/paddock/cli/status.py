@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from paddock.cli.decisions import print_decision, short, terminal
-from paddock.cli.options import CONNECT_SECONDS, DataDir, Output, OutputOption, found_server
-from paddock.model.errors import StartError
+from paddock.cli.asking import ask
+from paddock.cli.decisions import counted, print_decision, short, terminal
+from paddock.cli.options import DataDir, Output, OutputOption, found_server
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,23 +30,8 @@ def status(*, data_dir: DataDir = None, output: OutputOption = Output.TEXT) -> N
 
 
 def fetch_status(running: RunningServer, keys: KeyPair) -> dict[str, Any]:
-    """The server's status document, asked for with a signed request like any other."""
-    import urllib.error
-    import urllib.request
-
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-    from botocore.credentials import Credentials
-
-    request = AWSRequest("GET", f"{running.url}/_paddock/status")
-    SigV4Auth(Credentials(keys.access_key_id, keys.secret_access_key), "lambda", running.region).add_auth(request)
-    signed = urllib.request.Request(f"{running.url}/_paddock/status", headers=dict(request.headers))  # noqa: S310  # our own server
-    try:
-        with urllib.request.urlopen(signed, timeout=CONNECT_SECONDS) as response:  # noqa: S310
-            document: dict[str, Any] = json.load(response)
-    except (urllib.error.URLError, TimeoutError, OSError) as error:
-        raise StartError(f"the server at {running.url} did not tell its status: {error}") from error
-    return document
+    """The server's status document."""
+    return ask(running, keys, "GET", "status")
 
 
 def _print(console: Console, running: RunningServer, document: dict[str, Any]) -> None:
@@ -71,7 +56,7 @@ def _print_provider(console: Console, provider: dict[str, Any]) -> None:
 
     console.rule(f"[bold]{provider['name']}[/bold] {provider['state']}", align="left")
     used, cap = provider["vcpu"], provider["max_vcpu_count"]
-    console.print(f"{len(provider['instances'])} instances, {used} of at most {cap} vCPU", highlight=False)
+    console.print(f"{counted(len(provider['instances']), 'instance')}, {used} of at most {cap} vCPU", highlight=False)
     for line in (*shortages(provider), *replacements(provider)):
         console.print(short(line), highlight=False, markup=False)
     table = Table("instance", "zone", "type", "environment", "function", "slots in use", "most", box=box.SIMPLE_HEAD)
@@ -99,7 +84,7 @@ def replacements(provider: dict[str, Any]) -> list[str]:
     if not left:
         return []
     going = [each for each in left if each["draining"] or each["phase"] == "stopping"]
-    lines = [f"{len(left)} instances are still to be replaced; {len(going)} of them are being emptied or end"]
+    lines = [f"{counted(len(left), 'instance')} still to be replaced; {len(going)} being emptied or ending"]
     for each in left:
         step = "ends" if each["phase"] == "stopping" else "is being emptied" if each["draining"] else "waits its turn"
         lines.append(f"  {each['instance_id']} in {each['zone']} {step}: {each['replace_reason']}")

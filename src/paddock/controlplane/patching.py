@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from paddock.controlplane.reconciler import ProviderReconciler
 from paddock.model.errors import conflict
-from paddock.model.ids import CapacityProviderName, InstanceId
+from paddock.model.ids import DEFAULT_LAMBDA, CapacityProviderName, InstanceId
 from paddock.model.states import InstancePhase
 from paddock.ports.store import Store, Transaction
 
@@ -23,7 +23,8 @@ async def patch(
     """The instances it was asked of. Raises `ApiError`, and asks nobody, where an earlier patch still goes on."""
     for each in reconcilers:
         if any(record.intent.replace_reason is not None for record in each.inventory.instances.values()):
-            raise conflict(f"A patch of {each.name} is under way; `paddock status` shows how far it is.")
+            name = "default Lambda" if each.name == DEFAULT_LAMBDA else each.name
+            raise conflict(f"A patch of {name} is under way; `paddock status` shows how far it is.")
     begun: dict[CapacityProviderName, tuple[InstanceId, ...]] = {}
     for each in reconcilers:
         records = [one for one in each.inventory.instances.values() if one.phase is InstancePhase.RUNNING]
