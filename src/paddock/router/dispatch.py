@@ -87,7 +87,8 @@ class Dispatcher:
         if result.outcome == "refused":
             self._try_another(call, environment, result.error_type)
             return
-        if result.slot_held:
+        if result.slot_held and self._links.get(environment.instance_id) is link:
+            # On a connection that was replaced the release would be heard by nobody.
             self._held[environment.environment_id, call.invocation_id] = (destination, environment)
         else:
             self._release(destination, environment)
