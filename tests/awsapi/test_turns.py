@@ -18,6 +18,10 @@ class Kept:
         self.closed = False
         self.statuses: list[int] = []
 
+    @property
+    def peer(self) -> str:
+        return ""
+
     def send(self, status: int, headers: Headers, body: bytes) -> None:
         self.statuses.append(status)
 

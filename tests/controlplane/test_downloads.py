@@ -27,6 +27,10 @@ class PlayedReader:
     def send(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
         self._close(f"{status}")
 
+    @property
+    def peer(self) -> str:
+        return ""
+
     def start(self, status: int, headers: Sequence[tuple[str, str]]) -> PlayedReader:
         assert status == 200
         return self

@@ -173,3 +173,20 @@ async def test_the_server_learns_that_the_caller_has_gone(tmp_path: Path) -> Non
         writer.transport.abort()
         async with asyncio.timeout(10):
             await left.wait()
+
+
+async def test_a_function_url_s_request_says_where_it_comes_from_and_no_caller_can(tmp_path: Path) -> None:
+    requests: list[Request] = []
+    handler = keep(requests, lambda one: one.send(200, (), one.peer.encode()))
+    async with forwarding(tmp_path, handler) as server:
+        name = f"{'a' * 32}.lambda-url.us-east-1.localhost"
+        lie = "X-Paddock-Source-Ip: 192.0.2.1"
+        for host in (name, "signed.example"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\n{lie}\r\n\r\n".encode())
+            answer = await Client(reader, writer).answer()
+            writer.transport.abort()
+            assert answer.body == b""
+
+    at_url, elsewhere = (request.headers.get(b"x-paddock-source-ip") for request in requests)
+    assert (at_url, elsewhere) == (b"127.0.0.1", None)

@@ -11,6 +11,7 @@ from paddock.awsapi.messages import Request
 from paddock.awsapi.sigv4 import Credential, Identity, claimed_identity, verify
 from paddock.model.arns import Place
 from paddock.model.errors import ApiError
+from paddock.model.function_url import URL_LABEL
 from paddock.ports.clock import Clock
 
 AuthMode: TypeAlias = Literal["sigv4", "none"]
@@ -40,6 +41,12 @@ class Access:
             raise ApiError("InvalidSignatureException", text, status=403)
         return identity
 
+    def identify_at_function_url(self, request: Request) -> Identity:
+        """As `identify`, under names that are a function's and not ours, and for pages of any site."""
+        if self.mode == "none":
+            return claimed_identity(request, self.place.account_id, self.place.region)
+        return self.identify(request)
+
     def claimed_service(self, request: Request) -> str:
         """For which service a request says it was signed; empty if it does not say. Not verified."""
         return claimed_identity(request, self.place.account_id, self.place.region).service
@@ -66,5 +73,6 @@ def _is_local(host: bytes) -> bool:
     try:
         ip_address(name.strip("[]"))
     except ValueError:
-        return "." not in name or name.endswith(LOCAL_DOMAINS)
+        # What a function URL shows is not ours: a page from there must not act for whoever has it open.
+        return "." not in name or (name.endswith(LOCAL_DOMAINS) and URL_LABEL not in name)
     return True

@@ -174,6 +174,11 @@ class Connection(asyncio.Protocol):
     def date_line(self) -> str:
         return self._listening.date_line
 
+    @property
+    def peer(self) -> str:
+        address = self._transport.get_extra_info("peername")
+        return str(address[0]) if isinstance(address, tuple) else ""
+
     def write(self, data: bytes) -> None:
         self._transport.write(data)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from paddock.awsapi import refusals
+from paddock.awsapi import function_url_replies, refusals
 from paddock.awsapi.access import Access
 from paddock.awsapi.calls import Calls
 from paddock.awsapi.messages import Request, Responder
@@ -24,6 +24,9 @@ from paddock.model.errors import ApiError, PlatformError
 from paddock.ports.clock import IdSource
 
 log = logging.getLogger(__name__)
+
+FunctionUrlHandler: TypeAlias = Callable[[Request, Responder, str], None]
+"""(request, responder, request id), of a request whose `Host` is a function URL's. Never raises."""
 
 InvokeHandler: TypeAlias = Callable[[Request, Responder, str, str, str | None], None]
 """(request, responder, request id, function, qualifier); the last two as in the URL, percent-decoded."""
@@ -59,6 +62,7 @@ class Front:
         ids: IdSource,
         plain_routes: Iterable[PlainRoute] = (),
         calls: Calls | None = None,
+        function_urls: FunctionUrlHandler | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._access = access
@@ -66,6 +70,7 @@ class Front:
         self._new_request_id = ids.uuid
         self._plain = PlainRoutes(plain_routes)
         self._calls = calls or Calls()
+        self._function_urls = function_urls
 
     def running(self) -> AbstractAsyncContextManager[None]:
         return self._calls.running()
@@ -81,6 +86,9 @@ class Front:
                 label = path[len(STREAM_START) : -len(STREAM_END)]
                 self._invoke(request, responder, self._invokes.invoke_with_response_stream, label)
                 return
+        if self._function_urls is not None and function_url_replies.is_for_function_url(request):
+            self._function_urls(request, responder, self._new_request_id())
+            return
         plain = self._plain.find(request.path)
         if plain is not None:
             self._answer_plainly(request, responder, plain)
@@ -90,6 +98,9 @@ class Front:
 
     def refuse(self, request: Request, responder: Responder, status: int) -> None:
         """The HTTP server's refusals in AWS's words."""
+        if function_url_replies.is_for_function_url(request):
+            responder.send(*function_url_replies.refusal(status, self._new_request_id()))
+            return
         self._fail(request, responder, refusals.error_for(status, request), self._new_request_id())
 
     def _invoke(self, request: Request, responder: Responder, handler: InvokeHandler, label: str) -> None:

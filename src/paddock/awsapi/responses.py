@@ -23,6 +23,9 @@ class Link(Protocol):
     def date_line(self) -> str: ...
 
     @property
+    def peer(self) -> str: ...
+
+    @property
     def write_paused(self) -> bool: ...
 
     def write(self, data: bytes) -> None: ...
@@ -63,6 +66,10 @@ class Response:
     @property
     def paused(self) -> bool:
         return self._link.write_paused
+
+    @property
+    def peer(self) -> str:
+        return self._link.peer
 
     def close_after(self) -> None:
         """Do not keep the connection once this is answered."""

@@ -1,4 +1,5 @@
 """Hands requests that a router does not answer itself to the server, byte for byte as they were signed, and back.
+A function URL's are told where they come from, because the server sees only us.
 
 One connection to the server's unix socket per request under way, kept for the next. Small answers are passed on whole,
 long ones and those of unknown length as they come.
@@ -12,6 +13,7 @@ from typing import cast
 
 import httptools
 
+from paddock.awsapi.function_url_replies import FORWARDED_SOURCE, is_for_function_url
 from paddock.awsapi.messages import Request, Responder, ResponseStream
 
 log = logging.getLogger(__name__)
@@ -22,7 +24,9 @@ REQUESTS_UNDER_WAY = 512
 
 WHOLE_ANSWER_BYTES = 1024 * 1024
 _PER_HOP = frozenset({"connection", "content-length", "date", "keep-alive", "transfer-encoding"})
-_NOT_SENT = frozenset({b"connection", b"content-length", b"expect", b"keep-alive", b"transfer-encoding"})
+_NOT_SENT = frozenset(
+    {b"connection", b"content-length", b"expect", b"keep-alive", b"transfer-encoding", FORWARDED_SOURCE}
+)
 _UNAVAILABLE = b'{"message":"The server of this router cannot be reached; try again"}'
 
 
@@ -106,6 +110,8 @@ class Upstream(asyncio.Protocol):
         responder.on_disconnect(self._caller_left)
         lines = [b"%b %b HTTP/1.1" % (request.method.encode("latin-1"), request.target)]
         lines += [b"%b: %b" % header for header in request.headers.items() if header[0] not in _NOT_SENT]
+        if is_for_function_url(request):
+            lines.append(b"%b: %b" % (FORWARDED_SOURCE, responder.peer.encode("latin-1")))
         lines += [b"content-length: %d" % len(request.body), b"", b""]
         self._transport.writelines([b"\r\n".join(lines), request.body])
 

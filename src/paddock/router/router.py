@@ -28,6 +28,8 @@ from paddock.router.connections import Connections
 from paddock.router.content import checked_payload
 from paddock.router.dispatch import Dispatcher
 from paddock.router.front import InvokeFront, dice_of
+from paddock.router.function_url_front import FunctionUrlFront
+from paddock.router.function_urls import FunctionUrls, UrlStatistics
 from paddock.router.limits import PENDING_EVENTS
 from paddock.router.on_demand import OnDemandTerms
 from paddock.router.routes import function_rules, placement
@@ -70,7 +72,9 @@ class Router:
         self._ids = ids
         self._queue = queue
         self._error_reply = error_reply
+        self._clock = clock
         self._table = RoutingTable(place)
+        self._urls = FunctionUrls()
         self._limits = terms.limits
         self._dispatcher = Dispatcher(self._table, terms.limits, terms.demand)
         self._connections = Connections(self._dispatcher, server_id)
@@ -98,6 +102,18 @@ class Router:
             finally:
                 self._events = None
 
+    def function_url_front(self, access: Access) -> FunctionUrlFront:
+        """The handler of requests to function URLs. `access` is asked about those that must be signed."""
+        return FunctionUrlFront(
+            self._urls,
+            self._table,
+            self._dispatcher,
+            access,
+            clock=self._clock,
+            traces=self._traces,
+            dice=self._dice,
+        )
+
     # --- RouteSink ---
 
     def apply(self, update: object) -> None:
@@ -106,10 +122,12 @@ class Router:
                 self._replace(update)
             case FunctionRoute():
                 self._table.set_function(function_rules(update))
+                self._urls.set_function(update)
                 self._limits.reserve(FunctionName(update.function_name), update.reserved_concurrency)
                 self._dispatcher.on_demand.serve()
             case FunctionRouteRemoved():
                 self._table.remove_function(FunctionName(update.function_name))
+                self._urls.remove_function(FunctionName(update.function_name))
                 self._limits.reserve(FunctionName(update.function_name), None)
                 self._dispatcher.on_demand.serve()
             case InstanceRoute():
@@ -168,6 +186,9 @@ class Router:
             for key, counters, in_flight in self._table.destinations()
         )
 
+    def url_statistics(self) -> tuple[UrlStatistics, ...]:
+        return self._urls.statistics()
+
     def throttle_counts(self) -> Mapping[FunctionVersionKey, int]:
         """Refusals for want of capacity, of every version, since the start (`ThrottleSource`)."""
         return {key: sum(counters.throttles.values()) for key, counters, _ in self._table.destinations()}
@@ -178,6 +199,7 @@ class Router:
         for instance in routes.instances:
             self._connections.add(instance)
         self._connections.keep_only({InstanceId(instance.instance_id) for instance in routes.instances})
+        self._urls.replace(routes.functions)
         for function in routes.functions:
             self._limits.reserve(FunctionName(function.function_name), function.reserved_concurrency)
         self._table.replace(

@@ -244,7 +244,9 @@ def _fronted(
     router = feed.local
     invokes = InvokeHandlers(router.front.invoke, router.front.invoke_with_response_stream)
     routes = (*_own_routes(access, control_plane), _metrics(feed, control_plane), *control_plane.plain_routes())
-    return Composition(Front(late.pipeline, access, invokes, ids, routes), control_plane, feed, late)
+    urls = router.function_url_front(access)
+    front = Front(late.pipeline, access, invokes, ids, routes, function_urls=urls.handle)
+    return Composition(front, control_plane, feed, late)
 
 
 def _own_routes(access: Access, control_plane: ControlPlane) -> tuple[PlainRoute, ...]:

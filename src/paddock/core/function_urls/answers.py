@@ -24,8 +24,9 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OURS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+    | {"x-amzn-requestid", "x-amzn-trace-id"}
 )
-"""Of the connection and not of the answer: whoever sends it writes them."""
+"""Of the connection or of the platform, and not of the answer: whoever sends it writes them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from paddock.core.function_urls.answers import AnswerHead, Malformed, head_of
+from paddock.core.function_urls.answers import BYTES_TYPE, Answer, AnswerHead, Malformed, head_of
 
 CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 """By which a runtime says that its stream begins with a prelude."""
@@ -17,6 +17,8 @@ CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 DELIMITER = b"\0" * 8
 MOST_BYTES = 64 * 1024
 """As much as a request's own head may have; nothing is sent to the caller before it is complete."""
+
+CUT_SHORT = Malformed("the answer ends within its prelude")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +60,13 @@ def _head(prelude: bytes) -> AnswerHead | Malformed:
     if not isinstance(document, dict):
         return Malformed("the prelude of the answer is not an object")
     return head_of(document)
+
+
+def whole(stream: bytes) -> Answer | Malformed:
+    """An answer with a prelude that has been gathered."""
+    begun = PreludeReader().feed(stream)
+    if begun is None:
+        return CUT_SHORT
+    if isinstance(begun, Malformed):
+        return begun
+    return Answer(begun.head.with_content_type(BYTES_TYPE), begun.body)
