@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+from paddock.awsapi.access import Access
 from paddock.core.routing.names import named
 from paddock.core.routing.table import RoutingTable
 from paddock.model.arns import Place
