@@ -462,11 +462,14 @@ async def test_long_names_from_a_runtime_are_cropped_before_they_are_passed_on()
             await worker.poll()
 
 
-async def test_there_is_no_tenant_where_no_function_has_tenants() -> None:
+@pytest.mark.parametrize("tenant_id", ["", "Tenant 7/eu-1"])
+async def test_the_tenant_is_named_where_the_environment_has_one(tenant_id: str) -> None:
     async with played_instance() as instance:
-        spec, (worker,) = await instance.start(max_concurrency=1)
+        spec, (worker,) = await instance.start(max_concurrency=1, initialization_type="on-demand", tenant_id=tenant_id)
         instance.server.invoke(spec)
-        assert "lambda-runtime-aws-tenant-id" not in (await worker.event()).headers
+        headers = (await worker.event()).headers
+        assert headers.get("lambda-runtime-aws-tenant-id", "") == tenant_id
+        assert ("lambda-runtime-aws-tenant-id" in headers) == bool(tenant_id)
 
 
 async def test_an_init_error_that_is_too_large_is_refused_and_init_goes_on() -> None:

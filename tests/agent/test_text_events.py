@@ -85,6 +85,13 @@ def test_json_has_the_same_figures_as_records(level: str, kinds: list[str]) -> N
         }
 
 
+@pytest.mark.parametrize("tenant_id", ["", "blue"])
+def test_records_of_invocations_name_the_tenant_and_text_does_not(tenant_id: str) -> None:
+    records = [json.loads(line)["record"] for line in Written(log_format="JSON", tenant_id=tenant_id).invocation(0.01)]
+    assert [record.get("tenantId", "") for record in records] == [tenant_id, tenant_id]
+    assert not any("blue" in line for line in Written(tenant_id=tenant_id).invocation())
+
+
 def test_an_init_that_failed_is_written_down() -> None:
     written = Written()
     written.events.init_start(1000.0, "3.13.0", "arn:version")

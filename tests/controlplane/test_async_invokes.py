@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from paddock.controlplane import async_invokes
-from paddock.model.ids import FunctionName, InvocationId
+from paddock.model.ids import FunctionName, InvocationId, TenantId
 from paddock.ports.invoker import InvokeRequest, InvokeResult
 from paddock.ports.logs import LogQuery
 from paddock.ports.store import StoreError
@@ -25,6 +25,7 @@ def event(number: int = 1) -> InvokeRequest:
         b'{"n": %d}' % number,
         client_context="c",
         trace_header="t",
+        tenant_id=TenantId("blue"),
     )
 
 
@@ -63,6 +64,7 @@ def test_a_functions_error_is_tried_twice_more_after_one_and_two_minutes_then_dr
             await asyncio.sleep(seconds)
             assert times(world) == expected
         assert len({request.invocation_id for request in world.invoker.requests}) == 1
+        assert {request.tenant_id for request in world.invoker.requests} == {"blue"}
         assert await left(world) == 0
         page = await world.logs.forward("/aws/lambda/thumbnail", LogQuery(), from_position=0, limit=10)
         assert len(page.events) == 1

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from paddock.core.on_demand import Concurrency
-from paddock.model.ids import FunctionName, FunctionVersionKey, InvocationId
+from paddock.model.ids import NO_TENANT, FunctionName, FunctionVersionKey, InvocationId, TenantId
 from paddock.ports.clock import SeededIds, SystemClock
 from paddock.ports.invoker import InvokeRequest, InvokeResult
 from paddock.router import on_demand
@@ -36,10 +36,12 @@ ROUTE = FunctionRoute("f", ARN, "$LATEST", (VersionRoute("$LATEST", "r1", 3, on_
 @dataclass
 class HeardDemand:
     waiting: list[int] = field(default_factory=list)
+    tenants: list[str] = field(default_factory=list)
 
-    def want(self, key: FunctionVersionKey, waiting: int) -> None:
+    def want(self, key: FunctionVersionKey, waiting: int, tenant_id: TenantId = NO_TENANT) -> None:
         assert key == ("f", "$LATEST")
         self.waiting.append(waiting)
+        self.tenants.append(tenant_id)
 
 
 @dataclass

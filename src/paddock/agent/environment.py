@@ -95,6 +95,8 @@ class ExecutionEnvironment:
         self.server.one_at_a_time = self._one_at_a_time
         if spec.tracing_active:
             self.server.new_segment = partial(facilities.ids.hex, _SEGMENT_DIGITS)
+        if spec.tenant_id:
+            self.server.tenant_head = f"Lambda-Runtime-Aws-Tenant-Id: {spec.tenant_id}\r\n"
         self._collector = LogCollector(
             stream,
             timebase,

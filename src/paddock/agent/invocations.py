@@ -60,8 +60,9 @@ _JSON = "application/json"
 class InvocationServer:
     """`ready`, `recycling` and `ended` tell the environment's owner, from within the event that caused them.
     `check_memory` lets the owner find out whether a lost connection is the work of the kernel's killer. With active
-    tracing `new_segment` makes the id of the platform's segment of each invocation. `gate` is there as long as polls
-    may have to wait for extensions; `admits_when_ended` while extensions are told of the end.
+    tracing `new_segment` makes the id of the platform's segment of each invocation. `tenant_head` is the line of a
+    header that names the environment's tenant. `gate` is there as long as polls may have to wait for extensions;
+    `admits_when_ended` while extensions are told of the end.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class InvocationServer:
         self.extension_api: ExtensionApi | None = None
         self.admits_when_ended = False
         self.new_segment: Callable[[], str] | None = None
+        self.tenant_head = ""
         self.machine = machine
         self.connections: dict[RuntimeConnection, None] = {}
         self.user_agent = ""
@@ -137,7 +139,8 @@ class InvocationServer:
         call = invocation.caller
         header = call.header
         at_ms = self._timebase.epoch_ms(now)
-        head = f"{call.head}{at_ms + header.timeout_ms}\r\nLambda-Runtime-Invocation-Id: {invocation.nonce}\r\n\r\n"
+        due_ms = at_ms + header.timeout_ms
+        head = f"{call.head}{due_ms}\r\nLambda-Runtime-Invocation-Id: {invocation.nonce}\r\n{self.tenant_head}\r\n"
         connection.last_invocation_id = invocation.invocation_id
         if self.one_at_a_time is not None:
             # Before the runtime can have written a word.

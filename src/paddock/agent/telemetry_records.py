@@ -6,7 +6,8 @@ Sources: Lambda developer guide, "Telemetry API event schema reference"; older e
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from paddock.agent.platform_events import is_sampled
 from paddock.agent.telemetry import TelemetryHub
@@ -39,12 +40,13 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class InvocationRecords:
-    """Tells of one invocation, at one moment."""
+    """Tells of one invocation, at one moment. `tenant` is the field that names its tenant, or empty."""
 
     telemetry: TelemetryHub
     at_ms: int
     request_id: str
     trace_header: str
+    tenant: Mapping[str, object] = field(default_factory=dict)
 
     def start(self, version: str, arn: str) -> None:
         self._tell("platform.start", {"version": version, "functionArn": arn, **self._tracing()})
@@ -71,7 +73,7 @@ class InvocationRecords:
         return {"tracing": {"type": "X-Amzn-Trace-Id", "value": self.trace_header}}
 
     def _tell(self, name: str, record: dict[str, object]) -> None:
-        self.telemetry.platform(self.at_ms, name, {"requestId": self.request_id, **record})
+        self.telemetry.platform(self.at_ms, name, {"requestId": self.request_id, **record, **self.tenant})
 
 
 def init_record(initialization_type: str, status: str, error_type: str) -> dict[str, object]:

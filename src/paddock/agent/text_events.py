@@ -36,6 +36,7 @@ class TextEvents:
         self._json = spec.log_format == "JSON"
         self._info = not self._json or level_number(spec.system_log_level) <= level_number("INFO")
         self._init_ms: float | None = None
+        self._tenant: dict[str, object] = {"tenantId": spec.tenant_id} if spec.tenant_id else {}
 
     def init_start(self, now: float, runtime_version: str, runtime_version_arn: str) -> None:
         record = {
@@ -98,11 +99,12 @@ class TextEvents:
     def start(self, at_ms: int, request_id: str, arn: str, trace_header: str) -> None:
         version = self._spec.version
         if self.telemetry is not None:
-            InvocationRecords(self.telemetry, at_ms, request_id, trace_header).start(version, arn)
+            InvocationRecords(self.telemetry, at_ms, request_id, trace_header, self._tenant).start(version, arn)
         if not self._json:
             self._add(at_ms, f"START RequestId: {request_id} Version: {version}".encode(), request_id)
         elif self._info:
-            self._record_at(at_ms, "platform.start", {"requestId": request_id, "version": version}, request_id)
+            record = {"requestId": request_id, "version": version, **self._tenant}
+            self._record_at(at_ms, "platform.start", record, request_id)
 
     def report(
         self,
@@ -123,7 +125,7 @@ class TextEvents:
         billed_ms = math.ceil(waited_ms + duration_ms)
         figures = Figures(duration_ms, billed_ms, init_ms, self._spec.memory_mb, self._used_mb)
         if self.telemetry is not None:
-            records = InvocationRecords(self.telemetry, at_ms, request_id, trace_header)
+            records = InvocationRecords(self.telemetry, at_ms, request_id, trace_header, self._tenant)
             records.done(figures, status, error_type, spans)
         if self._json:
             self._report_record(at_ms, request_id, figures, status, error_type)
@@ -161,7 +163,7 @@ class TextEvents:
         record: dict[str, object] = {"requestId": request_id, "metrics": figures.metrics(), "status": status}
         if error_type:
             record["errorType"] = error_type
-        self._record_at(at_ms, "platform.report", record, request_id)
+        self._record_at(at_ms, "platform.report", record | self._tenant, request_id)
 
     def _tell(self, now: float, name: str, record: Mapping[str, object]) -> None:
         if self.telemetry is not None:

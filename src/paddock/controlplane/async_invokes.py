@@ -82,6 +82,7 @@ class AsyncInvocations:
             client_context=request.client_context,
             trace_header=request.trace_header,
             payload=request.payload,
+            tenant_id=request.tenant_id,
         )
         await self._accepting.put(accepted)
         if accepted.invocation_id in self._loaded:
@@ -167,6 +168,7 @@ class AsyncInvocations:
                     payload=accepted.payload,
                     client_context=accepted.client_context,
                     trace_header=accepted.trace_header,
+                    tenant_id=accepted.tenant_id,
                 )
             )
         except Exception:

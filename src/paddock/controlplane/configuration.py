@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from paddock.controlplane.on_demand.tenancy import refuse_tenants_on_managed_instances
 from paddock.model.capacity_provider import Architecture, CapacityProvider
 from paddock.model.environment_variables import environment_variables_refusal
 from paddock.model.errors import invalid_parameter
@@ -34,7 +35,6 @@ _DEFAULT_LEVEL = "INFO"
 _NOT_BUILT = {
     "FileSystemConfigs": "File systems",
     "DurableConfig": "Durable functions",
-    "TenancyConfig": "Tenant isolation",
     "RuntimeConfig": "Customer-managed runtimes",
     "AcceleratorConfig": "Accelerators",
 }
@@ -220,6 +220,7 @@ def refuse_what_is_not_built(params: Mapping[str, Any]) -> None:
 
 
 def _refuse_what_managed_instances_lack(params: Mapping[str, Any]) -> None:
+    refuse_tenants_on_managed_instances(params)
     if params.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
         raise invalid_parameter("SnapStart is not supported for functions configured with capacity provider.")
     vpc_config = params.get("VpcConfig", {})

@@ -49,7 +49,15 @@ from paddock.core.planning import plan
 from paddock.images.opening import ImageSources
 from paddock.model.errors import not_found
 from paddock.model.fleet import FleetSnapshot, Plan
-from paddock.model.ids import DEFAULT_LAMBDA, CapacityProviderName, EnvironmentId, FunctionVersionKey, InstanceId
+from paddock.model.ids import (
+    DEFAULT_LAMBDA,
+    NO_TENANT,
+    CapacityProviderName,
+    EnvironmentId,
+    FunctionVersionKey,
+    InstanceId,
+    TenantId,
+)
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.code import CodeStore
 from paddock.ports.invoker import AsyncInvokeQueue, Invoker, RouteSink
@@ -166,10 +174,10 @@ class ControlPlane:
     def async_queue(self) -> AsyncInvokeQueue:
         return self._async
 
-    def want(self, key: FunctionVersionKey, waiting: int) -> None:
+    def want(self, key: FunctionVersionKey, waiting: int, tenant_id: TenantId = NO_TENANT) -> None:
         """So many invocations of default Lambda wait for an environment of the version (`EnvironmentDemand`)."""
         if self._fleet.on_demand is not None:
-            self._fleet.on_demand.want(key, waiting)
+            self._fleet.on_demand.want(key, waiting, tenant_id)
 
     def register(self, operations: Operations) -> None:
         """Declare every operation that is built. Only within the context."""

@@ -63,6 +63,7 @@ def environment_spec(
         image=_image(configuration),
         architecture=configuration.architecture.value,
         layers=tuple(layer.code.sha256 for layer in configuration.layers),
+        tenant_id=assignment.tenant_id,
     )
 
 

@@ -7,7 +7,15 @@ from datetime import datetime
 
 from paddock.controlplane.limits import WARM_UP_SECONDS
 from paddock.model.fleet import Environment, EnvironmentFailure, EnvironmentShape, ManagedInstance
-from paddock.model.ids import EnvironmentId, FunctionName, FunctionVersionKey, InstanceId, RevisionId, VersionName
+from paddock.model.ids import (
+    EnvironmentId,
+    FunctionName,
+    FunctionVersionKey,
+    InstanceId,
+    RevisionId,
+    TenantId,
+    VersionName,
+)
 from paddock.model.states import EnvironmentPhase, InstancePhase, StateReasonCode
 from paddock.ports.store import InstanceIntent
 from paddock.wire.agent import EnvironmentFailureReport, EnvironmentReport, EnvironmentSpec
@@ -89,6 +97,7 @@ class EnvironmentRecord:
             ended_at=self.ended_at,
             idle_since=self.idle_since,
             provisioned=self.spec.initialization_type == PROVISIONED,
+            tenant_id=TenantId(self.spec.tenant_id),
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from paddock.controlplane.on_demand.tenancy import PER_TENANT
 from paddock.controlplane.package_types import shown_image_config
 from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.arns import Place
@@ -48,6 +49,8 @@ def described(version: FunctionVersion, place: Place, runtime: Resolution | None
         shown["CapacityProviderConfig"] = {"LambdaManagedInstancesCapacityProviderConfig": _managed_instances(managed)}
     else:
         shown["SnapStart"] = {"ApplyOn": "None", "OptimizationStatus": "Off"}
+    if configuration.per_tenant:
+        shown["TenancyConfig"] = {"TenantIsolationMode": PER_TENANT}
     if configuration.environment_variables:
         shown["Environment"] = {"Variables": dict(configuration.environment_variables)}
     if configuration.kms_key_arn is not None:

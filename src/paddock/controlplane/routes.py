@@ -152,6 +152,7 @@ def _version_route(version: FunctionVersion) -> VersionRoute:
         timeout_seconds=(serving.configuration if serving else version.configuration).timeout_seconds,
         refusal=refusal,
         on_demand=version.configuration.on_demand,
+        per_tenant=version.configuration.per_tenant,
     )
 
 
@@ -170,4 +171,5 @@ def _route(record: EnvironmentRecord, *, fresh: bool) -> EnvironmentRoute:
         revision=spec.revision,
         max_concurrency=spec.max_concurrency,
         draining=spec.draining or record.phase is EnvironmentPhase.DRAINING or not fresh,
+        tenant_id=spec.tenant_id,
     )

@@ -126,6 +126,7 @@ def _environment(record: EnvironmentRecord) -> dict[str, Any]:
         "instance_id": record.instance_id,
         "function": f"{spec.function_name}:{spec.version}",
         "revision": spec.revision,
+        "tenant_id": spec.tenant_id or None,
         "phase": record.phase.value,
         "draining": spec.draining,
         "in_flight": record.in_flight,

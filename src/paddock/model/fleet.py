@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from paddock.model.capacity_provider import Architecture, CapacityProviderScalingConfig, InstanceRequirements
 from paddock.model.ids import (
+    NO_TENANT,
     AvailabilityZone,
     CapacityProviderName,
     EnvironmentId,
@@ -17,6 +18,7 @@ from paddock.model.ids import (
     InstanceId,
     RevisionId,
     SubnetId,
+    TenantId,
 )
 from paddock.model.instance_types import InstanceType
 from paddock.model.states import EnvironmentPhase, InstancePhase, StateReasonCode
@@ -119,6 +121,8 @@ class Environment:
     """Since when no invocation was seen in it; None while one is, and before it was ready."""
     provisioned: bool = False
     """Default Lambda: kept ready whether or not anybody invokes it."""
+    tenant_id: TenantId = NO_TENANT
+    """The only one it ever serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,7 @@ class EnvironmentAssignment:
     shape: EnvironmentShape
     draining: bool = False
     provisioned: bool = False
+    tenant_id: TenantId = NO_TENANT
 
 
 @dataclass(frozen=True, slots=True)

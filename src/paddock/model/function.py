@@ -130,6 +130,8 @@ class FunctionConfiguration:
     image: ContainerImage | None = None
     """None for a ZIP package; with an image, `runtime` and `handler` are empty."""
     layers: tuple[FunctionLayer, ...] = ()
+    per_tenant: bool = False
+    """AWS's `PER_TENANT`: each environment serves one tenant. Chosen when the function is created, for good."""
 
     @property
     def on_demand(self) -> bool:

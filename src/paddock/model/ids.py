@@ -21,6 +21,8 @@ RevisionId = NewType("RevisionId", str)
 InstanceId = NewType("InstanceId", str)
 EnvironmentId = NewType("EnvironmentId", str)
 InvocationId = NewType("InvocationId", str)
+TenantId = NewType("TenantId", str)
+"""Whom an invocation is made for, and an environment of a function with tenant isolation belongs to."""
 LayerName = NewType("LayerName", str)
 CodeSigningConfigId = NewType("CodeSigningConfigId", str)
 CodeSha256 = NewType("CodeSha256", str)
@@ -28,6 +30,9 @@ CodeSha256 = NewType("CodeSha256", str)
 
 DEFAULT_LAMBDA = CapacityProviderName("$default")
 """What functions without a capacity provider run on: our own pool, under a name that no customer can give."""
+
+NO_TENANT = TenantId("")
+"""Of functions whose environments serve whoever comes."""
 
 LATEST = VersionName("$LATEST")
 LATEST_PUBLISHED = VersionName("$LATEST.PUBLISHED")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from paddock.model.ids import FunctionName, InvocationId
+from paddock.model.ids import NO_TENANT, FunctionName, InvocationId, TenantId
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class InvokeRequest:
     payload: bytes
     client_context: str = ""
     trace_header: str = ""
+    tenant_id: TenantId = NO_TENANT
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from paddock.model.errors import PlatformError
 from paddock.model.fleet import LaunchFailure, Reason
 from paddock.model.function import Alias, Function, FunctionVersion
 from paddock.model.ids import (
+    NO_TENANT,
     AvailabilityZone,
     CapacityProviderName,
     CodeSigningConfigId,
@@ -27,6 +28,7 @@ from paddock.model.ids import (
     LayerName,
     SecurityGroupId,
     SubnetId,
+    TenantId,
 )
 from paddock.model.instance_types import InstanceType
 from paddock.model.layer import Layer, LayerVersion
@@ -106,6 +108,7 @@ class AcceptedInvocation:
     client_context: str = field(default="", repr=False)
     trace_header: str = ""
     payload: bytes = field(default=b"", repr=False)
+    tenant_id: TenantId = NO_TENANT
 
 
 @dataclass(frozen=True, slots=True)

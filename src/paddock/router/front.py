@@ -13,9 +13,10 @@ from paddock.awsapi.replies import REQUEST_ID_HEADER
 from paddock.core.routing.names import Named, named
 from paddock.core.routing.refusals import TAIL_LOGS_ARE_NOT_SUPPORTED
 from paddock.core.routing.table import Destination, RoutingTable
+from paddock.core.routing.tenants import checked_tenant
 from paddock.model.arns import Place
 from paddock.model.errors import ApiError, validation_failed
-from paddock.model.ids import InvocationId
+from paddock.model.ids import InvocationId, TenantId
 from paddock.ports.clock import IdSource
 from paddock.ports.invoker import InvokeRequest
 from paddock.router.answers import ErrorReply
@@ -32,6 +33,7 @@ AcceptEvent = Callable[[InvokeRequest, Callable[[ApiError | None], None]], None]
 
 CallT = TypeVar("CallT", bound=Call)
 
+TENANT_ID_HEADER = b"x-amz-tenant-id"
 _INVOCATION_TYPES = "[RequestResponse, Event, DryRun]"
 _LOG_TYPES = "[None, Tail]"
 
@@ -114,6 +116,9 @@ class InvokeFront:
         target = self._table.resolve(name.name, name.qualifier)
         destination = target.choose(self._dice)
         _check_destination(destination, headers.get(b"x-amz-log-type"))
+        tenant_id = headers.get(TENANT_ID_HEADER)
+        if tenant_id is not None or destination.per_tenant:
+            destination = self._table.for_tenant(destination, _tenant(tenant_id, destination))
         return kind(
             destination,
             target.arn,
@@ -129,7 +134,8 @@ class InvokeFront:
             raise _bad_value(kind, "invocationType", _INVOCATION_TYPES)
         headers = request.headers
         target = self._table.resolve(name.name, name.qualifier)
-        _check_destination(target.choose(self._dice), headers.get(b"x-amz-log-type"))
+        destination = target.choose(self._dice)
+        _check_destination(destination, headers.get(b"x-amz-log-type"))
         event = InvokeRequest(
             name.name,
             name.qualifier,
@@ -137,6 +143,7 @@ class InvokeFront:
             checked_payload(request.body, asynchronous=kind == b"Event"),
             client_context(headers.get(b"x-amz-client-context")),
             self._traces.header(headers.get(b"x-amzn-trace-id")),
+            _tenant(headers.get(TENANT_ID_HEADER), destination),
         )
         if kind == b"DryRun":
             _accept(responder, request_id, 204)
@@ -179,6 +186,10 @@ def _check_destination(destination: Destination, log_type: bytes | None) -> None
         raise _bad_value(log_type, "logType", _LOG_TYPES)
     if not destination.on_demand:
         raise TAIL_LOGS_ARE_NOT_SUPPORTED.error()
+
+
+def _tenant(header: bytes | None, destination: Destination) -> TenantId:
+    return checked_tenant(None if header is None else header.decode("latin-1"), destination)
 
 
 def _bad_value(value: bytes, member: str, allowed: str) -> ApiError:

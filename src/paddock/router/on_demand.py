@@ -1,7 +1,8 @@
 """Invocations of default Lambda: counted against their limits, sent to a free environment, or kept until there is one.
 
 Whoever waits is given the first environment that is free, be it new or used; the control plane is told how many wait.
-One wait ends with an environment, with the failure of one that was started, or with the time.
+Tenants wait apart: what becomes free for one is nothing to another. One wait ends with an environment, with the failure
+of one that was started, or with the time.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from paddock.awsapi.messages import Request, Responder
 from paddock.core.environment import errors
 from paddock.core.on_demand import Concurrency
+from paddock.core.on_demand.concurrency import ThrottleReason
 from paddock.core.routing.pool import RoutedEnvironment, Throttle, ThrottleCause
-from paddock.core.routing.table import RoutingTable
+from paddock.core.routing.table import Destination, RoutingTable
 from paddock.model.errors import PlatformError
-from paddock.model.ids import FunctionName, FunctionVersionKey, VersionName
+from paddock.model.ids import NO_TENANT, FunctionName, FunctionVersionKey, TenantId, VersionName
 from paddock.ports.demand import EnvironmentDemand, NoDemand
 from paddock.router.answers import error_document
 from paddock.router.calls import Call
@@ -35,6 +38,13 @@ _PLATFORMS_WORDS = ("Sandbox.", "Runtime.ExitError", "Runtime.OutOfMemory", "Run
 
 
 ForwardRequest = Callable[[Request, Responder], None]
+
+
+class Queue(NamedTuple):
+    """Which environments a call waits for."""
+
+    key: FunctionVersionKey
+    tenant_id: TenantId
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class OnDemandCalls:
         self._table = table
         self._demand = demand
         self._send = send
-        self._waiting: dict[FunctionVersionKey, Waiting] = {}
+        self._waiting: dict[Queue, Waiting] = {}
 
     @property
     def waiting(self) -> int:
@@ -72,21 +82,31 @@ class OnDemandCalls:
         destination = call.destination
         reason = self.limits.admit(destination.key.function_name)
         if reason is not None:
-            destination.counters.throttles[ThrottleCause.CONCURRENCY] += 1
-            call.throttled(Throttle(ThrottleCause.CONCURRENCY, 0, 0, 0, 0, 0, 0, reason=reason.value))
+            _throttle(call, reason)
             return
         environment = destination.pool.take()
-        if environment is None:
+        if environment is not None:
+            self._send(call, environment)
+            return
+        reason = None if destination.tenant_id == NO_TENANT else self._no_more_for_tenants(destination)
+        if reason is None:
             self.wait(call)
         else:
-            self._send(call, environment)
+            self.limits.release(destination.key.function_name)
+            _throttle(call, reason)
+
+    def _no_more_for_tenants(self, destination: Destination) -> ThrottleReason | None:
+        """Each that waits is about to have an environment."""
+        name = destination.key.function_name
+        waiting = sum(len(calls) for queue, calls in self._waiting.items() if queue.key.function_name == name)
+        return self.limits.admit_tenant(name, self._table.tenant_environments(name) + waiting)
 
     def wait(self, call: Call) -> None:
         """Until an environment is free that has not refused it."""
-        key = call.destination.key
-        timer = asyncio.get_running_loop().call_later(LONGEST_WAIT_SECONDS, self._too_late, key, call)
-        self._waiting.setdefault(key, OrderedDict())[call] = timer
-        self._tell(key)
+        queue = Queue(call.destination.key, call.destination.tenant_id)
+        timer = asyncio.get_running_loop().call_later(LONGEST_WAIT_SECONDS, self._too_late, queue, call)
+        self._waiting.setdefault(queue, OrderedDict())[call] = timer
+        self._tell(queue)
 
     def released(self, function: FunctionName) -> None:
         """An invocation of the function has ended; its slot is free."""
@@ -96,16 +116,18 @@ class OnDemandCalls:
 
     def serve(self) -> None:
         """Give what is free to those who wait, in their order. Called whenever something may have become free."""
-        for key in list(self._waiting):
-            destination = self._table.destination(key)
+        for queue in list(self._waiting):
+            destination = self._table.destination(queue.key)
             if destination is None:
-                self._give_up(key)
+                self._give_up(queue)
                 continue
-            while (waiting := self._waiting.get(key)) is not None:
+            if queue.tenant_id != NO_TENANT:
+                destination = self._table.for_tenant(destination, queue.tenant_id)
+            while (waiting := self._waiting.get(queue)) is not None:
                 environment = destination.pool.take()
                 if environment is None:
                     break
-                call = self._next(key, waiting)
+                call = self._next(queue, waiting)
                 # What it waited for may have been republished meanwhile.
                 call.destination = destination
                 self._send(call, environment)
@@ -113,10 +135,11 @@ class OnDemandCalls:
     def start_failed(self, failed: EnvironmentStartFailed) -> None:
         """The one that has waited longest gets the failure as its answer."""
         key = FunctionVersionKey(FunctionName(failed.function_name), VersionName(failed.version))
-        waiting = self._waiting.get(key)
+        queue = Queue(key, TenantId(failed.tenant_id))
+        waiting = self._waiting.get(queue)
         if waiting is None:
             return
-        call = self._next(key, waiting)
+        call = self._next(queue, waiting)
         self.limits.release(key.function_name)
         call.destination.counters.answered(0)
         call.destination.counters.errors += 1
@@ -128,31 +151,36 @@ class OnDemandCalls:
             error_document(failed.error_type, text),
         )
 
-    def _next(self, key: FunctionVersionKey, waiting: Waiting) -> Call:
+    def _next(self, queue: Queue, waiting: Waiting) -> Call:
         call, timer = waiting.popitem(last=False)
         timer.cancel()
         if not waiting:
-            del self._waiting[key]
-        self._tell(key)
+            del self._waiting[queue]
+        self._tell(queue)
         return call
 
-    def _give_up(self, key: FunctionVersionKey) -> None:
+    def _give_up(self, queue: Queue) -> None:
         """The version was deleted while they waited."""
-        for call, timer in self._waiting.pop(key).items():
+        for call, timer in self._waiting.pop(queue).items():
             timer.cancel()
-            self.limits.release(key.function_name)
+            self.limits.release(queue.key.function_name)
             call.failed(STARTED_TOO_LATE)
-        self._tell(key)
+        self._tell(queue)
 
-    def _too_late(self, key: FunctionVersionKey, call: Call) -> None:
-        waiting = self._waiting.get(key)
+    def _too_late(self, queue: Queue, call: Call) -> None:
+        waiting = self._waiting.get(queue)
         if waiting is None or waiting.pop(call, None) is None:
             return
         if not waiting:
-            del self._waiting[key]
-        self._tell(key)
-        self.limits.release(key.function_name)
+            del self._waiting[queue]
+        self._tell(queue)
+        self.limits.release(queue.key.function_name)
         call.failed(STARTED_TOO_LATE)
 
-    def _tell(self, key: FunctionVersionKey) -> None:
-        self._demand.want(key, len(self._waiting.get(key, ())))
+    def _tell(self, queue: Queue) -> None:
+        self._demand.want(queue.key, len(self._waiting.get(queue, ())), queue.tenant_id)
+
+
+def _throttle(call: Call, reason: ThrottleReason) -> None:
+    call.destination.counters.throttles[ThrottleCause.CONCURRENCY] += 1
+    call.throttled(Throttle(ThrottleCause.CONCURRENCY, 0, 0, 0, 0, 0, 0, reason=reason.value))

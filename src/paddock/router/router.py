@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from paddock.awsapi.access import Access
 from paddock.core.routing.names import named
 from paddock.core.routing.table import RoutingTable
+from paddock.core.routing.tenants import checked_tenant
 from paddock.model.arns import Place
 from paddock.model.errors import ApiError
 from paddock.model.ids import (
+    NO_TENANT,
     AvailabilityZone,
     EnvironmentId,
     FunctionName,
@@ -156,6 +158,9 @@ class Router:
             destination = target.choose(self._dice)
             if destination.refusal is not None:
                 raise destination.refusal.error()
+            tenant_id = checked_tenant(request.tenant_id or None, destination)
+            if tenant_id != NO_TENANT:
+                destination = self._table.for_tenant(destination, tenant_id)
             payload = checked_payload(request.payload)
         except ApiError as error:
             status = self._error_reply(error, request.invocation_id).status

@@ -10,6 +10,7 @@ from paddock.model.ids import (
     FunctionName,
     InstanceId,
     RevisionId,
+    TenantId,
     VersionName,
 )
 from paddock.wire.routes import EnvironmentRoute, FunctionRoute, VersionRoute
@@ -32,7 +33,12 @@ def placement(route: EnvironmentRoute, zone: AvailabilityZone) -> EnvironmentPla
         environment_id=EnvironmentId(route.environment_id),
         instance_id=InstanceId(route.instance_id),
         zone=zone,
-        key=RevisionKey(FunctionName(route.function_name), VersionName(route.version), RevisionId(route.revision)),
+        key=RevisionKey(
+            FunctionName(route.function_name),
+            VersionName(route.version),
+            RevisionId(route.revision),
+            TenantId(route.tenant_id),
+        ),
         slots=route.max_concurrency,
         draining=route.draining,
     )
@@ -45,4 +51,5 @@ def _version_rules(route: VersionRoute) -> VersionRules:
         timeout_seconds=route.timeout_seconds,
         refusal=None if route.refusal is None else Refusal(*route.refusal),
         on_demand=route.on_demand,
+        per_tenant=route.per_tenant,
     )

@@ -31,7 +31,7 @@ from paddock.launchers.local import LocalIsolation, LocalLauncher
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError
-from paddock.model.ids import AccountId, CapacityProviderName, FunctionVersionKey, Region
+from paddock.model.ids import NO_TENANT, AccountId, CapacityProviderName, FunctionVersionKey, Region, TenantId
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.demand import EnvironmentDemand
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest
@@ -74,9 +74,9 @@ class Late:
         assert self.pipeline is not None
         return self.pipeline.invoke_error(error, request_id)
 
-    def want(self, key: FunctionVersionKey, waiting: int) -> None:
+    def want(self, key: FunctionVersionKey, waiting: int, tenant_id: TenantId = NO_TENANT) -> None:
         if self.demand is not None:
-            self.demand.want(key, waiting)
+            self.demand.want(key, waiting, tenant_id)
 
     async def put(self, request: InvokeRequest) -> None:
         assert self.queue is not None

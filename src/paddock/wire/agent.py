@@ -45,7 +45,8 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `draining`: take no new invocations, finish those in flight, then end. `credentials` never reach a log. `layers` are
     packages by their hashes, as the code is; a later one lies over an earlier one at `/opt`. `architecture` is what the
-    function says it is for, empty when nobody asked.
+    function says it is for, empty when nobody asked. `tenant_id`: the only one it serves,
+    empty where the function has none.
     """
 
     environment_id: str
@@ -75,6 +76,7 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     image: ImageSpec | None = None
     layers: tuple[str, ...] = ()
     architecture: str = ""
+    tenant_id: str = ""
 
 
 class AgentConfiguration(msgspec.Struct, frozen=True):

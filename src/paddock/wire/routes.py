@@ -20,7 +20,7 @@ class VersionRoute(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `refusal` (an AWS error code and text) answers instead of an environment: `$LATEST` of an LMI function, a version
     that is Pending,
-    Failed or Deactivated. `revision` is the publish that serves.
+    Failed or Deactivated. `revision` is the publish that serves. `per_tenant`: an environment serves one tenant only.
     """
 
     version: str
@@ -84,6 +84,7 @@ class EnvironmentRoute(RouteMessage, frozen=True):
     revision: str
     max_concurrency: int
     draining: bool = False
+    tenant_id: str = ""
 
 
 class EnvironmentRouteRemoved(RouteMessage, frozen=True):
@@ -97,6 +98,7 @@ class EnvironmentStartFailed(RouteMessage, frozen=True):
     version: str
     error_type: str
     text: str
+    tenant_id: str = ""
 
 
 class RoutesReplaced(RouteMessage, frozen=True):

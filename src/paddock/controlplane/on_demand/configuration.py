@@ -12,6 +12,7 @@ from paddock.controlplane.configuration import (
     refuse_what_is_not_built,
     require_program,
 )
+from paddock.controlplane.on_demand.tenancy import asks_for_tenants, not_with_tenants
 from paddock.model.capacity_provider import Architecture
 from paddock.model.environment_variables import environment_variables_refusal
 from paddock.model.errors import invalid_parameter
@@ -45,6 +46,7 @@ def new_default_configuration(name: FunctionName, params: Mapping[str, Any], cod
             logging=_logging(params.get("LoggingConfig", {}), text),
             memory_mb=params.get("MemorySize", DEFAULT_LAMBDA_MEMORY_MB),
             architecture=Architecture(params.get("Architectures", [Architecture.X86_64])[0]),
+            per_tenant=asks_for_tenants(params),
             **plain_settings(params),
         ),
         params,
@@ -88,7 +90,7 @@ def _logging(given: Mapping[str, Any], before: LoggingConfig) -> LoggingConfig:
 
 def _checked(configuration: FunctionConfiguration, params: Mapping[str, Any]) -> FunctionConfiguration:
     refuse_what_is_not_built(params)
-    _refuse_networks_and_snapshots(params)
+    _refuse_networks_and_snapshots(params, per_tenant=configuration.per_tenant)
     refusal = environment_variables_refusal(dict(configuration.environment_variables))
     if refusal is not None:
         raise refusal
@@ -104,8 +106,10 @@ def _checked(configuration: FunctionConfiguration, params: Mapping[str, Any]) ->
     return configuration
 
 
-def _refuse_networks_and_snapshots(params: Mapping[str, Any]) -> None:
+def _refuse_networks_and_snapshots(params: Mapping[str, Any], *, per_tenant: bool) -> None:
     if params.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
+        if per_tenant:
+            raise not_with_tenants("SnapStart")
         raise invalid_parameter("SnapStart is not supported by this server yet. Remove SnapStart from your request.")
     vpc_config = params.get("VpcConfig", {})
     if vpc_config.get("SubnetIds") or vpc_config.get("SecurityGroupIds"):

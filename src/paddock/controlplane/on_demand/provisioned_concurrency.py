@@ -12,6 +12,7 @@ from typing import Any
 from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.functions import PAGE_ITEMS
+from paddock.controlplane.on_demand.tenancy import not_with_tenants
 from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.errors import ApiError, conflict, invalid_parameter
 from paddock.model.function import Alias, FunctionVersion, ProvisionedConcurrency
@@ -122,6 +123,8 @@ def _check(tx: Transaction, holder: Holder, name: FunctionName) -> None:
             "Provisioned Concurrency is not supported for functions configured with capacity provider. "
             "Set MinExecutionEnvironments with PutFunctionScalingConfig instead."
         )
+    if version.configuration.per_tenant:
+        raise not_with_tenants("Provisioned Concurrency")
 
 
 def _put(tx: Transaction, holder: Holder, wanted: ProvisionedConcurrency | None) -> Holder:

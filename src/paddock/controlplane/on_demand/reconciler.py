@@ -25,7 +25,15 @@ from paddock.model.capacity_provider import (
 )
 from paddock.model.fleet import Zone
 from paddock.model.function import Alias, FunctionVersion
-from paddock.model.ids import DEFAULT_LAMBDA, CapacityProviderName, EnvironmentId, FunctionVersionKey, InstanceId
+from paddock.model.ids import (
+    DEFAULT_LAMBDA,
+    NO_TENANT,
+    CapacityProviderName,
+    EnvironmentId,
+    FunctionVersionKey,
+    InstanceId,
+    TenantId,
+)
 from paddock.model.states import CapacityProviderState, EnvironmentPhase
 from paddock.ports.store import InstanceIntent, Transaction
 from paddock.wire.agent import AgentMessage, EnvironmentChanged, EnvironmentReport, Report
@@ -42,16 +50,19 @@ class OnDemandReconciler(ProviderReconciler):
         self, name: CapacityProviderName, parts: FleetParts, events: FleetEvents, intents: list[InstanceIntent]
     ) -> None:
         super().__init__(name, parts, events, intents)
-        self._waiting: dict[FunctionVersionKey, int] = {}
+        self._waiting: dict[FunctionVersionKey, dict[TenantId, int]] = {}
         self.pool = _pool(parts.settings)
 
-    def want(self, key: FunctionVersionKey, waiting: int) -> None:
-        """So many invocations of the version have no environment now."""
-        more = waiting > self._waiting.get(key, 0)
+    def want(self, key: FunctionVersionKey, waiting: int, tenant_id: TenantId = NO_TENANT) -> None:
+        """So many invocations of the version, of the tenant, have no environment now."""
+        tenants = self._waiting.setdefault(key, {})
+        more = waiting > tenants.get(tenant_id, 0)
         if waiting:
-            self._waiting[key] = waiting
+            tenants[tenant_id] = waiting
         else:
-            self._waiting.pop(key, None)
+            tenants.pop(tenant_id, None)
+            if not tenants:
+                del self._waiting[key]
         if more:
             self.wake()
 
@@ -104,6 +115,10 @@ class OnDemandReconciler(ProviderReconciler):
             await parts.store.write(lambda tx: keep(tx, record))
         return None if plan.wake_after is None else plan.wake_after.total_seconds()
 
+    def _tenants_waiting(self, key: FunctionVersionKey) -> tuple[tuple[TenantId, int], ...]:
+        """Who has waited longest is named first."""
+        return tuple(each for each in self._waiting.get(key, {}).items() if each[0] != NO_TENANT)
+
     def _sample(self) -> None:
         """Load is no signal here: what waits is."""
 
@@ -127,7 +142,8 @@ class OnDemandReconciler(ProviderReconciler):
                     revision=version.revision,
                     serving=version.serving.revision if version.serving else None,
                     shape=version.configuration.shape,
-                    waiting=self._waiting.get(version.key, 0),
+                    waiting=self._waiting.get(version.key, {}).get(NO_TENANT, 0),
+                    tenants_waiting=self._tenants_waiting(version.key),
                     provisioned=provisioned.get(version.key, 0),
                 )
                 for version in stored.versions
@@ -157,7 +173,9 @@ def provisioned_of(versions: Iterable[FunctionVersion], aliases: Iterable[Alias]
 def _start_failures(record: InstanceRecord, reports: tuple[EnvironmentReport, ...]) -> list[EnvironmentStartFailed]:
     """Of those that were not known to have ended. Nobody waits for a provisioned one."""
     return [
-        EnvironmentStartFailed(known.spec.function_name, known.spec.version, failure.error_type, failure.text)
+        EnvironmentStartFailed(
+            known.spec.function_name, known.spec.version, failure.error_type, failure.text, known.spec.tenant_id
+        )
         for report in reports
         if (failure := report.failure) is not None
         and failure.init

@@ -10,6 +10,10 @@ from enum import StrEnum
 
 from paddock.model.ids import FunctionName
 
+TENANT_ENVIRONMENTS_PER_CONCURRENCY = 2.5
+"""AWS keeps at most 2500 environments of tenants, idle ones included, per 1000 of a function's concurrency (Lambda
+developer guide, "Troubleshooting tenant isolation")."""
+
 
 class ThrottleReason(StrEnum):
     """AWS's `Reason` of a TooManyRequestsException."""
@@ -71,6 +75,14 @@ class Concurrency:
         self._all_in_flight -= 1
         if function not in self._reserved:
             self._unreserved_in_flight -= 1
+
+    def admit_tenant(self, function: FunctionName, environments: int) -> ThrottleReason | None:
+        """Why there is no further environment for one of the function's tenants, who have so many; None if there is."""
+        reserved = self._reserved.get(function)
+        concurrency = self._account_limit if reserved is None else reserved
+        if environments < int(concurrency * TENANT_ENVIRONMENTS_PER_CONCURRENCY):
+            return None
+        return ThrottleReason.ACCOUNT if reserved is None else ThrottleReason.RESERVED
 
     @property
     def in_flight(self) -> int:

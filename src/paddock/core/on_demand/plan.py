@@ -3,6 +3,8 @@
 Rules of this module:
 - A new revision serves at once: what it needs is started when somebody invokes it.
 - One start for each invocation that waits, less those already on their way; provisioned ones are started unasked.
+- Where a function has tenants, an environment is started for one of them and is that one's for good: what waits for
+  another tenant, it is nothing to.
 - An environment of a revision that does not serve, or that was idle for the idle time, drains and ends.
 - Where there is no room, idle environments of whichever function make place, the longest idle first; provisioned ones
   never do.
@@ -13,6 +15,7 @@ Rules of this module:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +35,15 @@ from paddock.model.fleet import (
     TerminateInstance,
     Zone,
 )
-from paddock.model.ids import DEFAULT_LAMBDA, EnvironmentId, FunctionVersionKey, InstanceId, RevisionId
+from paddock.model.ids import (
+    DEFAULT_LAMBDA,
+    NO_TENANT,
+    EnvironmentId,
+    FunctionVersionKey,
+    InstanceId,
+    RevisionId,
+    TenantId,
+)
 from paddock.model.instance_types import InstanceType
 from paddock.model.states import EnvironmentPhase, InstancePhase
 
@@ -60,7 +71,7 @@ class OnDemandSettings:
 @dataclass(frozen=True, slots=True)
 class OnDemandVersion:
     """One version. `serving` is what the routers send to, `revision` what they should; `waiting` invocations have no
-    environment yet; `provisioned` environments are to be kept ready.
+    environment yet, where there are tenants `tenants_waiting` of each; `provisioned` environments are to be kept ready.
     """
 
     key: FunctionVersionKey
@@ -69,6 +80,7 @@ class OnDemandVersion:
     shape: EnvironmentShape
     waiting: int = 0
     provisioned: int = 0
+    tenants_waiting: tuple[tuple[TenantId, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,11 +297,14 @@ class _Planner:
         missing = version.provisioned - len(self._lasting(version, instance))
         if missing > 0 and not self._rests(version):
             self._start(version, missing, f"{version.provisioned} provisioned environments are asked for", ready=True)
-        on_their_way = sum(each.phase in _TO_COME for each in self._of(version, provisioned=False))
-        missing = version.waiting - on_their_way
-        if missing > 0:
-            why = f"{version.waiting} invocations wait and {on_their_way} environments are on their way"
-            self._start(version, missing, why, ready=False)
+        to_come = (each for each in self._of(version, provisioned=False) if each.phase in _TO_COME)
+        on_their_way = Counter(each.tenant_id for each in to_come)
+        for tenant_id, waiting in ((NO_TENANT, version.waiting), *version.tenants_waiting):
+            missing = waiting - on_their_way[tenant_id]
+            if missing > 0:
+                whose = f" of tenant {tenant_id}" if tenant_id else ""
+                why = f"{waiting} invocations{whose} wait and {on_their_way[tenant_id]} environments are on their way"
+                self._start(version, missing, why, ready=False, tenant_id=tenant_id)
 
     def _rests(self, version: OnDemandVersion) -> bool:
         """Nobody waits for a provisioned environment: one that cannot begin is not tried again and again."""
@@ -305,15 +320,23 @@ class _Planner:
         self._wakes.append(again)
         return True
 
-    def _start(self, version: OnDemandVersion, number: int, why: str, *, ready: bool) -> None:
+    def _start(
+        self, version: OnDemandVersion, number: int, why: str, *, ready: bool, tenant_id: TenantId = NO_TENANT
+    ) -> None:
         room = self._settings.most_environments - len(self._alive) - len(self._new)
         if room < number:
             self._make_room(number - max(0, room), version.key)
         started = max(0, min(number, room))
         for _ in range(started):
-            identity = EnvironmentId(self._ids.environment_id())
             self._new.append(
-                EnvironmentAssignment(identity, version.key, version.revision, version.shape, provisioned=ready)
+                EnvironmentAssignment(
+                    EnvironmentId(self._ids.environment_id()),
+                    version.key,
+                    version.revision,
+                    version.shape,
+                    provisioned=ready,
+                    tenant_id=tenant_id,
+                )
             )
         if started:
             self._because(str(version.key), f"{started} environments start: {why}")
@@ -354,6 +377,7 @@ class _Planner:
                     each.shape,
                     draining=each.environment_id in self._draining,
                     provisioned=each.provisioned,
+                    tenant_id=each.tenant_id,
                 )
 
     def _because(self, subject: str, text: str) -> None:

@@ -20,7 +20,7 @@ from paddock.core.on_demand import Concurrency, OnDemandSettings
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError
-from paddock.model.ids import AccountId, FunctionVersionKey, Region
+from paddock.model.ids import NO_TENANT, AccountId, FunctionVersionKey, Region, TenantId
 from paddock.model.instance_types import InstanceType
 from paddock.model.network import default_network
 from paddock.model.runtimes import find_runtime
@@ -79,9 +79,9 @@ class _Late:
         self.control_plane: ControlPlane | None = None
         self.queue: AsyncInvokeQueue | None = None
 
-    def want(self, key: FunctionVersionKey, waiting: int) -> None:
+    def want(self, key: FunctionVersionKey, waiting: int, tenant_id: TenantId = NO_TENANT) -> None:
         if self.control_plane is not None:
-            self.control_plane.want(key, waiting)
+            self.control_plane.want(key, waiting, tenant_id)
 
     async def put(self, request: InvokeRequest) -> None:
         assert self.queue is not None
