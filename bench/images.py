@@ -18,20 +18,20 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import sysconfig
 import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
 from statistics import median
 from typing import Any
 
+from bench import table
 from paddock.images.budget import Budget
 from paddock.images.compression import decompressed
 from paddock.images.documents import Descriptor
@@ -194,17 +194,7 @@ def starts(way: Way, place: Path, root: Path) -> tuple[float, float]:
         memory_mb=512,
         vcpu=1.0,
     )
-    image = EnvironmentView(
-        environment_id="env-bench",
-        task_root=root,
-        opt_root=None,
-        runtime_dir=root,
-        lang_dir=root,
-        readable_paths=(),
-        memory_mb=512,
-        vcpu=1.0,
-        image_root=root,
-    )
+    image = replace(package, task_root=root, runtime_dir=root, lang_dir=root, image_root=root)
     pairs = [(start(way, image), start(way, package)) for _ in range(STARTS)]
     return median(one for one, _ in pairs), median(other for _, other in pairs)
 
@@ -216,60 +206,95 @@ def _children_seconds() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.images", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    measure(parser.parse_args().rounds)
+    found, described = measure(parser.parse_args().rounds)
+    print(described, table.text(found), sep="\n")
 
 
-def measure(rounds: int) -> None:
+HEADINGS = ("what", "median", "beside", "ratio")
+
+
+@dataclass(frozen=True)
+class Round:
+    """Seconds. `processor` is our processor time of unpacking and laying, over that of `tar -x`."""
+
+    pulled: float
+    unpacked: float
+    laid: float
+    by_tar: float
+    processor: float
+
+
+def measure(rounds: int) -> tuple[list[tuple[str, ...]], str]:
+    """A table, headings first, and what the image is."""
     with tempfile.TemporaryDirectory(prefix="paddock-bench-") as directory:
-        report(Path(directory), rounds)
+        place = Path(directory)
+        (place / "made").mkdir()
+        layers = make_layers(place / "made")
+        packed_mib = sum(layer.archive.stat().st_size for layer in layers) / MIB
+        unpacked_mib = sum(layer.unpacked_bytes for layer in layers) / MIB
+        files = sum(layer.files for layer in layers)
+        described = (
+            f"an image of {len(layers)} layers, {files:,} files, {packed_mib:.1f} MiB compressed and "
+            f"{unpacked_mib:.1f} MiB unpacked"
+        )
+        lines = [HEADINGS, *_packing(place, layers, rounds, packed_mib)]
+        return [*lines, *_starting(place, place / f"round-{rounds - 1}" / "root")], described
 
 
-def report(place: Path, rounds: int) -> None:
-    (place / "made").mkdir()
-    layers = make_layers(place / "made")
-    packed_mib = sum(layer.archive.stat().st_size for layer in layers) / MIB
-    unpacked_mib = sum(layer.unpacked_bytes for layer in layers) / MIB
-    files = sum(layer.files for layer in layers)
-    print(f"{len(layers)} layers, {files} files, {packed_mib:.1f} MiB compressed, {unpacked_mib:.1f} MiB unpacked")
+def _packing(place: Path, layers: list[Layer], rounds: int, packed_mib: float) -> list[tuple[str, ...]]:
     (place / "blobs").mkdir()
-    blobs = [
-        layer.archive.rename(place / "blobs" / hashlib.sha256(layer.archive.read_bytes()).hexdigest())
+    named = [
+        replace(
+            layer,
+            archive=layer.archive.rename(place / "blobs" / hashlib.sha256(layer.archive.read_bytes()).hexdigest()),
+        )
         for layer in layers
     ]
-    layers = [
-        Layer(blob, layer.diff_id, layer.unpacked_bytes, layer.files) for layer, blob in zip(layers, blobs, strict=True)
-    ]
-    root = place
     with served(place / "blobs") as address:
-        for number in range(rounds):
-            work = place / f"round-{number}"
-            work.mkdir()
-            pulled = timed(partial(pull, address, blobs, work))
-            began, cpu_began = time.perf_counter(), time.process_time()
-            unpacked = unpack(layers, work / "ours")
-            unpacking = time.perf_counter() - began
-            root = work / "root"
-            root.mkdir()
-            laying = timed(partial(assemble, unpacked, root))
-            own_seconds = time.process_time() - cpu_began
-            before = _children_seconds()
-            by_tar = timed(partial(tar_unpack, layers, work / "tar"))
-            of_tar = own_seconds / (_children_seconds() - before)
-            print(
-                f"pull {pulled:.2f} s ({packed_mib / pulled:.0f} MiB/s)   unpack {unpacking:.2f} s   "
-                f"lay over each other {laying:.2f} s   tar -x {by_tar:.2f} s   "
-                f"processor time of tar's {of_tar:.2f}"
-            )
-    ways = [way for way in ways_of_this_machine(place) if way.rung is Rung.NAMESPACES]
-    if not ways or sys.platform != "linux":
-        print("start: this machine gives no namespaces")
-        return
-    image_ms, package_ms = starts(ways[0], place, root)
-    print(
-        f"start {image_ms:.1f} ms from an image, {package_ms:.1f} ms from a package, ratio {image_ms / package_ms:.2f}"
-    )
+        found = [_round(place / f"round-{number}", named, address) for number in range(rounds)]
+    unpacking = median(one.unpacked / one.by_tar for one in found)
+    return [
+        ("pulled from a registry, verified, kept encrypted", _seconds(one.pulled for one in found), "", ""),
+        ("the same, MiB compressed a second", f"{median(packed_mib / one.pulled for one in found):.0f}", "", ""),
+        ("unpacked", _seconds(one.unpacked for one in found), "`tar -x`", f"{unpacking:.2f}"),
+        ("laid over each other", _seconds(one.laid for one in found), "", ""),
+        (
+            "processor time of both",
+            "",
+            "that of `tar -x`",
+            f"{median(one.processor for one in found):.2f}",
+        ),
+    ]
+
+
+def _seconds(values: Iterable[float]) -> str:
+    return f"{median(values):.2f} s"
+
+
+def _round(work: Path, layers: list[Layer], address: str) -> Round:
+    work.mkdir()
+    pulled = timed(partial(pull, address, [layer.archive for layer in layers], work))
+    cpu_began, root = time.process_time(), work / "root"
+    began = time.perf_counter()
+    unpacked = unpack(layers, work / "ours")
+    unpacking = time.perf_counter() - began
+    root.mkdir()
+    laying = timed(partial(assemble, unpacked, root))
+    own_seconds, before = time.process_time() - cpu_began, _children_seconds()
+    by_tar = timed(partial(tar_unpack, layers, work / "tar"))
+    return Round(pulled, unpacking, laying, by_tar, own_seconds / (_children_seconds() - before))
+
+
+def _starting(place: Path, root: Path) -> list[tuple[str, ...]]:
+    lines: list[tuple[str, ...]] = []
+    for way in ways_of_this_machine(place):
+        if way.rung is Rung.NAMESPACES:
+            image_ms, package_ms = starts(way, place, root)
+            ratio = f"{image_ms / package_ms:.2f}"
+            lines.append((f"started, {way.layers[0]}", f"{image_ms:.1f} ms", "from a package", ratio))
+    return lines or [("started", "this machine gives no namespaces", "", "")]
 
 
 if __name__ == "__main__":

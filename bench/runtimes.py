@@ -1,5 +1,5 @@
-"""`python -m bench.runtimes`: on each rung of isolation, how long the real client of each runtime takes from the moment
-its environment is started to its first `/next`, until all polls are open, and what it holds in memory then.
+"""`python -m bench.runtimes`: by each means of isolation, how long the real client of each runtime takes from the
+moment its environment is started to its first `/next`, until all polls are open, and what it holds in memory then.
 
 `launch` is the part of it that is the platform's: until the runtime's own program is executed. `bare` is the
 interpreter alone, in the same round. Each runtime is started as the agent starts it, with a function that does nothing;
@@ -23,8 +23,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
 
-from paddock.isolation.ladder import Isolation, select, ways_of_this_machine
-from paddock.isolation.view import EnvironmentView, IsolationUnavailable, Program, Rung
+from bench import table
+from paddock.isolation.ladder import Isolation, Way, select, ways_of_this_machine
+from paddock.isolation.view import EnvironmentView, IsolationUnavailable, Program
 from paddock.launchers.processes import all_stats, descendants
 from paddock.model.runtimes import Language
 from paddock.runtimes import (
@@ -37,7 +38,7 @@ from paddock.runtimes import (
     managed_environment,
 )
 
-MANAGED_RUNTIMES = "python3.13,nodejs22.x,nodejs24.x,nodejs26.x,java21,java25,provided.al2023"
+MANAGED_RUNTIMES = "python3.13,python3.14,nodejs22.x,nodejs24.x,nodejs26.x,java21,java25,provided.al2023"
 DEFAULT_RUNTIMES = (
     f"python3.8,python3.9,python3.10,python3.11,python3.12,nodejs18.x,nodejs20.x,java11,java17,{MANAGED_RUNTIMES}"
 )
@@ -198,27 +199,35 @@ def memory_of_tree(root: int) -> float:
     return kib / 1024
 
 
-def rungs(wanted: str, scratch: Path) -> Iterator[Isolation]:
+MEANS = "process,bubblewrap,namespaces"
+"""Rungs by their names, and bubblewrap, which is another way to the same rung."""
+
+
+def means(wanted: str, scratch: Path) -> Iterator[tuple[str, Isolation]]:
     for name in wanted.split(","):
-        rung = Rung[name.upper()]
+        ways = [way for way in ways_of_this_machine(scratch) if name_of(way) == name]
         try:
-            yield select(rung, scratch, [way for way in ways_of_this_machine(scratch) if way.rung is rung])
+            yield name, select(None, scratch, ways)
         except IsolationUnavailable as unavailable:
-            print(unavailable, file=sys.stderr)
+            print(f"{name}: {unavailable}", file=sys.stderr)
+
+
+def name_of(way: Way) -> str:
+    return way.layers[0] if way.layers[0] == "bubblewrap" else way.rung.name.lower()
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """`runtimes` and `rungs` as they are called, separated by commas."""
+    """`runtimes` and `means` as they are called, separated by commas."""
 
     data_dir: Path
     rounds: int = 5
     slots: int = 8
     runtimes: str = DEFAULT_RUNTIMES
-    rungs: str = "process,namespaces"
+    means: str = MEANS
 
 
-HEADINGS = ("runtime", "rung", "bare ms", "launch ms", "first ms", "all ms", "MB")
+HEADINGS = ("runtime", "by", "bare ms", "launch ms", "first ms", "all ms", "MB")
 
 
 def starts(wanted: Wanted) -> list[tuple[str, ...]]:
@@ -233,19 +242,25 @@ def starts(wanted: Wanted) -> list[tuple[str, ...]]:
             (task_root / name).write_text(text)
             (task_root / name).chmod(0o755)
         found = dict(installed(store, wanted.runtimes.split(",")))
-        isolations = list(rungs(wanted.rungs, scratch))
-        kinds = [(runtime, isolation) for runtime in found.values() for isolation in isolations]
+        isolations = list(means(wanted.means, scratch))
+        kinds = [(runtime, *named) for runtime in found.values() for named in isolations]
         rounds = [
-            [measure(runtime, isolation, task_root, slots_of(runtime, wanted.slots)) for runtime, isolation in kinds]
+            [measure(runtime, isolation, task_root, slots_of(runtime, wanted.slots)) for runtime, _, isolation in kinds]
             for _ in range(wanted.rounds)
         ]
     return [
         HEADINGS,
         *(
-            (runtime.runtime.identifier, isolation.rung.name.lower(), *medians([one[place] for one in rounds]))
-            for place, (runtime, isolation) in enumerate(kinds)
+            (shown(runtime), name, *medians([one[place] for one in rounds]))
+            for place, (runtime, name, _) in enumerate(kinds)
         ),
     ]
+
+
+def shown(runtime: InstalledRuntime) -> str:
+    """What stands in is not passed off as what was asked for."""
+    resolution = runtime.resolution
+    return runtime.runtime.identifier + ("" if resolution.exact else f" ({resolution.version})")
 
 
 def slots_of(runtime: InstalledRuntime, slots: int) -> int | None:
@@ -268,13 +283,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.runtimes", description=__doc__)
     parser.add_argument("--rounds", type=int, default=Wanted.rounds, help="how often everything is measured")
     parser.add_argument("--slots", type=int, default=Wanted.slots, help="concurrency of the execution environment")
-    parser.add_argument("--rungs", default=Wanted.rungs, help="separated by commas")
+    parser.add_argument("--means", default=MEANS, help="of isolation, separated by commas")
     parser.add_argument("--runtimes", default=DEFAULT_RUNTIMES, help="separated by commas")
     parser.add_argument("--data-dir", type=Path, default=Path(".cache"))
     options = parser.parse_args()
     print(f"{options.slots} slots, {options.rounds} rounds, {os.cpu_count()} cores; medians")
-    for cells in starts(Wanted(**vars(options))):
-        print(f"{cells[0]:<16} {cells[1]:<11}" + "".join(f"{cell:>10}" for cell in cells[2:]))
+    print(table.text(starts(Wanted(**vars(options)))))
 
 
 if __name__ == "__main__":

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from bench.report import Report, rewritten
-from bench.sections import Result
+from bench.sections import SECTIONS, Result
 from bench.table import Key, Measured, rows
 
 LIMIT = Measured(4000.0, 300.0, 900.0, 100.0, 400.0, 25.0, 0, 0.25)
 OURS = Measured(3000.0, 500.0, 1000.0, 250.0, 420.0, 25.0, 2, 0.25)
 FOUND = Result(rows("Python", [{Key("limit", 16, 100): LIMIT, Key("paddock", 16, 100): OURS}]))
 PAGE = "before\n<!-- bench: sitting -->\nold\n<!-- end -->\nbetween\n<!-- bench: core -->\nold\n<!-- end -->\nafter\n"
+
+
+PAGES = ("data-plane.md", "isolation.md")
+
+
+def test_marks_of_the_pages_are_of_sections_that_there_are() -> None:
+    explanation = Path(__file__).parents[2] / "docs" / "explanation"
+    marked = {mark for page in PAGES for mark in re.findall(r"<!-- bench: (\w+) -->", (explanation / page).read_text())}
+    assert marked - {"sitting", "goals"} <= SECTIONS.keys()
+    assert {"core", "isolation", "starts", "images"} <= marked
 
 
 def test_a_ratio_stands_in_the_page_where_its_section_is_marked(tmp_path: Path) -> None:
