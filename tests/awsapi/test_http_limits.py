@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import cast
 
@@ -226,6 +227,65 @@ def test_a_client_that_never_reads_its_answer_is_cut_off(loop: str) -> None:
             client.get("/")
             await until(lambda: server.connections)
             await until(lambda: only_connection(server).write_paused)
+            sweep(server, server._listening.limits.write_stall_seconds)
+            await gone(server)
+
+    run(work, loop)
+
+
+def test_a_client_that_reads_slowly_gets_all_of_its_answer(loop: str) -> None:
+    def large(request: Request, responder: Responder) -> None:
+        responder.send(200, (), b"x" * (32 * MIB))
+
+    async def work() -> None:
+        async with serving(large) as server:
+            client = await Client.connect(server)
+            client.get("/")
+            await client.head()
+            left = 32 * MIB
+            while only_connection(server).write_paused:
+                left -= len(await client.reader.readexactly(MIB))
+                sweep(server, server._listening.limits.write_stall_seconds)
+            assert left
+            assert await client.reader.readexactly(left) == b"x" * left
+
+    run(work, loop)
+
+
+def test_a_stream_outlives_a_pause_of_its_reader_and_its_end_is_read(loop: str) -> None:
+    async def work() -> None:
+        kept = Kept()
+        async with serving(kept) as server:
+            client = await Client.connect(server)
+            client.get("/")
+            await kept.arrived(1)
+            stream = kept.responders[0].start(200, ())
+            written = 0
+            while not stream.paused:
+                stream.write(b"x" * MIB)
+                written += MIB
+                await asyncio.sleep(0)
+            sweep(server, 3 * server._listening.limits.write_stall_seconds - 1)
+            stream.write(b"the end")
+            stream.end()
+            sweep(server, server._listening.limits.write_stall_seconds - 1)
+            assert (await client.answer()).body == b"x" * written + b"the end"
+
+    run(work, loop)
+
+
+def test_a_stream_that_has_ended_and_is_not_read_is_cut_off(loop: str) -> None:
+    async def work() -> None:
+        kept = Kept()
+        async with serving(kept) as server:
+            client = await Client.connect(server)
+            client.get("/")
+            await kept.arrived(1)
+            stream = kept.responders[0].start(200, ())
+            while not stream.paused:
+                stream.write(b"x" * MIB)
+                await asyncio.sleep(0)
+            stream.end()
             sweep(server, server._listening.limits.write_stall_seconds)
             await gone(server)
 

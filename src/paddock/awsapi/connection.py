@@ -15,10 +15,11 @@ import httptools
 
 from paddock.awsapi.body import BodyReader
 from paddock.awsapi.heads import RefusedError, request_of, size_of_head
-from paddock.awsapi.limits import DIRECT_BODY_BYTES, SMALL_BODY_BYTES
+from paddock.awsapi.limits import DIRECT_BODY_BYTES, READ_ON_BYTES, SMALL_BODY_BYTES
 from paddock.awsapi.listening import FULL, Listening
 from paddock.awsapi.messages import Request
 from paddock.awsapi.responses import Response
+from paddock.awsapi.unsent import unsent_bytes
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Connection(asyncio.Protocol):
         self._serving = False
         self._deaf = False
         self.write_paused = False
+        self._unsent_bytes = 0
         self.deadline = NEVER
 
     # --- the transport's side ---
@@ -89,7 +91,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        self._set_deadline(self._limits.write_stall_seconds)
+        self._wait_for_reader()
         if self._current is not None:
             self._current.flow_changed(paused=True)
 
@@ -191,7 +193,9 @@ class Connection(asyncio.Protocol):
         elif self._request is not None:
             self._set_deadline(self._limits.body_stall_seconds)
             self._send_continue()
-        elif not self.write_paused:
+        elif self.write_paused:
+            self._wait_for_reader()
+        else:
             self._wait_for_request()
 
     def abort(self) -> None:
@@ -206,7 +210,9 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """The deadline has come: what that means depends on what was awaited."""
         self.deadline = NEVER
-        if self.write_paused or self._deaf:
+        if (self.write_paused or self._deaf) and self._is_read():
+            self._wait_for_reader()
+        elif self.write_paused or self._deaf:
             self._transport.abort()
         elif self._in_head or self._request is not None:
             self._refuse(408)
@@ -352,8 +358,16 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         """What is written still goes out, but not for ever: the client may never read it."""
         self._deaf = True
-        self._set_deadline(self._limits.write_stall_seconds)
+        self._wait_for_reader()
         self._transport.close()
+
+    def _wait_for_reader(self) -> None:
+        self._unsent_bytes = unsent_bytes(self._transport)
+        self._set_deadline(self._limits.write_stall_seconds)
+
+    def _is_read(self) -> bool:
+        """Slowly, perhaps. Whoever still makes the answer bounds it, and its end must find the client."""
+        return self._current is not None or self._unsent_bytes - unsent_bytes(self._transport) >= READ_ON_BYTES
 
     def _wait_for_request(self) -> None:
         self._set_deadline(self._limits.idle_timeout_seconds)

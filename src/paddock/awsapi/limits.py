@@ -34,7 +34,9 @@ class HttpLimits:
     """SDKs drop idle connections after 60 s or so; we close later than they do, so that they need not retry."""
 
     write_stall_seconds: int = 60
-    """A client that reads nothing of its answer for so long is gone."""
+    """A client that reads next to nothing of its whole answer for so long is gone; while a stream is still being made,
+    that has a bound of its own.
+    """
 
     linger_seconds: int = 5
     """How long a refused body is still read and thrown away, so that the client gets to read the refusal."""
@@ -51,6 +53,11 @@ DIRECT_BODY_BYTES = 64 * KIB
 
 SMALL_PIECE_BYTES = 4 * KIB
 """Pieces of a body below this size are gathered, so that one sent byte by byte takes no more memory than another."""
+
+READ_ON_BYTES = 64 * KIB
+"""Who takes less of its answer in the time of a stall reads a kilobyte a second, or nothing. Kernels tell of smaller
+steps only now and then.
+"""
 
 JOIN_WRITE_BYTES = 32 * KIB
 """Answers up to here are written in one piece with their head; above, copying costs more than a second buffer."""
