@@ -8,15 +8,17 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.e2e.conftest import Server, create_function, create_provider, invoke, package
+from tests.e2e.conftest import Server, create_function, create_provider, eventually, invoke, package
 
 pytestmark = pytest.mark.e2e
 PAGE = "https://shop.example"
@@ -177,6 +179,33 @@ def test_a_streaming_function_behind_a_url_that_buffers_is_gathered(streamed: st
     status, headers, body = seen(streamed, "/whole")
     api.update_function_url_config(FunctionName="streamed-site", InvokeMode="RESPONSE_STREAM")
     assert (status, headers["X-Path"], headers["Content-Length"], body) == (203, "/whole", "10", b"first,last")
+
+
+def test_requests_are_metrics_with_awss_names(server: Server, api: Any, provider: str) -> None:
+    code = {"ZipFile": package("pages.py")}
+    create_function(api, provider, "counted-site", Handler="pages.handler", Code=code)
+    url = url_of(api, "counted-site")
+    assert [seen(url, path)[0] for path in ("/page", "/picture", "/fail")] == [201, 200, 502]
+    cloudwatch = server.client("cloudwatch")
+
+    def sum_of(metric: str) -> float:
+        now = datetime.now(UTC)
+        found = cloudwatch.get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName=metric,
+            Dimensions=[{"Name": "FunctionName", "Value": "counted-site"}],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(minutes=1),
+            Period=7200,
+            Statistics=["Sum"],
+        )
+        return sum(point["Sum"] for point in found["Datapoints"])
+
+    assert eventually(lambda: sum_of("UrlRequestCount") == 3)
+    assert (sum_of("Url4xxCount"), sum_of("Url5xxCount")) == (0, 1)
+    assert sum_of("UrlRequestLatency") > 0
+    with urlopen(f"{server.url}/metrics", timeout=30) as response:
+        assert 'paddock_url_5xx_total{function_name="counted-site",qualifier=""} 1' in response.read().decode()
 
 
 def test_invoke_does_not_notice_that_there_is_a_url(api: Any, site: str) -> None:

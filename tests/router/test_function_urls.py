@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from paddock.core.function_urls.prelude import CONTENT_TYPE, DELIMITER
+from paddock.router.function_url_metrics import url_exposition
 from paddock.wire.agent import ResultHeader
 from paddock.wire.frames import FrameKind
 from paddock.wire.routes import FunctionRouteRemoved
@@ -372,6 +373,9 @@ async def test_requests_are_counted_by_url_and_survive_other_changes_of_the_func
         place.router.apply(msgspec.structs.replace(function_route(timeout_seconds=9), urls=URLS))
         await place.visit(SIGNED)
         counted = {one.url_id: one.counts for one in place.router.url_statistics()}
+        text = url_exposition(place.router.url_statistics())
+    assert 'paddock_url_requests_total{function_name="f",qualifier=""} 3\n' in text
+    assert 'paddock_url_request_latency_seconds_count{function_name="f",qualifier=""} 3\n' in text
     by_url = {url_id: (of.invocations, of.refusals, of.errors) for url_id, of in counted.items() if of.invocations}
     assert by_url == {OPEN: (3, 1, 1), SIGNED: (1, 1, 0)}
 

@@ -63,7 +63,7 @@ from paddock.ports.code import CodeStore
 from paddock.ports.invoker import AsyncInvokeQueue, Invoker, RouteSink
 from paddock.ports.launcher import InstanceLauncher
 from paddock.ports.logs import LogStore
-from paddock.ports.metrics import InvocationSource, MetricStore, NoInvocations
+from paddock.ports.metrics import InvocationSource, MetricStore, NoInvocations, NoUrls, UrlSource
 from paddock.ports.objects import ObjectSource, SourceDirectories
 from paddock.ports.store import Store, StoreError
 from paddock.ports.throttles import NoThrottles, ThrottleSource
@@ -92,6 +92,7 @@ class ControlPlanePorts:
     invoker: Invoker
     metrics: MetricStore
     invocations: InvocationSource = field(default_factory=NoInvocations)
+    urls: UrlSource = field(default_factory=NoUrls)
     throttles: ThrottleSource = field(default_factory=NoThrottles)
     connector: AgentConnector = field(default_factory=StreamConnector)
     directories: SourceDirectories | None = None
@@ -142,7 +143,7 @@ class ControlPlane:
             concurrency=settings.async_concurrency,
         )
         self._metrics = ports.metrics
-        self._feed = MetricFeed(ports.metrics, ports.clock, self._fleet.inventories, ports.invocations)
+        self._feed = MetricFeed(ports.metrics, ports.clock, self._fleet.inventories, ports.invocations, ports.urls)
         self._sightings = InstanceSightings(lambda: self._fleet.inventories().values(), ports.clock)
         self._links: SignedCodeLinks | None = None
         self._tasks = contextlib.AsyncExitStack()

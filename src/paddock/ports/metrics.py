@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Protocol
 
 from paddock.core.routing.counters import VersionCounts
-from paddock.model.ids import FunctionVersionKey
+from paddock.model.function_url import FunctionUrlId
+from paddock.model.ids import FunctionName, FunctionVersionKey
 from paddock.model.metrics import MetricId, Summary
 
 
@@ -89,4 +90,31 @@ class NoInvocations:
     """For a control plane without routers."""
 
     def statistics(self) -> Sequence[InvocationReading]:
+        return ()
+
+
+class UrlReading(Protocol):
+    """Requests to one function URL since its router began, counted as invocations: 4xx as refusals, 5xx as errors."""
+
+    @property
+    def url_id(self) -> FunctionUrlId: ...
+
+    @property
+    def function_name(self) -> FunctionName: ...
+
+    @property
+    def qualifier(self) -> str | None: ...
+
+    @property
+    def counts(self) -> VersionCounts: ...
+
+
+class UrlSource(Protocol):
+    def url_statistics(self) -> Sequence[UrlReading]: ...
+
+
+class NoUrls:
+    """For a control plane whose routers know no function URLs."""
+
+    def url_statistics(self) -> Sequence[UrlReading]:
         return ()

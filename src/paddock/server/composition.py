@@ -36,6 +36,7 @@ from paddock.ports.clock import Clock, IdSource
 from paddock.ports.demand import EnvironmentDemand
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest
 from paddock.router.feed import RouteFeed
+from paddock.router.function_url_metrics import url_exposition
 from paddock.router.metrics import CONTENT_TYPE, exposition
 from paddock.router.on_demand import OnDemandTerms
 from paddock.router.router import Router
@@ -169,6 +170,7 @@ async def _ports(
         invoker=router,
         metrics=await stack.enter_async_context(DiskMetricStore(data_dir / "metrics")),
         invocations=feed,
+        urls=router,
         throttles=feed,
     )
 
@@ -277,7 +279,7 @@ def _metrics(feed: RouteFeed, control_plane: ControlPlane) -> PlainRoute:
     """For Prometheus: what all routers count and what the fleet is. Without a signature, as scrapers come."""
 
     def metrics(_request: Request, responder: Responder) -> None:
-        text = exposition(feed.statistics()) + control_plane.gauges()
+        text = exposition(feed.statistics()) + url_exposition(feed.local.url_statistics()) + control_plane.gauges()
         responder.send(200, [("Content-Type", CONTENT_TYPE)], text.encode())
 
     return PlainRoute("/metrics", metrics)

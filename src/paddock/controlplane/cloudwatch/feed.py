@@ -10,11 +10,12 @@ from itertools import chain, islice
 from paddock.controlplane.cloudwatch.fleet_meter import FleetMeter
 from paddock.controlplane.cloudwatch.invocation_meter import InvocationMeter
 from paddock.controlplane.cloudwatch.names import COUNTED
+from paddock.controlplane.cloudwatch.url_meter import UrlMeter
 from paddock.controlplane.inventory import Inventory
 from paddock.model.ids import CapacityProviderName
 from paddock.model.metrics import MetricId
 from paddock.ports.clock import Clock
-from paddock.ports.metrics import InvocationSource, MetricSample, MetricStore
+from paddock.ports.metrics import InvocationSource, MetricSample, MetricStore, NoUrls, UrlSource
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class MetricFeed:
         clock: Clock,
         inventories: Callable[[], Mapping[CapacityProviderName, Inventory]],
         invocations: InvocationSource,
+        urls: UrlSource | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -43,6 +45,8 @@ class MetricFeed:
         self._invocations = invocations
         self._fleet_meter = FleetMeter()
         self._invocation_meter = InvocationMeter()
+        self._urls = urls or NoUrls()
+        self._url_meter = UrlMeter()
         self._latest: dict[MetricId, tuple[int, MetricSample]] = {}
         self.totals: dict[MetricId, float] = {}
         """Of what is counted, since the server began."""
@@ -73,7 +77,11 @@ class MetricFeed:
                     await asyncio.sleep(0)
         fleet = self._fleet_meter.take()
         self._show(fleet)
-        samples = chain(fleet, self._invocation_meter.samples(self._invocations.statistics()))
+        samples = chain(
+            fleet,
+            self._invocation_meter.samples(self._invocations.statistics()),
+            self._url_meter.samples(self._urls.url_statistics()),
+        )
         while batch := list(islice(samples, SAMPLES_AT_ONCE)):
             await self._store.put(now, batch)
             await asyncio.sleep(0)

@@ -16,7 +16,7 @@ from paddock.model.ids import FunctionVersionKey
 from paddock.model.metrics import MetricId, Summary, bucket_of, single, zeros_and_ones
 from paddock.ports.metrics import InvocationReading, MetricSample
 
-_NONE_YET = VersionCounts(0, 0, 0, (), 0, ())
+NONE_YET = VersionCounts(0, 0, 0, (), 0, ())
 
 
 class InvocationMeter:
@@ -32,7 +32,7 @@ class InvocationMeter:
         for reading in readings:
             key, now = reading.key, reading.counts
             counted[key] = now
-            happened = _difference(now, self._before.get(key, _NONE_YET))
+            happened = difference(now, self._before.get(key, NONE_YET))
             for name, summary in _summaries(happened):
                 yield from (MetricSample(metric, UNITS[name], summary) for metric in of_invocations(name, key))
             if reading.in_flight or happened.invocations:
@@ -43,10 +43,10 @@ class InvocationMeter:
         yield from (MetricSample(metric, unit, single(count)) for metric, count in in_flight.items())
 
 
-def _difference(now: VersionCounts, before: VersionCounts) -> VersionCounts:
+def difference(now: VersionCounts, before: VersionCounts) -> VersionCounts:
     """Counts that are smaller than before were begun anew: the function was created again."""
     if now.invocations < before.invocations or now.throttled < before.throttled:
-        before = _NONE_YET
+        before = NONE_YET
     throttled = dict(before.throttles)
     return VersionCounts(
         invocations=now.invocations - before.invocations,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import lru_cache
 
-from paddock.model.ids import CapacityProviderName, FunctionVersionKey
+from paddock.model.ids import CapacityProviderName, FunctionName, FunctionVersionKey
 from paddock.model.metrics import MetricId, metric_id
 
 NAMESPACE = "AWS/Lambda"
@@ -47,6 +47,11 @@ UNITS = {
     "DiskThrottles": Unit.COUNT,
     "ConcurrencyThrottles": Unit.COUNT,
     "ConcurrentExecutions": Unit.COUNT,
+    # of requests to a function's URLs
+    "UrlRequestCount": Unit.COUNT,
+    "Url4xxCount": Unit.COUNT,
+    "Url5xxCount": Unit.COUNT,
+    "UrlRequestLatency": Unit.MILLISECONDS,
 }
 
 
@@ -73,3 +78,12 @@ def of_invocations(name: str, key: FunctionVersionKey) -> tuple[MetricId, Metric
         metric_id(NAMESPACE, name, {"FunctionName": key.function_name}),
         metric_id(NAMESPACE, name, {}),
     )
+
+
+@lru_cache(maxsize=METRICS_REMEMBERED)
+def of_urls(name: str, function: FunctionName, alias: str | None) -> tuple[MetricId, ...]:
+    """A request to an alias's URL counts twice: for the alias and for its function."""
+    whole = metric_id(NAMESPACE, name, {"FunctionName": function})
+    if alias is None:
+        return (whole,)
+    return whole, metric_id(NAMESPACE, name, {"FunctionName": function, "Resource": f"{function}:{alias}"})
