@@ -153,3 +153,14 @@ def test_provisioned_concurrency_is_refused() -> None:
         assert refused.value.message.startswith("Provisioned Concurrency is not supported for functions with tenant")
 
     run(scenario)
+
+
+def test_a_function_url_is_refused() -> None:
+    async def scenario(world: World) -> None:
+        await create(world, TenancyConfig=PER_TENANT)
+        with pytest.raises(ApiError) as refused:
+            await world.call("CreateFunctionUrlConfig", FunctionName="plain", AuthType="NONE")
+        assert refused.value.code == "InvalidParameterValueException"
+        assert refused.value.message == "A function URL is not supported for functions with tenant isolation."
+
+    run(scenario)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.functions import PAGE_ITEMS
+from paddock.controlplane.on_demand.tenancy import not_with_tenants
 from paddock.core.routing.names import Named
 from paddock.model.errors import ApiError, conflict, not_found
 from paddock.model.function import Alias, Function
@@ -57,6 +58,8 @@ async def create_function_url_config(api: Api, call: Call) -> Answer:
         owner = _owner(tx, name, NO_FUNCTION)
         if owner.function.deleting:
             raise conflict(f"The function is being deleted: {_arn(api, name)}")
+        if api.version(tx, name.name, None).configuration.per_tenant:
+            raise not_with_tenants("A function URL")
         if owner.url is not None:
             raise conflict(
                 f"Failed to create function url config for [functionArn = {_arn(api, name)}]. "
