@@ -78,16 +78,12 @@ def cells(rows: Mapping[str, Sequence[Row]], tables: Tables) -> list[tuple[str, 
     lines.append(
         _line("a day at 10,000 requests/s, simulated", DAY_MINUTES, _day_minutes(tables), " min of CPU", least=False)
     )
-    lines += [
-        _line(
-            f"plans of {instances} instances, {environments} environments, {what}",
-            PLANS_A_SECOND,
-            float(a_second),
-            " a second",
-            least=True,
-        )
-        for instances, environments, _, what, _, a_second, _ in tables.get("planning", ())[1:]
-    ]
+    plans = tables.get("planning", ())[1:]
+    if not plans:
+        lines.append(_line("plans by the size of the fleet", PLANS_A_SECOND, None, " a second", least=True))
+    for instances, environments, _, what, _, a_second, _ in plans:
+        name = f"plans of {instances} instances, {environments} environments, {what}"
+        lines.append(_line(name, PLANS_A_SECOND, float(a_second), " a second", least=True))
     return lines
 
 
