@@ -140,6 +140,7 @@ class ServerSide:
         client_context: str = "",
         cognito_identity: str = "",
         content_type: str = "application/json",
+        tail: bool = False,
     ) -> Answer:
         self._calls += 1
         number = self._calls
@@ -155,6 +156,7 @@ class ServerSide:
             cognito_identity,
             content_type,
             streaming,
+            tail,
         )
         self.write(frames_of(FrameKind.INVOKE, number, encoder.encode(described), event))
         return answer

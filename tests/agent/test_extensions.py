@@ -5,6 +5,7 @@ Names follow the conformance list of the Extensions API.
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from tests.agent.server_side import environment_spec
 REGISTER = "/2020-01-01/extension/register"
 NEXT = "/2020-01-01/extension/event/next"
 INIT_ERROR = "/2020-01-01/extension/init/error"
+RUNTIME_INIT_ERROR = "/2018-06-01/runtime/init/error"
 EXIT_ERROR = "/2020-01-01/extension/exit/error"
 WAITS = "#!/bin/sh\nexec sleep 600\n"
 MANAGED = "lambda-managed-instances"
@@ -74,6 +76,11 @@ class PlayedExtension:
 
 
 async def extension(instance: PlayedInstance, spec: EnvironmentSpec) -> PlayedExtension:
+    """Where there are external ones, these are known: before that every name is an internal one's."""
+    if spec.layers:
+        await eventually(lambda: spec.environment_id in instance.agent.environments)
+        environment = instance.agent.environments[spec.environment_id]
+        await eventually(lambda: bool(environment.processes.extensions))
     return PlayedExtension(await instance.runtime(spec))
 
 
@@ -416,9 +423,12 @@ async def test_an_extension_that_comes_late_still_gets_the_event() -> None:
         assert (await again.event())["shutdownReason"] == "spindown"
 
 
-async def test_on_default_lambda_extensions_hear_of_each_invocation_and_the_next_one_waits_for_them() -> None:
+DEFAULT = "on-demand"
+
+
+async def test_on_default_lambda_extensions_hear_of_each_invocation_and_keep_its_slot() -> None:
     async with played_instance() as instance:
-        spec = configured(instance, layer(instance, "a"), initialization_type="on-demand")
+        spec = configured(instance, layer(instance, "a"), initialization_type=DEFAULT)
         runtime, played = await ready(instance, spec, {"a": ["INVOKE", "SHUTDOWN"]})
         answer = instance.server.invoke(spec, invocation_id="first")
         invoked = await played["a"].event()
@@ -427,25 +437,101 @@ async def test_on_default_lambda_extensions_hear_of_each_invocation_and_the_next
         event = await runtime.event()
         assert int(event.headers["lambda-runtime-deadline-ms"]) == invoked["deadlineMs"]
         await runtime.respond(event, b"1")
-        assert (await answer.result())[1] == b"1"
+        header, body = await answer.result()
+        assert (header.slot_held, body) == (True, b"1")
         await runtime.poll()
-        second = instance.server.invoke(spec, invocation_id="second")
-        environment = instance.agent.environments[spec.environment_id]
-        await eventually(lambda: environment.machine.in_flight == 1)
-        assert environment.machine.open_polls == 0
+        refused, _ = await instance.server.invoke(spec, invocation_id="too-early").result()
+        assert (refused.outcome, refused.error_type) == ("refused", "Runtime.Unavailable")
+        assert instance.server.released == []
         await played["a"].next()
+        await eventually(lambda: bool(instance.server.released))
+        assert instance.server.released[0].invocation_id == "first"
+        second = instance.server.invoke(spec, invocation_id="second")
         assert (await played["a"].event())["requestId"] == "second"
         event = await runtime.event()
         await runtime.respond(event, b"2")
         assert (await second.result())[1] == b"2"
         await played["a"].next()
+        await runtime.poll()
+        await eventually(lambda: len(instance.server.released) == 2)
         instance.server.configure()
         assert (await played["a"].event())["shutdownReason"] == "SPINDOWN"
 
 
+async def test_on_default_lambda_the_report_has_the_time_of_extensions() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"), initialization_type=DEFAULT, log_format="JSON")
+        runtime, played = await ready(instance, spec, {"a": ["INVOKE"]})
+        answer = instance.server.invoke(spec)
+        await played["a"].event()
+        await runtime.respond(await runtime.event(), b"1")
+        header, _ = await answer.result()
+        await runtime.poll()
+        assert not any(b"platform.report" in line for _, line, _ in instance.server.log_lines)
+        await played["a"].next()
+        report = json.loads(await instance.server.logged("platform.report"))["record"]
+        assert report["status"] == "success"
+        assert report["metrics"]["durationMs"] * 1000 > header.duration_us
+
+
+async def test_on_default_lambda_who_asks_for_the_log_gets_it_with_its_report() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"), initialization_type=DEFAULT, log_format="Text")
+        runtime, played = await ready(instance, spec, {"a": ["INVOKE"]})
+        answer = instance.server.invoke(spec, tail=True)
+        await played["a"].event()
+        await runtime.respond(await runtime.event(), b"1")
+        await runtime.poll()
+        await played["a"].next()
+        header, body = await answer.result()
+        assert body == b"1"
+        assert b"REPORT RequestId:" in base64.b64decode(header.log_tail)
+        await eventually(lambda: bool(instance.server.released))
+
+
+async def test_on_default_lambda_a_failed_and_a_streamed_answer_wait_for_extensions_too() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"), initialization_type=DEFAULT)
+        runtime, played = await ready(instance, spec, {"a": ["INVOKE"]})
+        failed = instance.server.invoke(spec)
+        await played["a"].event()
+        await runtime.fail(await runtime.event(), b"{}")
+        header, _ = await failed.result()
+        assert (header.outcome, header.slot_held) == ("function_error", True)
+        await runtime.poll()
+        await played["a"].next()
+        await eventually(lambda: len(instance.server.released) == 1)
+        streamed = instance.server.invoke(spec, streaming=True)
+        await played["a"].event()
+        await runtime.begin_stream(await runtime.event())
+        runtime.chunk(b"abc")
+        runtime.end_chunks()
+        header, _ = await streamed.result()
+        assert (header.outcome, header.slot_held) == ("ok", True)
+        assert (await runtime.reply()).status == 202
+        await played["a"].next()
+        await runtime.poll()
+        await eventually(lambda: len(instance.server.released) == 2)
+
+
+async def test_on_default_lambda_a_runtime_that_does_not_come_back_keeps_the_slot_as_well() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"), initialization_type=DEFAULT)
+        runtime, played = await ready(instance, spec, {"a": ["INVOKE"]})
+        answer = instance.server.invoke(spec, invocation_id="r-1", timeout_seconds=1.0)
+        await played["a"].event()
+        await runtime.respond(await runtime.event(), b"1")
+        assert (await answer.result())[0].slot_held
+        await played["a"].next()
+        assert await failure(instance, spec) == ("Sandbox.Timedout", "FunctionError")
+        assert [released.invocation_id for released in instance.server.released] == ["r-1"]
+
+
 async def test_on_default_lambda_an_extension_that_overruns_the_timeout_ends_the_environment() -> None:
     async with played_instance() as instance:
-        spec = configured(instance, layer(instance, "a"), initialization_type="on-demand")
+        spec = configured(
+            instance, layer(instance, "a"), initialization_type=DEFAULT, timeout_seconds=0.5, log_format="Text"
+        )
         runtime, played = await ready(instance, spec, {"a": ["INVOKE"]})
         answer = instance.server.invoke(spec, timeout_seconds=0.5)
         assert (await played["a"].event())["eventType"] == "INVOKE"
@@ -453,3 +539,46 @@ async def test_on_default_lambda_an_extension_that_overruns_the_timeout_ends_the
         await runtime.respond(event, b"1")
         assert (await answer.result())[1] == b"1"
         assert await failure(instance, spec) == ("Sandbox.Timedout", "FunctionError")
+        assert (await instance.server.logged("Task timed out")).endswith(b"Task timed out after 0.50 seconds")
+        assert b"Status: timeout" in await instance.server.logged("REPORT RequestId")
+        assert len(instance.server.released) == 1
+
+
+async def test_an_error_that_an_extension_posts_before_it_hangs_is_what_is_reported() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a"), init_timeout_seconds=1.0)
+        played = await extension(instance, spec)
+        await played.register("a", ["SHUTDOWN"])
+        assert (await played.post_error(INIT_ERROR, "Extension.NoConfig")).status == 202
+        runtime = await instance.runtime(spec)
+        await runtime.poll()
+        assert await failure(instance, spec) == ("Extension.NoConfig", "FunctionError.ExtensionInitError")
+        report = json.loads(await instance.server.logged("platform.initReport"))["record"]
+        assert (report["status"], report["errorType"]) == ("error", "Extension.NoConfig")
+        told = json.loads(await instance.server.logged("platform.extension"))["record"]
+        assert told == {"name": "a", "state": "InitError", "events": ["SHUTDOWN"], "errorType": "Extension.NoConfig"}
+
+
+async def test_an_error_that_a_runtime_posts_before_it_hangs_comes_before_that_of_an_extension() -> None:
+    async with played_instance() as instance:
+        spec = configured(instance, layer(instance, "a", "b"), init_timeout_seconds=1.0)
+        played = {name: await extension(instance, spec) for name in ("a", "b")}
+        for name, each in played.items():
+            await each.register(name)
+        runtime = await instance.runtime(spec)
+        posted = {"Lambda-Runtime-Function-Error-Type": "Runtime.NoSuchModule"}
+        assert (await runtime.call("POST", RUNTIME_INIT_ERROR, b"{}", posted)).status == 202
+        assert (await played["a"].post_error(INIT_ERROR, "Extension.NoConfig")).status == 202
+        assert await failure(instance, spec) == ("Runtime.NoSuchModule", "FunctionError.RuntimeInitError")
+        await instance.server.logged("platform.initReport")
+        told = [json.loads(line) for _, line, _ in instance.server.log_lines if b"platform.extension" in line]
+        assert [event["record"]["state"] for event in told] == ["InitError", "Registered"]
+
+
+async def test_an_extension_that_cannot_be_executed_is_told_as_such() -> None:
+    async with played_instance() as instance:
+        files = {"extensions/a": "no program", "extensions/b": WAITS}
+        spec = configured(instance, instance.server.package(files, executable=tuple(files)))
+        assert (await failure(instance, spec))[0] == "Extension.LaunchError"
+        told = json.loads(await instance.server.logged("platform.extension"))["record"]
+        assert told == {"name": "a", "state": "LaunchError", "events": [], "errorType": "Extension.LaunchError"}

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from paddock.agent.platform_events import PlatformEvents, logs_dropped
+from paddock.agent.platform_events import PlatformEvents, ReportExtras, logs_dropped
 from paddock.agent.timebase import Timebase
 from tests.agent.server_side import environment_spec
 
@@ -99,6 +99,16 @@ def test_only_sampled_traces_are_told(trace_header: str, is_told: bool) -> None:
     ((_, record),) = events.records()
 
     assert record.get("tracing") == ({"type": "X-Amzn-Trace-Id", "value": trace_header} if is_told else None)
+
+
+@pytest.mark.parametrize(("sampled", "times"), [("1", 2), ("0", 0)])
+def test_a_sampled_trace_names_the_platforms_span(sampled: str, times: int) -> None:
+    events, header = Events(), f"Root=1-2;Parent=3;Sampled={sampled}"
+    at_ms = events.timebase.epoch_ms(1000.0)
+    events.events.start(at_ms, "r-1", "arn", header, "5" * 16)
+    events.events.report(at_ms, "r-1", 0.1, "success", "", header, ReportExtras(span_id="5" * 16))
+    tracing = {"spanId": "5" * 16, "type": "X-Amzn-Trace-Id", "value": header}
+    assert [record["tracing"] for _, record in events.records() if "tracing" in record] == [tracing] * times
 
 
 def test_many_names_of_a_function_are_all_escaped() -> None:

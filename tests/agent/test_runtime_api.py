@@ -436,7 +436,9 @@ async def test_with_active_tracing_the_function_s_parent_is_the_platform_s_segme
             await worker.respond(event, b"1")
             await answer.result()
             await worker.poll()
-            assert said in (await instance.server.logged(f'"requestId":"r-{number}"')).decode()
+            tracing = json.loads(await instance.server.logged(f'"requestId":"r-{number}"'))["record"]["tracing"]
+            span_id = parent.removeprefix("Parent=")
+            assert tracing == {"spanId": span_id, "type": "X-Amzn-Trace-Id", "value": given}
         assert len(segments) == 2
         assert all(re.fullmatch("Parent=[0-9a-f]{16}", segment) for segment in segments)
 

@@ -43,6 +43,15 @@ def handler(event, context):
         return [file.read(), event["n"]]
 """
 
+WHERE = """
+def handler(event, context):
+    return context.log_stream_name
+"""
+SLOW = """    import time
+    if event["eventType"] == "INVOKE":
+        time.sleep(10)
+"""
+
 
 def packed(files: dict[str, str]) -> bytes:
     """Programs, as a layer holds them."""
@@ -100,3 +109,21 @@ def test_a_publish_with_an_extension_that_ends_fails_and_says_so(api: Any, provi
 
     shown = api.get_function_configuration(FunctionName=name, Qualifier="$LATEST.PUBLISHED")
     assert (shown["State"], shown["StateReasonCode"]) == ("Failed", "FunctionError.ExtensionInitError")
+
+
+def test_an_invocation_does_not_wait_for_the_extensions_of_the_one_before(api: Any) -> None:
+    """On default Lambda their environment is busy with them, so another one takes it."""
+    name = "watched-slowly"
+    api.create_function(
+        FunctionName=name,
+        Role=ROLE,
+        Runtime="python3.13",
+        Handler="app.handler",
+        Timeout=60,
+        Code={"ZipFile": packed({"app.py": WHERE})},
+        Layers=[layer(api, name, EXTENSION.replace('    if event["eventType"]', SLOW + '    if event["eventType"]'))],
+    )
+    api.get_waiter("function_active_v2").wait(FunctionName=name)
+
+    first, second = (invoke(api, name, {"n": number}) for number in range(2))
+    assert first != second

@@ -20,7 +20,7 @@ class StreamSource(Protocol):
 class AnswerStream:
     """`paused` by the caller, `blocked` by the link to it, throttled by its bandwidth: each stops the reading.
 
-    `began_at` is when its runtime began to answer, in monotonic seconds.
+    `began_at` is when its runtime began to answer, in monotonic seconds; `passed` counts bytes.
     """
 
     def __init__(self, source: StreamSource) -> None:
@@ -31,15 +31,15 @@ class AnswerStream:
         self._loop = asyncio.get_running_loop()
         self._bandwidth = Bandwidth(self._loop.time())
         self._throttled = False
-        self._passed = 0
+        self.passed = 0
         self._over = False
 
     @property
     def too_long(self) -> bool:
-        return self._passed > STREAM_BYTES
+        return self.passed > STREAM_BYTES
 
     def passed_on(self, size: int) -> None:
-        self._passed += size
+        self.passed += size
         pause_seconds = self._bandwidth.take(size, self._loop.time())
         if pause_seconds and not self._throttled:
             self._throttled = True

@@ -6,10 +6,27 @@ Asked once for each runtime worker that writes logs, never for an invocation. Li
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 _LOOPBACK = "0100007F"
 _MAX_TABLE_BYTES = 4 * 1024 * 1024
 """Of `/proc/net/tcp`: on a machine with more sockets than that, lines stay without a request id."""
+
+
+class Connection(Protocol):
+    """Of a runtime. `last_invocation_id` was delivered on it."""
+
+    peer_port: int
+    last_invocation_id: str
+
+
+def invocation_on(connections: Iterable[Connection], ports: Sequence[int]) -> str:
+    """Which invocation the process that owns these ports runs, or ran last; empty when none is known."""
+    for connection in connections:
+        if connection.peer_port in ports and connection.last_invocation_id:
+            return connection.last_invocation_id
+    return ""
 
 
 def local_ports(pid: int, remote_port: int) -> list[int]:

@@ -26,9 +26,22 @@ class Caller(Protocol):
 
 
 class Call:
-    """`event` are the pieces of its body, let go of once a runtime has them; `head` is what goes before them."""
+    """`event` are the pieces of its body, let go of once a runtime has them; `head` is what goes before them.
+    `segment` is the id of the platform's part of its trace, where tracing is active.
+    """
 
-    __slots__ = ("caller", "cancelled", "event", "event_bytes", "head", "header", "log_tail", "number", "stream")
+    __slots__ = (
+        "caller",
+        "cancelled",
+        "event",
+        "event_bytes",
+        "head",
+        "header",
+        "log_tail",
+        "number",
+        "segment",
+        "stream",
+    )
 
     def __init__(self, caller: Caller, number: int, header: InvokeHeader, event: list[bytes], event_bytes: int) -> None:
         self.caller = caller
@@ -38,14 +51,15 @@ class Call:
         self.event_bytes = event_bytes
         self.head = ""
         self.log_tail = ""
+        self.segment = ""
         self.cancelled = False
         self.stream: AnswerStream | None = None
 
     def refuse(self, error_type: str) -> None:
         self._finish(_RESULT, ResultHeader("refused", error_type), ())
 
-    def answer(self, content_type: str, duration_us: int, pieces: Sequence[bytes]) -> None:
-        self._finish(_RESULT, ResultHeader("ok", "", content_type, duration_us, log_tail=self.log_tail), pieces)
+    def answer(self, content_type: str, duration_us: int, pieces: Sequence[bytes], *, slot_held: bool = False) -> None:
+        self._finish(_RESULT, ResultHeader("ok", "", content_type, duration_us, slot_held, self.log_tail), pieces)
 
     def fail(
         self, error_type: str, content_type: str, duration_us: int, pieces: Sequence[bytes], *, slot_held: bool = False
@@ -79,9 +93,9 @@ class Call:
             outbox.data(self.number, chunk)
             self.stream.passed_on(len(chunk))
 
-    def finish_stream(self, duration_us: int) -> None:
+    def finish_stream(self, duration_us: int, *, slot_held: bool = False) -> None:
         self._end_stream()
-        self._finish(_STREAM_END, ResultHeader("ok", "", "", duration_us, log_tail=self.log_tail), ())
+        self._finish(_STREAM_END, ResultHeader("ok", "", "", duration_us, slot_held, self.log_tail), ())
 
     def _end_stream(self) -> None:
         if self.stream is not None:

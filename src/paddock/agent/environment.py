@@ -14,7 +14,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from paddock.agent.attribution import local_ports
+from paddock.agent.attribution import invocation_on, local_ports
 from paddock.agent.beside import SharedEnvironment
 from paddock.agent.doorkeeper import Doorkeeper
 from paddock.agent.environment_extensions import EnvironmentExtensions
@@ -69,12 +69,13 @@ class ExecutionEnvironment:
         managed = spec.initialization_type == INITIALIZATION_TYPE
         stream = facilities.shipper.open_stream(spec.log_group, spec.log_stream, plain=not managed)
         self._stream = stream
-        self._one_at_a_time = None if managed else OneAtATime()
+        self._one_at_a_time: OneAtATime | None = None
         self._events: PlatformEvents | TextEvents
-        if self._one_at_a_time is None:
+        if managed:
             self._events = PlatformEvents(spec, timebase, stream.add)
         else:
             self._events = TextEvents(spec, timebase, stream.add, self._memory_held)
+            self._one_at_a_time = OneAtATime(self._events, timebase)
             stream.tap = self._one_at_a_time.log_tail.add
         machine = Machine(
             max_concurrency=spec.max_concurrency,
@@ -259,8 +260,7 @@ class ExecutionEnvironment:
         now = self._facilities.timebase.monotonic()
         self._ready_at = now
         self._telemetry.close_subscriptions()
-        for extension in self._extensions.rules.registered:
-            self._events.extension(now, extension.name, "Ready", sorted(extension.events))
+        self._tell_extensions(now)
         self._events.init_report(now, "success", now - self._started_at)
         self.say_changed()
 
@@ -270,9 +270,15 @@ class ExecutionEnvironment:
             status = "timeout" if failure.error_type == errors.TIMED_OUT else "error"
             if status != "timeout" and not self._runtime_done:
                 self._events.init_runtime_done(now, status, failure.error_type)
+            self._tell_extensions(now)
             self._events.init_report(now, status, now - self._started_at, failure.error_type)
         self._ended.set()
         self.say_changed()
+
+    def _tell_extensions(self, now: float) -> None:
+        """How each of them came through init."""
+        for extension in self._extensions.rules.known:
+            self._events.extension(now, extension.name, extension.state, sorted(extension.events), extension.error_type)
 
     def _process_exited(self, exit_status: int) -> None:
         self.processes.exited(self.processes.runtime)
@@ -301,11 +307,11 @@ class ExecutionEnvironment:
             return ""
         now = self._facilities.timebase.monotonic()
         looked_at, ports = self._ports.get(pid, (-math.inf, []))
-        found = self.server.request_of(ports)
+        found = invocation_on(self.server.connections, ports)
         if not found and now - looked_at > _PORTS_SECONDS:
             ports = local_ports(pid, self._port)
             self._ports[pid] = now, ports
-            found = self.server.request_of(ports)
+            found = invocation_on(self.server.connections, ports)
         return found
 
     def _memory_held(self) -> int:

@@ -20,7 +20,7 @@ from paddock.agent.poll_gate import PollGate
 from paddock.agent.runtime_process import CannotStart
 from paddock.agent.telemetry import TelemetryHub
 from paddock.core.environment import Failure, errors
-from paddock.core.environment.extensions import Extensions
+from paddock.core.environment.extensions import Extensions, Fatal
 from paddock.core.environment.shutdown import ShutdownPlan, shutdown_plan
 from paddock.core.environment.telemetry import Category
 from paddock.model.states import EnvironmentPhase
@@ -60,9 +60,13 @@ class EnvironmentExtensions:
         self._registered = asyncio.Event()
         account_id = [*spec.function_arn.split(":"), *[""] * _ACCOUNT][_ACCOUNT]
         function = RegisteredFunction(spec.function_name, spec.version, spec.handler, account_id)
-        self.api = ExtensionApi(self.rules, function, facilities.ids.uuid, self._changed)
+        self.api = ExtensionApi(self.rules, function, facilities.ids.uuid, self._changed, self._cannot_go_on)
         self._gate = PollGate(
-            self.api, runtime_ready=runtime_ready, release=server.polled, needless=self._open_gate, overrun=failed
+            self.api,
+            runtime_ready=runtime_ready,
+            release=server.polled,
+            back=server.extensions_back,
+            needless=self._open_gate,
         )
         self.api.telemetry = telemetry
         server.extension_api = self.api
@@ -76,6 +80,11 @@ class EnvironmentExtensions:
             self._registered.set()
         if self._server.machine.phase is not EnvironmentPhase.ENDED:
             self._gate.changed()
+
+    def _cannot_go_on(self, fatal: Fatal) -> None:
+        """What was said during init is its cause, however init ends."""
+        if self._server.machine.phase is EnvironmentPhase.STARTING:
+            self._server.machine.init.failed(fatal.error_type, fatal.text)
 
     # Init
 
@@ -98,6 +107,7 @@ class EnvironmentExtensions:
             await asyncio.to_thread(process.wait_executed)
         except CannotStart as cannot:
             failed = extension_cannot_start(cannot)
+            self.rules.launch_failed(name, failed.error_type)
             raise CannotStart(failed.error_type, f"Extension {name}: {failed.text}") from cannot
         process.on_exit(partial(self._exited, name))
         while (pipe := process.next_pipe()) is not None:

@@ -16,7 +16,7 @@ from paddock.agent.extension_request import ExtensionRequest
 from paddock.agent.telemetry import TelemetryHub
 from paddock.agent.telemetry_routes import put_subscription, subscription_api
 from paddock.core.environment import extensions as rules
-from paddock.core.environment.extensions import Extension, ExtensionEvent, Extensions, Refused
+from paddock.core.environment.extensions import Extension, ExtensionEvent, Extensions, Fatal, Refused
 
 if TYPE_CHECKING:
     from paddock.agent.runtime_api import RuntimeConnection
@@ -41,7 +41,9 @@ class RegisteredFunction:
 
 
 class ExtensionApi:
-    """`changed` is called after whatever init, or an invocation on default Lambda, may have waited for."""
+    """`changed` is called after whatever init, or an invocation on default Lambda, may have waited for; `failed` with
+    the first reason why an extension cannot go on.
+    """
 
     def __init__(
         self,
@@ -49,12 +51,14 @@ class ExtensionApi:
         function: RegisteredFunction,
         new_identifier: Callable[[], str],
         changed: Callable[[], None],
+        failed: Callable[[Fatal], None],
     ) -> None:
         self.telemetry: TelemetryHub | None = None
         self.extensions = extensions
         self._function = function
         self._new_identifier = new_identifier
         self._changed = changed
+        self._failed = failed
         self._routes = {
             _PREFIX + b"register": (b"POST", self._register),
             _PREFIX + b"event/next": (b"GET", self._next),
@@ -140,7 +144,11 @@ class ExtensionApi:
         if not error_type:
             return _refused(rules.MISSING_ERROR_TYPE)
         refused = self.extensions.failed(extension, error_type, init=init)
-        return replies.ACCEPTED if refused is None else _refused(refused)
+        if refused is not None:
+            return _refused(refused)
+        if self.extensions.fatal is not None:
+            self._failed(self.extensions.fatal)
+        return replies.ACCEPTED
 
     # Events
 

@@ -7,10 +7,8 @@ first. Bodies are passed on as they came.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
-
-import msgspec
+from functools import partial
 
 from paddock.agent import runtime_replies as replies
 from paddock.agent.calls import Call
@@ -19,12 +17,13 @@ from paddock.agent.error_documents import decoded, error_document, error_message
 from paddock.agent.extension_api import ExtensionApi
 from paddock.agent.extension_request import ExtensionRequest
 from paddock.agent.limits import EXIT_STATUS_SECONDS, SPARE_CONNECTIONS, STREAM_BYTES
-from paddock.agent.one_at_a_time import OneAtATime
-from paddock.agent.platform_events import PlatformEvents, is_sampled, stream_spans
+from paddock.agent.one_at_a_time import Answer, OneAtATime
+from paddock.agent.platform_events import PlatformEvents, ReportExtras, is_sampled, stream_spans
 from paddock.agent.poll_gate import PollGate
 from paddock.agent.runtime_api import RuntimeConnection
 from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
+from paddock.agent.wake import Wake
 from paddock.core.environment import (
     BecomeReady,
     BeginRecycling,
@@ -43,7 +42,7 @@ from paddock.core.environment import (
     errors,
 )
 from paddock.core.environment.error_cause import cropped_error_cause
-from paddock.core.environment.machine import POLL_WAIT_SECONDS
+from paddock.core.environment.slots import POLL_WAIT_SECONDS
 from paddock.core.environment.trace_header import with_segment
 from paddock.model.states import EnvironmentPhase
 
@@ -95,8 +94,7 @@ class InvocationServer:
         self._ended = ended
         self._max_connections = 2 * max_concurrency + SPARE_CONNECTIONS
         self._loop = asyncio.get_running_loop()
-        self._wake_at = math.inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._wake = Wake(self._expire)
 
     # From the server
 
@@ -105,17 +103,18 @@ class InvocationServer:
         return self.machine.phase is EnvironmentPhase.READY and self.machine.in_flight < self.machine.slots
 
     def invoke(self, call: Call) -> None:
-        if self.new_segment is not None:
-            traced = with_segment(call.header.trace_header, self.new_segment())
-            call.header = msgspec.structs.replace(call.header, trace_header=traced)
         header = call.header
+        trace_header = header.trace_header
+        if self.new_segment is not None:
+            call.segment = self.new_segment()
+            trace_header = with_segment(trace_header, call.segment)
         if not call.event_bytes:
             call.event, call.event_bytes = [_EMPTY_EVENT], len(_EMPTY_EVENT)
         call.head = (
             f"HTTP/1.1 200 OK\r\nContent-Type: {header.content_type}\r\nContent-Length: {call.event_bytes}\r\n"
             f"Lambda-Runtime-Aws-Request-Id: {header.invocation_id}\r\n"
             f"Lambda-Runtime-Invoked-Function-Arn: {header.invoked_function_arn}\r\n"
-            f"Lambda-Runtime-Trace-Id: {header.trace_header}\r\n"
+            f"Lambda-Runtime-Trace-Id: {trace_header}\r\n"
             f"Lambda-Runtime-Client-Context: {header.client_context}\r\n"
             f"Lambda-Runtime-Cognito-Identity: {header.cognito_identity}\r\n"
             "Lambda-Runtime-Deadline-Ms: "
@@ -128,7 +127,7 @@ class InvocationServer:
         if isinstance(admission, Deliver):
             self._deliver(admission.invocation, admission.connection, now)
         elif isinstance(admission, Hold):
-            self._wake(now + POLL_WAIT_SECONDS, now)
+            self._wake.by(now + POLL_WAIT_SECONDS, now)
         else:
             call.refuse(admission.error_type)
 
@@ -145,15 +144,19 @@ class InvocationServer:
         if self.one_at_a_time is not None:
             # Before the runtime can have written a word.
             self.one_at_a_time.begin()
-            self._events.start(at_ms, invocation.invocation_id, header.invoked_function_arn, header.trace_header)
+            self._tell_start(call, at_ms)
             if self.gate is not None:
-                self.gate.invoked(header, at_ms + header.timeout_ms)
+                self.gate.invoked(call, at_ms + header.timeout_ms)
         connection.deliver(head.encode(), call.event)
         call.event = []
-        if invocation.wake_at < self._wake_at:
-            self._wake(invocation.wake_at, now)
+        if invocation.wake_at < self._wake.at:
+            self._wake.by(invocation.wake_at, now)
         if self.one_at_a_time is None:
-            self._events.start(at_ms, invocation.invocation_id, header.invoked_function_arn, header.trace_header)
+            self._tell_start(call, at_ms)
+
+    def _tell_start(self, call: Call, at_ms: int) -> None:
+        to = call.header
+        self._events.start(at_ms, to.invocation_id, to.invoked_function_arn, to.trace_header, call.segment)
 
     # From the runtime's connections
 
@@ -192,6 +195,13 @@ class InvocationServer:
         effects = self.machine.poll(connection, now)
         if effects:
             self.perform(effects, now)
+        if self.machine.lingers:
+            self.perform(self.machine.conclude(), now)
+
+    def extensions_back(self) -> None:
+        """From the last invocation, of which they heard; or they are ready to hear of the first."""
+        self.machine.lingers = True
+        self.perform(self.machine.conclude(), self._monotonic())
 
     def begin_response(
         self, invocation_id: str, nonce: str, *, streaming: bool
@@ -208,11 +218,12 @@ class InvocationServer:
             return self.rejected(finished)
         call = invocation.caller
         duration = now - invocation.delivered_at
-        if self.one_at_a_time is not None:
-            self._report(call, now, duration, "success", "")
-        call.answer(content_type, int(duration * 1_000_000), pieces)
         if self.one_at_a_time is None:
+            call.answer(content_type, int(duration * 1_000_000), pieces)
             self._report(call, now, duration, "success", "")
+        else:
+            answer = partial(call.answer, content_type, int(duration * 1_000_000), pieces)
+            self._answer_alone(invocation, now, "", answer, pieces)
         if finished:
             self.perform(finished, now)
         return replies.ACCEPTED
@@ -247,10 +258,23 @@ class InvocationServer:
             return self.rejected(finished)
         call = invocation.caller
         duration = now - invocation.delivered_at
-        self._report(call, now, duration, "error", error_type, cause)
-        call.fail(error_type, content_type, int(duration * 1_000_000), pieces)
+        answer = partial(call.fail, error_type, content_type, int(duration * 1_000_000), pieces)
+        if self.one_at_a_time is None:
+            self._report(call, now, duration, "error", error_type, cause)
+            answer()
+        else:
+            self._answer_alone(invocation, now, error_type, answer, pieces)
         self.perform(finished, now)
         return None
+
+    def _answer_alone(
+        self, invocation: RuntimeInvocation, now: float, error_type: str, answer: Answer, pieces: Sequence[bytes] = ()
+    ) -> None:
+        """On default Lambda. A runtime that has polled before it answered is back already."""
+        assert self.one_at_a_time is not None
+        self.one_at_a_time.answered(invocation, now, error_type, answer, pieces)
+        if self.gate is not None and self.gate.all_back:
+            self.perform(self.machine.conclude(), now)
 
     def begin_stream(self, invocation: RuntimeInvocation, content_type: str, source: RuntimeConnection) -> bool:
         call = invocation.caller
@@ -278,9 +302,13 @@ class InvocationServer:
         finished = self.machine.finish(invocation)
         if isinstance(finished, Rejection):
             return self.rejected(finished)
+        call = invocation.caller
         duration = now - invocation.delivered_at
-        self._report(invocation.caller, now, duration, "success", "")
-        invocation.caller.finish_stream(int(duration * 1_000_000))
+        if self.one_at_a_time is None:
+            self._report(call, now, duration, "success", "")
+            call.finish_stream(int(duration * 1_000_000))
+        else:
+            self._answer_alone(invocation, now, "", partial(call.finish_stream, int(duration * 1_000_000)))
         self.perform(finished, now)
         return replies.ACCEPTED
 
@@ -307,8 +335,8 @@ class InvocationServer:
                     call.refuse(error_type)
                 case Fail(invocation, error_type, message):
                     self._fail(invocation, error_type, message, now)
-                case ReleaseSlot(invocation):
-                    invocation.caller.release_slot()
+                case ReleaseSlot(invocation, error_type):
+                    self._release(invocation, error_type, now)
                 case BecomeReady():
                     self._ready()
                     self._rearm(now)
@@ -319,17 +347,18 @@ class InvocationServer:
                 case End(failure):
                     self._ended(failure)
 
+    def _release(self, invocation: RuntimeInvocation, error_type: str, now: float) -> None:
+        if self.one_at_a_time is not None:
+            self.one_at_a_time.concluded(invocation, error_type, now)
+        invocation.caller.release_slot()
+
     def _fail(self, invocation: RuntimeInvocation, error_type: str, message: str, now: float) -> None:
         call = invocation.caller
         duration = now - invocation.delivered_at
-        timed_out = error_type == errors.TIMED_OUT
         document = error_document(error_type, errors.caller_message(invocation.invocation_id, message))
-        if timed_out:
-            status = "timeout"
-        else:
-            status = "error" if error_type.startswith(("Runtime.", "Function.", "Extension.")) else "failure"
-        self._report(call, now, duration, status, error_type)
-        call.fail(error_type, _JSON, int(duration * 1_000_000), [document], slot_held=timed_out)
+        self._report(call, now, duration, errors.invocation_status(error_type), error_type)
+        held = error_type == errors.TIMED_OUT
+        call.fail(error_type, _JSON, int(duration * 1_000_000), [document], slot_held=held)
 
     def _report(self, call: Call, now: float, duration: float, status: str, error_type: str, cause: str = "") -> None:
         header = call.header
@@ -337,53 +366,33 @@ class InvocationServer:
         if self.one_at_a_time is not None:
             self.one_at_a_time.read_logs()
         trace_header = header.trace_header
-        if call.stream is None and not cause:
+        if call.stream is None and not cause and not call.segment:
             self._events.report(at_ms, header.invocation_id, duration, status, error_type, trace_header)
         else:
             spans = "" if call.stream is None else stream_spans(self._timebase, now, duration, call.stream.began_at)
-            self._events.report(
-                at_ms, header.invocation_id, duration, status, error_type, trace_header, spans=spans, cause=cause
-            )
+            more = ReportExtras(call.segment, spans, cause)
+            self._events.report(at_ms, header.invocation_id, duration, status, error_type, trace_header, more)
         if self.one_at_a_time is not None and header.tail:
             call.log_tail = self.one_at_a_time.tail()
 
     # Time
 
-    def _wake(self, at: float, now: float) -> None:
-        if at >= self._wake_at:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._wake_at = at
-        self._timer = self._loop.call_later(max(0.0, at - now), self._on_timer)
-
-    def _on_timer(self) -> None:
+    def _expire(self) -> None:
         now = self._monotonic()
-        self._timer = None
-        self._wake_at = math.inf
         self.perform(self.machine.expire(now), now)
         self._rearm(now)
 
     def _rearm(self, now: float) -> None:
         at = self.machine.next_wake()
         if at is not None:
-            self._wake(at, now)
+            self._wake.by(at, now)
 
     def runtime_started(self, init_timeout_seconds: float) -> None:
         now = self._monotonic()
         self.machine.runtime_started(now, init_timeout_seconds)
         self._rearm(now)
 
-    def request_of(self, ports: Sequence[int]) -> str:
-        """Which invocation the process that owns these ports runs, or ran last."""
-        for connection in self.connections:
-            if connection.peer_port in ports and connection.last_invocation_id:
-                return connection.last_invocation_id
-        return ""
-
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._wake.cancel()
         for connection in list(self.connections):
             connection.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from paddock.agent.telemetry import TelemetryHub
 from paddock.agent.timebase import Timebase
@@ -26,6 +27,18 @@ AddLine = Callable[[int, bytes, str], None]
 
 def level_number(level: str) -> int:
     return _LEVELS.get(level.upper(), 20)
+
+
+class ReportExtras(NamedTuple):
+    """What few reports have. `spans` and `cause` are JSON; the cause is part of what a sampled trace is told."""
+
+    span_id: str = ""
+    spans: str = ""
+    cause: str = ""
+
+    def json(self, trace_header: str) -> str:
+        """As members of a record that go on after others."""
+        return _tracing(trace_header, self.span_id, self.cause) + (f',"spans":{self.spans}' if self.spans else "")
 
 
 class PlatformEvents:
@@ -72,9 +85,10 @@ class PlatformEvents:
         """`event` is the event's own name."""
         self._write(now, event, {"name": name, "state": "Subscribed", "types": list(types)}, logged=self._info)
 
-    def start(self, at_ms: int, request_id: str, arn: str, trace_header: str) -> None:
+    def start(self, at_ms: int, request_id: str, arn: str, trace_header: str, span_id: str = "") -> None:
+        """`trace_header` as the caller sent it, `span_id` of the platform's segment, if it makes one."""
         if self._info or self.telemetry is not None:
-            tracing = _tracing(trace_header) if trace_header else ""
+            tracing = _tracing(trace_header, span_id) if trace_header else ""
             line = (
                 f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.start","record":{{"requestId":"{request_id}"'
                 f"{self._names.get(arn) or self._name(arn)}{tracing}}}}}"
@@ -92,18 +106,15 @@ class PlatformEvents:
         status: str,
         error_type: str,
         trace_header: str,
-        *,
-        spans: str = "",
-        cause: str = "",
+        more_told: ReportExtras | None = None,
     ) -> None:
-        """`spans` and `cause` are JSON already; the cause is part of what a sampled trace is told."""
         logged = self._info or status != "success"
         if logged or self.telemetry is not None:
             more = f',"errorType":{json.dumps(error_type)}' if error_type else ""
-            if trace_header:
-                more += _tracing(trace_header, cause)
-            if spans:
-                more += f',"spans":{spans}'
+            if more_told is not None:
+                more += more_told.json(trace_header)
+            elif trace_header:
+                more += _tracing(trace_header, "")
             line = (
                 f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.report","record":{{"requestId":"{request_id}"'
                 f',"metrics":{{"durationMs":{duration_seconds * 1000:.3f}}},"status":"{status}"{more}}}}}'
@@ -151,12 +162,13 @@ def _error_field(error_type: str) -> dict[str, object]:
     return {"errorType": error_type} if error_type else {}
 
 
-def _tracing(trace_header: str, cause: str = "") -> str:
+def _tracing(trace_header: str, span_id: str, cause: str = "") -> str:
     """Only sampled traces appear. AWS sends the cause of an error to X-Ray; here it is kept beside the trace."""
     if not is_sampled(trace_header):
         return ""
+    span_field = f'"spanId":"{span_id}",' if span_id else ""
     more = f',"errorCause":{cause}' if cause else ""
-    return f',"tracing":{{"type":"X-Amzn-Trace-Id","value":{json.dumps(trace_header)}{more}}}'
+    return f',"tracing":{{{span_field}"type":"X-Amzn-Trace-Id","value":{json.dumps(trace_header)}{more}}}'
 
 
 def is_sampled(trace_header: str) -> bool:
@@ -165,13 +177,14 @@ def is_sampled(trace_header: str) -> bool:
 
 def stream_spans(timebase: Timebase, now: float, duration_seconds: float, began_at: float) -> str:
     """How long a streamed answer took to begin, and from then on, as the JSON of `spans`; all times monotonic."""
+    latency = span(timebase, "responseLatency", now - duration_seconds, began_at)
+    return f"[{latency},{span(timebase, 'responseDuration', began_at, now)}]"
 
-    def span(name: str, start: float, end: float) -> str:
-        at = timebase.iso(timebase.epoch_ms(start))
-        return f'{{"name":"{name}","start":"{at}","durationMs":{(end - start) * 1000:.3f}}}'
 
-    latency = span("responseLatency", now - duration_seconds, began_at)
-    return f"[{latency},{span('responseDuration', began_at, now)}]"
+def span(timebase: Timebase, name: str, start: float, end: float) -> str:
+    """A member of `spans`, as JSON."""
+    at = timebase.iso(timebase.epoch_ms(start))
+    return f'{{"name":"{name}","start":"{at}","durationMs":{(end - start) * 1000:.3f}}}'
 
 
 def runtime_fields(version: str, version_arn: str) -> dict[str, str]:

@@ -6,22 +6,21 @@ Where no poll can have to wait any more it takes itself away, so that the hot pa
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from paddock.agent.extension_api import ExtensionApi
-from paddock.core.environment import errors
 from paddock.core.environment.extensions import ExtensionEvent
+from paddock.core.environment.trace_header import with_segment
 
 if TYPE_CHECKING:
+    from paddock.agent.calls import Call
     from paddock.agent.runtime_api import RuntimeConnection
-    from paddock.wire.agent import InvokeHeader
 
 
 class PollGate:
-    """`runtime_ready` is told of the first poll. `release` gets each poll that need not wait any longer; `needless` is
-    told that none will have to. `overrun`: extensions did not come back within the function's timeout.
+    """`runtime_ready` is told of the first poll. `release` gets each poll that need not wait any longer; `back` is told
+    when all extensions ask for their next event and some of them for each invocation, `needless` when none does.
     """
 
     def __init__(
@@ -30,17 +29,19 @@ class PollGate:
         *,
         runtime_ready: Callable[[], None],
         release: Callable[[RuntimeConnection], None],
+        back: Callable[[], None],
         needless: Callable[[], None],
-        overrun: Callable[[str, str], None],
     ) -> None:
         self._api = api
         self._runtime_ready = runtime_ready
         self._release = release
+        self._back = back
         self._needless = needless
-        self._overrun = overrun
         self._held: dict[RuntimeConnection, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._loop = asyncio.get_running_loop()
+
+    @property
+    def all_back(self) -> bool:
+        return self._api.extensions.all_back
 
     def holds(self, connection: RuntimeConnection) -> bool:
         """Whether this poll has to wait."""
@@ -55,8 +56,9 @@ class PollGate:
         return False
 
     def _open(self) -> None:
-        extensions = self._api.extensions
-        if not any(ExtensionEvent.INVOKE in one.events for one in extensions.registered):
+        if any(ExtensionEvent.INVOKE in one.events for one in self._api.extensions.registered):
+            self._back()
+        else:
             self._needless()
 
     def disconnected(self, connection: RuntimeConnection) -> None:
@@ -67,26 +69,16 @@ class PollGate:
         extensions = self._api.extensions
         if extensions.registration_open or not extensions.all_back:
             return
-        self._cancel()
         self._open()
         held, self._held = list(self._held), {}
         for connection in held:
             self._release(connection)
 
-    def invoked(self, header: InvokeHeader, deadline_ms: int) -> None:
-        """On default Lambda: its extensions hear of each invocation, and have until its timeout."""
-        self._api.invoked(header.invocation_id, header.invoked_function_arn, deadline_ms, header.trace_header)
-        self._cancel()
-        if not self._api.extensions.all_back:
-            seconds = header.timeout_ms / 1000
-            text = errors.timeout_message(seconds)
-            self._timer = self._loop.call_later(seconds, self._overrun, errors.TIMED_OUT, text)
-
-    def _cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def invoked(self, call: Call, deadline_ms: int) -> None:
+        """On default Lambda its extensions hear of each invocation, and see its trace as the function does."""
+        header = call.header
+        trace_header = with_segment(header.trace_header, call.segment) if call.segment else header.trace_header
+        self._api.invoked(header.invocation_id, header.invoked_function_arn, deadline_ms, trace_header)
 
     def close(self) -> None:
-        self._cancel()
         self._held.clear()

@@ -39,6 +39,21 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an invocation went. `trace_header` as its caller sent it, `span_id` of the platform's segment; `spans` and
+    `extension_overhead` (one span) are JSON, or empty.
+    """
+
+    status: str
+    error_type: str = ""
+    trace_header: str = ""
+    span_id: str = ""
+    spans: str = ""
+    extension_overhead: str = ""
+    produced_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class InvocationRecords:
     """Tells of one invocation, at one moment. `tenant` is the field that names its tenant, or empty."""
 
@@ -47,30 +62,41 @@ class InvocationRecords:
     request_id: str
     trace_header: str
     tenant: Mapping[str, object] = field(default_factory=dict)
+    span_id: str = ""
 
     def start(self, version: str, arn: str) -> None:
         self._tell("platform.start", {"version": version, "functionArn": arn, **self._tracing()})
 
-    def done(self, figures: Figures, status: str, error_type: str, spans: str) -> None:
-        """The runtime's end of it, then the whole. `spans` is JSON or empty."""
-        outcome: dict[str, object] = {"status": status}
-        if error_type:
-            outcome["errorType"] = error_type
-        if spans:
-            outcome["spans"] = json.loads(spans)
-        outcome |= self._tracing()
-        if error_type in _CRASHES:
+    def runtime_done(self, duration_ms: float, outcome: Outcome) -> None:
+        """The runtime's part of it has ended."""
+        if outcome.error_type in _CRASHES:
             text = f"RequestId: {self.request_id} Process exited before completing request"
             self.telemetry.platform(self.at_ms, "platform.fault", text)
-        metrics = {"durationMs": round(figures.duration_ms, 3)}
-        self._tell("platform.runtimeDone", {"metrics": metrics, **outcome})
+        metrics = {"durationMs": round(duration_ms, 3), "producedBytes": outcome.produced_bytes}
+        spans = json.loads(outcome.spans or "[]")
+        self._tell("platform.runtimeDone", {"metrics": metrics, **self._outcome(outcome, spans)})
+
+    def over(self, figures: Figures, outcome: Outcome) -> None:
+        """So has that of the extensions."""
         self._tell("platform.end", {})
-        self._tell("platform.report", {"metrics": figures.metrics(), **outcome})
+        spans = json.loads(outcome.spans or "[]")
+        if outcome.extension_overhead:
+            spans.append(json.loads(outcome.extension_overhead))
+        self._tell("platform.report", {"metrics": figures.metrics(), **self._outcome(outcome, spans)})
+
+    def _outcome(self, outcome: Outcome, spans: list[object]) -> dict[str, object]:
+        told: dict[str, object] = {"status": outcome.status}
+        if outcome.error_type:
+            told["errorType"] = outcome.error_type
+        if spans:
+            told["spans"] = spans
+        return told | self._tracing()
 
     def _tracing(self) -> dict[str, object]:
         if not is_sampled(self.trace_header):
             return {}
-        return {"tracing": {"type": "X-Amzn-Trace-Id", "value": self.trace_header}}
+        span = {"spanId": self.span_id} if self.span_id else {}
+        return {"tracing": {**span, "type": "X-Amzn-Trace-Id", "value": self.trace_header}}
 
     def _tell(self, name: str, record: dict[str, object]) -> None:
         self.telemetry.platform(self.at_ms, name, {"requestId": self.request_id, **record, **self.tenant})

@@ -11,9 +11,9 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from paddock.agent.platform_events import AddLine, level_number, runtime_fields
+from paddock.agent.platform_events import AddLine, ReportExtras, level_number, runtime_fields, span
 from paddock.agent.telemetry import TelemetryHub
-from paddock.agent.telemetry_records import Figures, InvocationRecords, init_record
+from paddock.agent.telemetry_records import Figures, InvocationRecords, Outcome, init_record
 from paddock.agent.timebase import Timebase
 from paddock.wire.agent import EnvironmentSpec
 
@@ -96,10 +96,11 @@ class TextEvents:
             named = ", ".join(each.capitalize() for each in types)
             self._line(now, f"{word}\tName: {name}\tState: Subscribed\tTypes: [{named}]")
 
-    def start(self, at_ms: int, request_id: str, arn: str, trace_header: str) -> None:
+    def start(self, at_ms: int, request_id: str, arn: str, trace_header: str, span_id: str = "") -> None:
         version = self._spec.version
         if self.telemetry is not None:
-            InvocationRecords(self.telemetry, at_ms, request_id, trace_header, self._tenant).start(version, arn)
+            records = InvocationRecords(self.telemetry, at_ms, request_id, trace_header, self._tenant, span_id)
+            records.start(version, arn)
         if not self._json:
             self._add(at_ms, f"START RequestId: {request_id} Version: {version}".encode(), request_id)
         elif self._info:
@@ -114,19 +115,37 @@ class TextEvents:
         status: str,
         error_type: str,
         trace_header: str,
-        *,
-        spans: str = "",
-        cause: str = "",
+        more_told: ReportExtras | None = None,
     ) -> None:
-        """Traces and spans are for who listens; causes are for records of Managed Instances."""
-        duration_ms = duration_seconds * 1000
+        """Of an invocation that ended all at once. Causes are for records of Managed Instances."""
+        more = more_told or ReportExtras()
+        outcome = Outcome(status, error_type, trace_header, more.span_id, more.spans)
+        self.runtime_done(at_ms, request_id, duration_seconds, outcome)
+        self.invocation_over(at_ms, request_id, duration_seconds, outcome)
+
+    def runtime_done(self, at_ms: int, request_id: str, duration_seconds: float, outcome: Outcome) -> None:
+        """Only for who listens."""
+        if self.telemetry is not None:
+            self._records(self.telemetry, at_ms, request_id, outcome).runtime_done(duration_seconds * 1000, outcome)
+
+    def extension_overhead(self, began_at: float, now: float) -> str:
+        """As a span in JSON."""
+        return span(self._timebase, "extensionOverhead", began_at, now)
+
+    def _records(self, telemetry: TelemetryHub, at_ms: int, request_id: str, outcome: Outcome) -> InvocationRecords:
+        return InvocationRecords(telemetry, at_ms, request_id, outcome.trace_header, self._tenant, outcome.span_id)
+
+    def invocation_over(self, at_ms: int, request_id: str, duration_seconds: float, outcome: Outcome) -> None:
+        """The end and the report of an invocation, with the time of its extensions. Traces and spans are for who
+        listens.
+        """
+        duration_ms, status, error_type = duration_seconds * 1000, outcome.status, outcome.error_type
         init_ms, self._init_ms = self._init_ms, None
         waited_ms = init_ms if init_ms is not None and self._spec.initialization_type == _ON_DEMAND else 0.0
         billed_ms = math.ceil(waited_ms + duration_ms)
         figures = Figures(duration_ms, billed_ms, init_ms, self._spec.memory_mb, self._used_mb)
         if self.telemetry is not None:
-            records = InvocationRecords(self.telemetry, at_ms, request_id, trace_header, self._tenant)
-            records.done(figures, status, error_type, spans)
+            self._records(self.telemetry, at_ms, request_id, outcome).over(figures, outcome)
         if self._json:
             self._report_record(at_ms, request_id, figures, status, error_type)
         else:

@@ -19,7 +19,7 @@ from paddock.core.environment import (
 )
 from paddock.core.environment import Rejection as Rejected
 from paddock.core.environment.errors import EXIT_ERROR, TIMED_OUT
-from paddock.core.environment.machine import LEAKED_SLOT_SECONDS
+from paddock.core.environment.slots import LEAKED_SLOT_SECONDS
 from paddock.core.environment.words import BecomeReady, BeginRecycling, Effect, End
 from paddock.model.fleet import EnvironmentAssignment, EnvironmentFailure
 from paddock.model.ids import EnvironmentId

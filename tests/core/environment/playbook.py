@@ -2,7 +2,7 @@
 
 Events: `poll A`, `lost A`, `invoke R [timeout SECONDS]`, `respond R [nonce N]`, `stream R`, `error R [nonce N]`,
 `finish R`, `undelivered R`, `at SECONDS` (the clock moves and what is due expires), `exit STATUS`, `oom`, `init error
-TYPE TEXT`, `worker lost`, `drain`, `stop`, `cannot start TYPE TEXT`.
+TYPE TEXT`, `worker lost`, `extensions back`, `drain`, `stop`, `cannot start TYPE TEXT`.
 """
 
 from __future__ import annotations
@@ -100,6 +100,8 @@ class Scene:
                 return self.machine.drain()
             case ["stop"]:
                 return self.machine.stop()
+            case ["extensions", "back"]:
+                return self.machine.conclude()
             case ["cannot", "start", error_type, *text]:
                 return self.machine.fail(error_type, " ".join(text))
         raise AssertionError(words)
@@ -133,8 +135,8 @@ class Scene:
                 return f"refuse {caller} {error_type}"
             case Fail(invocation, error_type, message):
                 return f"fail {invocation.invocation_id} {error_type}: {message}"
-            case ReleaseSlot(invocation):
-                return f"release {invocation.invocation_id}"
+            case ReleaseSlot(invocation, error_type):
+                return f"release {invocation.invocation_id} {error_type}".rstrip()
             case BecomeReady():
                 return "ready"
             case BeginRecycling():

@@ -5,10 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddock.core.environment import EnvironmentMachine, Hold, Refuse, RuntimeWorkers
-from paddock.core.environment.machine import (
-    MAX_IDLE_POLLS,
-    POLL_WAIT_SECONDS,
-)
+from paddock.core.environment.slots import MAX_IDLE_POLLS, POLL_WAIT_SECONDS
 from paddock.model.states import EnvironmentPhase, StateReasonCode
 from tests.core.environment.playbook import ALL, MULTIPLEXED, OWN, UNKNOWN, Scene, ready
 

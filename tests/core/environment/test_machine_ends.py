@@ -3,7 +3,7 @@
 import pytest
 
 from paddock.core.environment import RuntimeWorkers
-from paddock.core.environment.machine import LEAKED_SLOT_SECONDS
+from paddock.core.environment.slots import LEAKED_SLOT_SECONDS
 from paddock.model.states import EnvironmentPhase, StateReasonCode
 from tests.core.environment.playbook import MULTIPLEXED, UNKNOWN, ready
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from paddock.model.states import StateReasonCode
+from paddock.model.states import EnvironmentPhase, StateReasonCode
 
 UNAVAILABLE = "Runtime.Unavailable"
 INIT_INCOMPLETE = "Client.InitIncomplete"
@@ -81,6 +81,20 @@ def reason_code(error_type: str, *, init: bool) -> StateReasonCode:
     of_extensions = error_type.startswith("Extension.")
     default = StateReasonCode.EXTENSION_INIT_ERROR if of_extensions else StateReasonCode.RUNTIME_INIT_ERROR
     return _INIT_REASONS.get(error_type, default)
+
+
+def not_ready(phase: EnvironmentPhase) -> str:
+    """How an invocation is refused by an environment in another phase than READY."""
+    if phase is EnvironmentPhase.STARTING:
+        return INIT_INCOMPLETE
+    return SHUT_DOWN if phase is EnvironmentPhase.DRAINING else UNHEALTHY
+
+
+def invocation_status(error_type: str) -> str:
+    """Of an invocation that the platform fails, as its report has it."""
+    if error_type == TIMED_OUT:
+        return "timeout"
+    return "error" if error_type.startswith(("Runtime.", "Function.", "Extension.")) else "failure"
 
 
 def caller_message(invocation_id: str, message: str) -> str:

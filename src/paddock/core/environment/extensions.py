@@ -24,16 +24,22 @@ class ExtensionEvent(StrEnum):
 
 
 class ExtensionState(StrEnum):
-    """STARTED: an external one whose process runs and has not registered. READY: it asked for its first event, and
-    waits for one. RUNNING: it has an INVOKE event. FAILED: it said that it cannot go on.
+    """As `platform.extension` names them. STARTED: an external one whose process runs and has not registered. READY: it
+    asks for an event. RUNNING: it has an INVOKE event. INIT_ERROR, EXIT_ERROR: it said that it cannot go on.
     """
 
     STARTED = "Started"
     REGISTERED = "Registered"
     READY = "Ready"
     RUNNING = "Running"
-    FAILED = "Failed"
+    INIT_ERROR = "InitError"
+    EXIT_ERROR = "ExitError"
+    LAUNCH_ERROR = "LaunchError"
     EXITED = "Exited"
+
+
+_OVER = {ExtensionState.INIT_ERROR, ExtensionState.EXIT_ERROR, ExtensionState.EXITED}
+"""It is given nothing more."""
 
 
 class Refused(NamedTuple):
@@ -60,9 +66,11 @@ class Delivery(NamedTuple, Generic[PollT]):
 
 
 class Extension(Generic[PollT]):
-    """`pending` is an event that came while it was not asking. Changed by `Extensions` only."""
+    """`pending` is an event that came while it was not asking; `error_type` is why it is over. Changed by `Extensions`
+    only.
+    """
 
-    __slots__ = ("events", "external", "identifier", "name", "pending", "poll", "state")
+    __slots__ = ("error_type", "events", "external", "identifier", "name", "pending", "poll", "state")
 
     def __init__(self, name: str, *, external: bool) -> None:
         self.name = name
@@ -70,6 +78,7 @@ class Extension(Generic[PollT]):
         self.identifier = ""
         self.events: frozenset[ExtensionEvent] = frozenset()
         self.state = ExtensionState.STARTED
+        self.error_type = ""
         self.poll: PollT | None = None
         self.pending: bytes | None = None
 
@@ -79,8 +88,8 @@ class Extension(Generic[PollT]):
 
     @property
     def is_back(self) -> bool:
-        """Whether nobody has to wait for it."""
-        return self.state is not ExtensionState.REGISTERED and self.state is not ExtensionState.RUNNING
+        """Whether nobody has to wait for it. For one that cannot go on its end is waited for, or the time."""
+        return self.state is ExtensionState.READY
 
 
 class Extensions(Generic[PollT]):
@@ -101,6 +110,11 @@ class Extensions(Generic[PollT]):
         return tuple(self._by_identifier.values())
 
     @property
+    def known(self) -> tuple[Extension[PollT], ...]:
+        """Those, too, that never registered; external ones first."""
+        return tuple(self._by_name.values())
+
+    @property
     def external_registered(self) -> bool:
         """The runtime is started then."""
         return all(one.registered for one in self._by_name.values())
@@ -119,6 +133,11 @@ class Extensions(Generic[PollT]):
         for name in names:
             self._by_name[name] = Extension(name, external=True)
         return None
+
+    def launch_failed(self, name: str, error_type: str) -> None:
+        """It was not executed at all."""
+        self._by_name[name].state = ExtensionState.LAUNCH_ERROR
+        self._by_name[name].error_type = error_type
 
     def register(self, name: str, events: Sequence[str], identifier: str) -> Refused | Extension[PollT]:
         """`identifier` is a new one, in case it is accepted."""
@@ -163,7 +182,7 @@ class Extensions(Generic[PollT]):
         """It asks for its next event: an event that waits for it, or None: the poll stays open. A later poll of the
         same extension takes the place of an earlier one.
         """
-        if extension.state in {ExtensionState.FAILED, ExtensionState.EXITED}:
+        if extension.state in _OVER:
             return invalid_state(extension.name)
         event, extension.pending = extension.pending, None
         if event is None:
@@ -180,7 +199,7 @@ class Extensions(Generic[PollT]):
         """To all that subscribed: at once to those that ask, to the others when they do."""
         deliveries = []
         for extension in self._by_identifier.values():
-            if kind not in extension.events or extension.state in {ExtensionState.FAILED, ExtensionState.EXITED}:
+            if kind not in extension.events or extension.state in _OVER:
                 continue
             poll, extension.poll = extension.poll, None
             if kind is ExtensionEvent.INVOKE:
@@ -198,16 +217,18 @@ class Extensions(Generic[PollT]):
         allowed = {ExtensionState.REGISTERED} if init else set(ExtensionState) - {ExtensionState.EXITED}
         if extension.state not in allowed:
             return invalid_state(extension.name)
-        extension.state = ExtensionState.FAILED
+        extension.state = ExtensionState.INIT_ERROR if init else ExtensionState.EXIT_ERROR
         default = errors.EXTENSION_INIT_ERROR if init else errors.EXTENSION_EXIT_ERROR
-        kept = errors.sanitised_extension_error_type(error_type, default)
+        kept = extension.error_type = errors.sanitised_extension_error_type(error_type, default)
         self.keep(kept, f"Extension {extension.name} reported {kept}.")
         return None
 
     def exited(self, name: str, how: str) -> Fatal:
         """The process of an external one is gone, whatever its status."""
         extension = self._by_name[name]
-        extension.state = ExtensionState.EXITED
+        if extension.state not in _OVER:
+            extension.state = ExtensionState.EXITED
+            extension.error_type = errors.EXTENSION_CRASH
         extension.poll = None
         return self.keep(errors.EXTENSION_CRASH, f"Extension {name}: {how}")
 

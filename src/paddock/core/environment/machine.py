@@ -11,8 +11,9 @@ from collections import OrderedDict, deque
 from typing import Generic
 
 from paddock.core.environment import errors
+from paddock.core.environment.init_phase import TIMEOUT_TEXT, InitPhase
 from paddock.core.environment.late import LateInvocations
-from paddock.core.environment.slots import Slots
+from paddock.core.environment.slots import LEAKED_SLOT_SECONDS, MAX_IDLE_POLLS, POLL_WAIT_SECONDS, Slots
 from paddock.core.environment.words import (
     Admission,
     BecomeReady,
@@ -39,37 +40,31 @@ from paddock.core.environment.words import (
 )
 from paddock.model.states import EnvironmentPhase
 
-POLL_WAIT_SECONDS = 1.0
-"""How long an invocation waits, within capacity, for a worker that is between its last answer and its next poll. That
-gap is well under a millisecond on an idle core; only a starved machine or a worker that is ill comes near the bound.
-"""
-LEAKED_SLOT_SECONDS = 60.0
-"""Once handlers that outlived their timeout hold every slot, one of them for so long, the environment is replaced."""
-MAX_IDLE_POLLS = 10_000
-"""AWS's agent answers further polls with `Runtime.TooManyIdleRuntimes`."""
-
 _HOLD = Hold()
 _STARTING, _READY = EnvironmentPhase.STARTING, EnvironmentPhase.READY
 _DRAINING, _ENDED = EnvironmentPhase.DRAINING, EnvironmentPhase.ENDED
 _HELD, _RUNNING = InvocationPhase.HELD, InvocationPhase.RUNNING
 _RESPONDING, _STREAMING = InvocationPhase.RESPONDING, InvocationPhase.STREAMING
-_TIMED_OUT, _OVER = InvocationPhase.TIMED_OUT, InvocationPhase.OVER
+_TIMED_OUT, _LINGERING = InvocationPhase.TIMED_OUT, InvocationPhase.LINGERING
+_OVER = InvocationPhase.OVER
 
 
 class EnvironmentMachine(Generic[CallerT, ConnectionT]):
-    """`nonce_prefix` makes this environment's nonces unlike any other's. `ends_on_timeout`: as default Lambda does."""
+    """`nonce_prefix` makes this environment's nonces unlike any other's. `ends_on_timeout`: as default Lambda does.
+    `lingers`: an answered invocation keeps its slot until `conclude`, because extensions heard of it too.
+    """
 
     def __init__(self, *, max_concurrency: int, workers: RuntimeWorkers, nonce_prefix: str) -> None:
         assert max_concurrency >= 1
         self.ends_on_timeout = False
+        self.lingers = False
         self.phase = _STARTING
         self.failure: Failure | None = None
         self.peak_in_flight = 0
         self.workers_are(workers, max_concurrency)
         self._nonce_prefix = nonce_prefix
         self._deliveries = 0
-        self._init_deadline: float | None = None
-        self._init_error: tuple[str, str] | None = None
+        self.init = InitPhase()
         self._invocations: dict[str, Invocation[CallerT, ConnectionT]] = {}
         self._held: deque[Invocation[CallerT, ConnectionT]] = deque()
         self._idle: OrderedDict[ConnectionT, None] = OrderedDict()
@@ -112,8 +107,8 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
     def next_wake(self) -> float | None:
         """When `expire` must be called at the latest; None when nothing is awaited."""
         wakes = [invocation.wake_at for invocation in self._invocations.values()]
-        if self.phase is _STARTING and self._init_deadline is not None:
-            wakes.append(self._init_deadline)
+        if self.phase is _STARTING and self.init.deadline is not None:
+            wakes.append(self.init.deadline)
         if self._slots.changes_at is not None:
             wakes.append(self._slots.changes_at)
         return min(wakes, default=None)
@@ -121,14 +116,13 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
     # Init
 
     def runtime_started(self, now: float, init_timeout_seconds: float) -> None:
-        self._init_deadline = now + init_timeout_seconds
+        self.init.began(now, init_timeout_seconds)
 
     def init_error(self, error_type: str, text: str) -> Rejection[CallerT, ConnectionT] | None:
-        """The first word of a failed init is kept as its cause; init itself ends with the process or its timeout."""
-        if self.phase is not _STARTING or self._init_error is not None:
-            return Rejection(403, "InvalidStateTransition", "State transition is not allowed")
-        self._init_error = (errors.sanitised_error_type(error_type), text)
-        return None
+        """A runtime's word on its failed init, which itself ends with the process or its timeout."""
+        if self.phase is _STARTING and self.init.runtime_failed(error_type, text):
+            return None
+        return Rejection(403, "InvalidStateTransition", "State transition is not allowed")
 
     # Invocations
 
@@ -138,7 +132,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         """Takes a slot at once or refuses at once; within capacity it waits for a poll at most `POLL_WAIT_SECONDS`."""
         invocations = self._invocations
         if self.phase is not _READY:
-            return Refuse(caller, self._not_ready())
+            return Refuse(caller, errors.not_ready(self.phase))
         if invocation_id in invocations:
             return Refuse(caller, errors.DUPLICATED)
         in_flight = len(invocations) + 1
@@ -152,11 +146,6 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         invocation.wake_at = now + POLL_WAIT_SECONDS
         self._held.append(invocation)
         return _HOLD
-
-    def _not_ready(self) -> str:
-        if self.phase is _STARTING:
-            return errors.INIT_INCOMPLETE
-        return errors.SHUT_DOWN if self.phase is _DRAINING else errors.UNHEALTHY
 
     def _deliver(
         self, invocation: Invocation[CallerT, ConnectionT], connection: ConnectionT, now: float
@@ -216,6 +205,8 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         self._slots.worker_lost(connection, now, may_return=not was_polling and invocation is None)
         if invocation is None:
             return ()
+        if self.lingers:
+            return self.fail(errors.EXIT_ERROR, errors.WITHOUT_A_REASON)
         return (*self._lose(invocation), *self._drained())
 
     def worker_lost(self, text: str) -> Effects[CallerT, ConnectionT]:
@@ -272,7 +263,19 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         if phase is _OVER:
             return unknown_request()
         self._forget(invocation)
+        if self.lingers:
+            invocation.phase = _LINGERING
+            self._invocations[invocation.invocation_id] = invocation
         return () if self.phase is _READY else self._drained()
+
+    def conclude(self) -> Effects[CallerT, ConnectionT]:
+        """All extensions are back. The invocation they heard of is over once the runtime is back on its poll, too."""
+        if not self._idle:
+            return ()
+        lingering = [one for one in self._invocations.values() if one.phase is _LINGERING]
+        for invocation in lingering:
+            self._forget(invocation)
+        return (*(ReleaseSlot(invocation) for invocation in lingering), *self._drained())
 
     def _give_back(self, invocation: Invocation[CallerT, ConnectionT]) -> Rejection[CallerT, ConnectionT]:
         """A handler that outlived its timeout has ended."""
@@ -300,10 +303,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
     def expire(self, now: float) -> Effects[CallerT, ConnectionT]:
         """Everything whose time is up."""
         if self.phase is _STARTING:
-            if self._init_deadline is None or now < self._init_deadline:
-                return ()
-            self._init_deadline = None
-            return self._fail_init(errors.TIMED_OUT, "The function's initialization did not finish in time.")
+            return self.fail(errors.TIMED_OUT, TIMEOUT_TEXT) if self.init.is_due(now) else ()
         self._slots.settle(now)
         effects: list[Effect[CallerT, ConnectionT]] = []
         leaking = False
@@ -316,6 +316,8 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             elif phase is _TIMED_OUT:
                 invocation.wake_at = now + LEAKED_SLOT_SECONDS
                 leaking = True
+            elif phase is _LINGERING:
+                effects.extend(self.fail(errors.TIMED_OUT, errors.timeout_message(invocation.timeout_seconds)))
             else:
                 effects.extend(self._time_out(invocation, now))
         effects.extend(self._drained())
@@ -371,15 +373,9 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         if self.phase is _ENDED:
             return ()
         if self.phase is _STARTING:
-            return self._fail_init(error_type, text)
+            failure = self.init.failure(error_type, text)
+            return self._end(failure.error_type, failure.text, failure)
         failure = self.failure or Failure(error_type, errors.reason_code(error_type, init=False), text, init=False)
-        return self._end(error_type, text, failure)
-
-    def _fail_init(self, error_type: str, text: str) -> Effects[CallerT, ConnectionT]:
-        if self._init_error is not None and error_type in {errors.EXIT_ERROR, errors.EXTENSION_CRASH, errors.TIMED_OUT}:
-            error_type, posted = self._init_error
-            text = posted or text
-        failure = Failure(error_type, errors.reason_code(error_type, init=True), text, init=True)
         return self._end(error_type, text, failure)
 
     def _end(self, error_type: str, text: str, failure: Failure | None) -> Effects[CallerT, ConnectionT]:
@@ -393,8 +389,8 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             self._forget(invocation)
             if phase is _HELD:
                 effects.append(Refuse(invocation.caller, errors.UNHEALTHY))
-            elif phase is _TIMED_OUT:
-                effects.append(ReleaseSlot(invocation))
+            elif phase is _TIMED_OUT or phase is _LINGERING:
+                effects.append(ReleaseSlot(invocation, error_type if phase is _LINGERING else ""))
             else:
                 effects.append(Fail(invocation, error_type, text))
         return (*effects, End(failure))

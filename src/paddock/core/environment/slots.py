@@ -11,6 +11,14 @@ from typing import Generic
 
 from paddock.core.environment.words import ConnectionT, RuntimeWorkers
 
+POLL_WAIT_SECONDS = 1.0
+"""How long an invocation waits, within capacity, for a worker that is between its last answer and its next poll. That
+gap is well under a millisecond on an idle core; only a starved machine or a worker that is ill comes near the bound.
+"""
+LEAKED_SLOT_SECONDS = 60.0
+"""Once handlers that outlived their timeout hold every slot, one of them for so long, the environment is replaced."""
+MAX_IDLE_POLLS = 10_000
+"""AWS's agent answers further polls with `Runtime.TooManyIdleRuntimes`."""
 SETTLING_SECONDS = 10.0
 """After the first poll the other workers are still importing: the maximum is promised until then, so that early
 invocations wait for them a moment instead of being refused.

@@ -39,7 +39,8 @@ def runtime_workers(runtime: str) -> RuntimeWorkers:
 
 class InvocationPhase(IntEnum):
     """HELD: waits for a poll. RUNNING: a runtime has it. RESPONDING, STREAMING: its answer is coming in. TIMED_OUT: the
-    caller was answered and the handler still runs. OVER: nothing is kept of it.
+    caller was answered and the handler still runs. LINGERING: answered, and extensions still have it. OVER: nothing is
+    kept of it.
     """
 
     HELD = 1
@@ -47,7 +48,8 @@ class InvocationPhase(IntEnum):
     RESPONDING = 3
     STREAMING = 4
     TIMED_OUT = 5
-    OVER = 6
+    LINGERING = 6
+    OVER = 7
 
 
 class Invocation(Generic[CallerT, ConnectionT]):
@@ -111,9 +113,10 @@ class Fail(NamedTuple, Generic[CallerT, ConnectionT]):
 
 
 class ReleaseSlot(NamedTuple, Generic[CallerT, ConnectionT]):
-    """A slot that outlived its call is free."""
+    """A slot that outlived its call is free. `error_type` is empty, or how the environment ended."""
 
     invocation: Invocation[CallerT, ConnectionT]
+    error_type: str = ""
 
 
 class BecomeReady(NamedTuple):
