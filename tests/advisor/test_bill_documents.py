@@ -89,6 +89,7 @@ def test_standard_input_is_read_for_a_dash() -> None:
         ('{"kind": "lmi",\n"a": ]}', 2, "no valid JSON"),
         ("5", 1, "expected names and values"),
         ("? [a]\n: 1\n", 1, "plain name"),
+        ("kind: lambda\ngb_seconds: 1\narchitecture: arm64\ntenant_environments_gb: 1\n", 3, "environments of tenants"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(text: str, line: int, says: str) -> None:

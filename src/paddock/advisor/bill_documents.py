@@ -13,6 +13,7 @@ from paddock.core.pricing.bill import Bill
 from paddock.core.pricing.lambda_bill import (
     Extras,
     LambdaUsage,
+    MissingRateError,
     ProvisionedConcurrency,
     ephemeral_storage_gb_seconds,
     gb_seconds,
@@ -82,7 +83,10 @@ def _default_lambda(document: Document, given: Fields) -> Bill:
         duration_discount=given.number("discount", default=NOTHING, maximum=1),
     )
     given.finish()
-    return lambda_bill(usage)
+    try:
+        return lambda_bill(usage)
+    except MissingRateError as missing:
+        document.refuse(str(missing), "architecture")
 
 
 def _duration(document: Document, given: Fields, requests: Decimal) -> tuple[Decimal, Decimal]:

@@ -138,6 +138,7 @@ def _lambda_prices(table: Mapping[str, Any], region: Region) -> LambdaPrices:
         durable_operations_usd_per_million=Decimal(home["durable_operations_per_million"]),
         durable_written_usd_per_gb=Decimal(home["durable_written_per_gb"]),
         durable_retained_usd_per_gb_month=Decimal(home["durable_retained_per_gb_month"]),
+        tenant_environment_usd_per_gb=_by_architecture(home["tenant_environment_per_gb"]),
     )
     if region == CHECKED_REGION:
         return LambdaPrices(full, _source(table["sources"]["page"]))
@@ -157,6 +158,7 @@ def _hinted(table: Mapping[str, Any], region: Region, full: LambdaRates) -> Lamb
         durable_operations_usd_per_million=None,
         durable_written_usd_per_gb=None,
         durable_retained_usd_per_gb_month=None,
+        tenant_environment_usd_per_gb=None,
     )
     first_tier = table["first_tier_exceptions_x86_64"].get(region)
     if first_tier is None:

@@ -101,6 +101,15 @@ def test_extras_are_items_and_the_first_100_gb_of_streaming_are_free() -> None:
     }
 
 
+def test_environments_of_tenants_are_paid_by_their_memory_when_they_start() -> None:
+    extras = Extras(tenant_environments_gb=Decimal(1500))
+
+    [item] = lambda_bill(LambdaUsage(NOTHING, NOTHING, extras=extras)).items
+    assert (item.name, item.usd) == ("Environments of tenants", Decimal("0.2505"))
+    with pytest.raises(MissingRateError, match="environments of tenants"):
+        lambda_bill(LambdaUsage(NOTHING, NOTHING, Architecture.ARM64, extras=extras))
+
+
 def test_what_has_no_known_price_is_refused_by_name_and_never_free() -> None:
     rates = LambdaRates(ephemeral_storage_usd_per_gb_second=None)
 

@@ -29,7 +29,10 @@ class ProvisionedConcurrency:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """SnapStart (not billed for Java), response streaming beyond 6 MB a request, durable functions."""
+    """SnapStart (not billed for Java), response streaming beyond 6 MB a request, durable functions, tenant isolation.
+
+    `tenant_environments_gb` is the memory of all environments that were started for tenants, together.
+    """
 
     snapstart_cache_gb_seconds: Decimal = Decimal(0)
     snapstart_restore_gb: Decimal = Decimal(0)
@@ -37,6 +40,7 @@ class Extras:
     durable_operations: Decimal = Decimal(0)
     durable_written_gb: Decimal = Decimal(0)
     durable_retained_gb_months: Decimal = Decimal(0)
+    tenant_environments_gb: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ def lambda_bill(usage: LambdaUsage, rates: LambdaRates | None = None) -> Bill:
         ),
         *_provisioned(usage, rates, paid),
         *_extras(usage.extras, rates),
+        _tenants(usage, rates),
     )
 
 
@@ -131,6 +136,13 @@ def _extras(extras: Extras, rates: LambdaRates) -> Iterator[BillItem | None]:
         "GB-month",
         rates.durable_retained_usd_per_gb_month,
     )
+
+
+def _tenants(usage: LambdaUsage, rates: LambdaRates) -> BillItem | None:
+    """For each new environment, by its memory; held for nothing."""
+    table = rates.tenant_environment_usd_per_gb or {}
+    usd = table.get(usage.architecture)
+    return _priced("Environments of tenants", usage.extras.tenant_environments_gb, "GB", usd)
 
 
 def _priced(name: str, quantity: Decimal, unit: str, usd: Decimal | None) -> BillItem | None:

@@ -77,6 +77,9 @@ class LambdaRates:
     durable_operations_usd_per_million: Decimal | None = Decimal("8.00")
     durable_written_usd_per_gb: Decimal | None = Decimal("0.25")
     durable_retained_usd_per_gb_month: Decimal | None = Decimal("0.15")
+    tenant_environment_usd_per_gb: Mapping[Architecture, Decimal] | None = field(
+        default_factory=lambda: {Architecture.X86_64: Decimal("0.000167")}
+    )
 
 
 @dataclass(frozen=True, slots=True)
