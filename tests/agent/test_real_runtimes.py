@@ -62,7 +62,7 @@ async def _isolated_instance() -> AsyncIterator[PlayedInstance]:
 
 @asynccontextmanager
 async def installed(
-    runtime: str, handler: str, files: dict[str, str], **more: object
+    runtime: str, handler: str, files: dict[str, str], *, executable: tuple[str, ...] = (), **more: object
 ) -> AsyncIterator[tuple[PlayedInstance, EnvironmentSpec]]:
     """A ready environment of an installed runtime."""
     try:
@@ -73,7 +73,7 @@ async def installed(
         facilities = instance.agent._facilities
         runtimes = InstalledRuntimes(CACHE, "us-east-1", strict=False, aws_layout=facilities.isolation.has_aws_layout)
         object.__setattr__(facilities, "runtimes", runtimes)
-        spec = environment_spec(instance.server.package(files), runtime=runtime, **more)  # type: ignore[arg-type]
+        spec = environment_spec(instance.server.package(files, executable=executable), runtime=runtime, **more)  # type: ignore[arg-type]
         spec = msgspec.structs.replace(spec, handler=handler)
         instance.server.configure(spec)
         yield instance, spec

@@ -56,8 +56,11 @@ def test_a_failing_handler_is_a_function_error_and_no_more(api: Any, name: str) 
     assert invoke(api, name, {"do": "echo", "n": 1})["n"] == 1
 
 
-def test_a_process_that_ends_is_a_function_error_and_the_next_invocation_has_another(api: Any, name: str) -> None:
-    failed = invoke(api, name, {"do": "exit", "n": 0, "status": 3})
+@pytest.mark.parametrize("end", ["exit", "crash"])
+def test_a_process_that_ends_is_a_function_error_and_the_next_invocation_has_another(
+    api: Any, name: str, end: str
+) -> None:
+    failed = invoke(api, name, {"do": end, "n": 0, "status": 3})
     assert failed["error"]["errorType"] == "Runtime.ExitError"
     assert invoke(api, name, {"do": "echo", "n": 1})["n"] == 1
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -51,6 +52,8 @@ func handle(ctx context.Context, asked event) (answer, error) {
 		panic("asked to panic")
 	case "exit":
 		os.Exit(asked.Status)
+	case "crash":
+		return answer{}, syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	return answer{N: asked.N, RequestID: invocation.AwsRequestID, ProcessID: os.Getpid()}, nil
 }

@@ -40,6 +40,7 @@ async fn handle(invocation: LambdaEvent<Event>) -> Result<Answer, Error> {
         "fail" => return Err("asked to fail".into()),
         "panic" => panic!("asked to panic"),
         "exit" => process::exit(asked.status),
+        "crash" => process::abort(),
         _ => {}
     }
     let order = (asked.r#do == "order").then(|| order(&asked)).transpose()?;
