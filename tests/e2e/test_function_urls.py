@@ -199,7 +199,7 @@ def test_requests_are_metrics_with_awss_names(server: Server, api: Any, provider
             Period=7200,
             Statistics=["Sum"],
         )
-        return sum(point["Sum"] for point in found["Datapoints"])
+        return float(sum(point["Sum"] for point in found["Datapoints"]))
 
     assert eventually(lambda: sum_of("UrlRequestCount") == 3)
     assert (sum_of("Url4xxCount"), sum_of("Url5xxCount")) == (0, 1)

@@ -10,7 +10,6 @@ from paddock.model.ids import FunctionName
 from paddock.model.metrics import Summary
 from paddock.ports.metrics import MetricSample
 
-
 URL_ID = FunctionUrlId("a" * 32)
 SITE = FunctionName("site")
 
