@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from paddock.cli.load import Load, Stream, steady
 from paddock.cli.options import found_server
 from paddock.cli.status import fetch_status
 from paddock.ports.clock import SystemClock
-from tests.e2e.conftest import Server, create_function, create_provider, eventually
+from tests.e2e.conftest import Server, create_function, create_provider, eventually, invoke
 from tests.e2e.test_default_lambda import create
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -104,3 +105,30 @@ def test_a_patch_replaces_default_lambdas_instance_under_load_and_no_invocation_
     assert {each for ids in json.loads(begun.stdout)["instances"].values() for each in ids} == before
     assert len(before) == len(_instance_ids(server)) == 1
     assert set(_outcomes(load)) == {"ok"}
+
+
+def test_zero_and_zero_ends_all_instances_and_a_later_put_brings_them_back(own_server: Callable[..., Server]) -> None:
+    server = own_server("--scaling-speedup", "30")
+    api = server.client("lambda")
+    create_function(api, create_provider(api, "p"), "f")
+
+    def put(environments: int) -> str:
+        bounds = {"MinExecutionEnvironments": environments, "MaxExecutionEnvironments": environments}
+        answer = api.put_function_scaling_config(
+            FunctionName="f", Qualifier="$LATEST.PUBLISHED", FunctionScalingConfig=bounds
+        )
+        return str(answer["FunctionState"])
+
+    def state() -> str:
+        return str(api.get_function_configuration(FunctionName="f", Qualifier="$LATEST.PUBLISHED")["State"])
+
+    assert put(0) == "Deactivating"
+    assert eventually(lambda: state() == "Deactivated")
+    assert eventually(lambda: not _instance_ids(server)), "instances without environments stay"
+    with pytest.raises(ClientError, match="ResourceNotReadyException"):
+        invoke(api, "f", {})
+
+    put(2)
+    assert eventually(lambda: state() == "Active")
+    assert invoke(api, "f", {})["event"] == {}
+    assert len(_instance_ids(server)) == 2

@@ -48,11 +48,11 @@ def instances(server: Server, arn: str, **params: Any) -> list[dict[str, Any]]:
     return [instance for reservation in answer["Reservations"] for instance in reservation["Instances"]]
 
 
-def total(server: Server, name: str, stat: str = "Sum", **dimensions: str) -> float:
+def total(server: Server, name: str, stat: str = "Sum", namespace: str = "AWS/Lambda", **dimensions: str) -> float:
     """Of the last minutes, all together; 0 where nothing was measured."""
     now = datetime.now(UTC)
     answer = server.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Lambda",
+        Namespace=namespace,
         MetricName=name,
         Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
         StartTime=now - timedelta(minutes=10),
@@ -169,6 +169,10 @@ def test_fleet_and_environments_are_measured(server: Server, measured: str) -> N
     for name in ("ExecutionEnvironmentCount", "ExecutionEnvironmentMemoryUtilization"):
         assert eventually(lambda name=name: total(server, name, "Maximum", **of_environments) > 0), name  # type: ignore[misc]
     assert total(server, "ExecutionEnvironmentConcurrencyLimit", "Maximum", **of_environments) == 2
+    for name in ("cpu_utilization", "cpu_total_time", "memory_utilization_max"):
+        assert eventually(
+            lambda name=name: total(server, name, "Maximum", "LambdaInsights", function_name="measured") > 0  # type: ignore[misc]
+        ), name
 
 
 def test_what_is_read_from_storage_is_measured_of_instances(server: Server, api: Any, measured: str) -> None:

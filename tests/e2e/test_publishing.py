@@ -118,6 +118,27 @@ def test_a_cap_that_the_minimum_does_not_fit_fails_the_publish_with_awss_text(ap
     assert "has reached maxVCpuCount limit" in state["StateReason"]
 
 
+def test_what_did_not_fit_can_be_published_when_the_ceiling_is_raised(api: Any) -> None:
+    arn = create_provider(api, "raised", CapacityProviderScalingConfig={"MaxVCpuCount": 2})
+    create_function(api, arn, "fits-later", publish=False)
+    api.publish_version(FunctionName="fits-later")
+
+    def state(version: str) -> Any:
+        return api.get_function_configuration(FunctionName="fits-later", Qualifier=version)["State"]
+
+    assert eventually(lambda: state("1") == "Failed")
+    api.update_capacity_provider(
+        CapacityProviderName="raised", CapacityProviderScalingConfig={"MaxVCpuCount": 12, "ScalingMode": "Auto"}
+    )
+    api.update_function_configuration(FunctionName="fits-later", Description="once more")
+    published = api.publish_version(FunctionName="fits-later")
+
+    assert published["Version"] == "2"
+    wait_active(api, "fits-later", "2")
+    assert invoke(api, "fits-later", {}, Qualifier="2")["version"] == "2"
+    api.delete_function(FunctionName="fits-later")
+
+
 def test_a_provider_in_use_cannot_be_deleted_and_can_be_afterwards(api: Any) -> None:
     arn = create_provider(api, "leaving")
     create_function(api, arn, "stays")

@@ -61,3 +61,8 @@ def test_what_is_counted_is_a_counter_and_no_gauge() -> None:
         "# TYPE paddock_disk_read_bytes_total counter",
         'paddock_disk_read_bytes_total{instance_type="m7i.xlarge"} 12288',
     ]
+
+
+def test_names_of_insights_are_left_out() -> None:
+    metric = metric_id("LambdaInsights", "cpu_utilization", {"function_name": "hello"})
+    assert exposition([MetricSample(metric, "Percent", summary_of({1.0: 1}))], {}) == ""

@@ -120,6 +120,20 @@ def test_utilisation_is_use_over_entitlement() -> None:
     assert environments["ExecutionEnvironmentMemoryUtilization"].average == pytest.approx(50.0)
 
 
+def test_insights_are_the_same_figures_by_function_and_by_version() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    instance = PlayedInstance(inventory, 1, environments=2)
+    instance.report(cores=0.25)
+    measured(meter, inventory)
+    instance.report(cores=0.25)
+    samples = measured(meter, inventory)
+    for dimensions in ((("function_name", "hello"),), (("function_name", "hello"), ("version", "1"))):
+        found = {each.metric.name: each.summary for each in samples if each.metric.dimensions == dimensions}
+        assert found["cpu_utilization"].average == found["cpu_utilization_max"].maximum == pytest.approx(50.0)
+        assert found["cpu_total_time"].total == pytest.approx(2 * 250)
+        assert found["memory_utilization"].average == found["memory_utilization_max"].maximum == pytest.approx(50.0)
+
+
 def test_bytes_of_storage_are_those_since_the_report_before() -> None:
     inventory, meter = Inventory(), FleetMeter()
     one, other = PlayedInstance(inventory, 1), PlayedInstance(inventory, 2)

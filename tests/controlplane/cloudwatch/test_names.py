@@ -2,7 +2,7 @@
 
 import pytest
 
-from paddock.controlplane.cloudwatch.names import UNITS, of_environments, of_instances, of_invocations
+from paddock.controlplane.cloudwatch.names import UNITS, of_environments, of_insights, of_instances, of_invocations
 from paddock.model.ids import CapacityProviderName, FunctionName, FunctionVersionKey, VersionName
 
 STEADY = CapacityProviderName("steady")
@@ -64,6 +64,26 @@ def test_invocations_have_awss_metrics_by_version_by_function_and_in_all(name: s
         {"FunctionName": "hello", "Resource": "hello:1"},
         {"FunctionName": "hello"},
         {},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("cpu_utilization", "Percent"),
+        ("cpu_utilization_max", "Percent"),
+        ("cpu_total_time", "Milliseconds"),
+        ("memory_utilization", "Percent"),
+        ("memory_utilization_max", "Percent"),
+    ],
+)
+def test_insights_have_awss_metrics_by_function_and_by_version(name: str, unit: str) -> None:
+    assert UNITS[name] == unit
+    metrics = of_insights(name, HELLO)
+    assert {metric.namespace for metric in metrics} == {"LambdaInsights"}
+    assert [dict(metric.dimensions) for metric in metrics] == [
+        {"function_name": "hello", "version": "1"},
+        {"function_name": "hello"},
     ]
 
 

@@ -1,7 +1,7 @@
 """The fleet as Prometheus reads it: AWS's names and units in that format's spelling. Pure.
 
 Of several instances or environments the mean is shown; of their concurrency the most; of what is counted the sum since
-the server began.
+the server began. Names of Lambda Insights are left out: the figures are there under Lambda's own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from paddock.controlplane.cloudwatch.names import COUNTED, UNITS, Unit
+from paddock.controlplane.cloudwatch.names import COUNTED, NAMESPACE, UNITS, Unit
 from paddock.model.metrics import MetricId
 from paddock.ports.metrics import MetricSample
 
@@ -22,7 +22,7 @@ def exposition(samples: Iterable[MetricSample], totals: Mapping[MetricId, float]
     """All gauges and counters, name by name, as the format asks."""
     families: dict[str, list[str]] = {}
     for sample in samples:
-        if sample.metric.name not in COUNTED:
+        if sample.metric.namespace == NAMESPACE and sample.metric.name not in COUNTED:
             summary = sample.summary
             value = summary.maximum if sample.metric.name in _MOST else summary.average
             _add(families, gauge_name(sample.metric.name, sample.unit), "gauge", sample.metric, value)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from paddock.controlplane.cloudwatch.names import UNITS, of_environments, of_instances
+from paddock.controlplane.cloudwatch.names import UNITS, of_environments, of_insights, of_instances
 from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord
 from paddock.core.placement import SYSTEM_MEMORY_MB, SYSTEM_VCPU
 from paddock.model.ids import CapacityProviderName, EnvironmentId, FunctionVersionKey, InstanceId
@@ -57,6 +57,11 @@ class _Sight:
 
     def add(self, metric: MetricId, value: float) -> None:
         self.values.setdefault(metric, []).append(value)
+
+    def add_insights(self, key: FunctionVersionKey, **values: float) -> None:
+        for name, value in values.items():
+            for metric in of_insights(name, key):
+                self.add(metric, value)
 
 
 class FleetMeter:
@@ -136,6 +141,7 @@ def _environment(sight: _Sight, provider: CapacityProviderName, environment: Env
     if report.memory_bytes:
         share = report.memory_bytes / (spec.memory_mb * MIB)
         sight.add(of_environments("ExecutionEnvironmentMemoryUtilization", provider, key), 100 * share)
+        sight.add_insights(key, memory_utilization=100 * share, memory_utilization_max=100 * share)
 
 
 def _environment_cpu(
@@ -152,8 +158,12 @@ def _environment_cpu(
     entitled = environment.spec.vcpu * instance.cores_per_vcpu
     if before is None or used is None or used_before is None or entitled <= 0 or environment.phase not in _SERVING:
         return
-    share = max(0.0, used - used_before) / (now.at - before.at) / entitled
-    sight.add(of_environments("ExecutionEnvironmentCPUUtilization", provider, environment.key), 100 * share)
+    seconds = max(0.0, used - used_before)
+    percent = 100 * seconds / (now.at - before.at) / entitled
+    sight.add(of_environments("ExecutionEnvironmentCPUUtilization", provider, environment.key), percent)
+    sight.add_insights(
+        environment.key, cpu_utilization=percent, cpu_utilization_max=percent, cpu_total_time=1000 * seconds
+    )
 
 
 def _count_capacity(record: InstanceRecord, capacity: _Capacity) -> None:

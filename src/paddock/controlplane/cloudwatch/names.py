@@ -9,6 +9,8 @@ from paddock.model.ids import CapacityProviderName, FunctionName, FunctionVersio
 from paddock.model.metrics import MetricId, metric_id
 
 NAMESPACE = "AWS/Lambda"
+INSIGHTS = "LambdaInsights"
+"""Where AWS's Lambda Insights puts its own names for what environments use."""
 METRICS_REMEMBERED = 20_000
 """As many as a store holds: making the name costs more than what is measured under it."""
 
@@ -37,6 +39,12 @@ UNITS = {
     "ExecutionEnvironmentCPUUtilization": Unit.PERCENT,
     "ExecutionEnvironmentMemoryUtilization": Unit.PERCENT,
     "ExecutionEnvironmentCount": Unit.COUNT,
+    # the same as Lambda Insights has it for managed instances
+    "cpu_utilization": Unit.PERCENT,
+    "cpu_utilization_max": Unit.PERCENT,
+    "cpu_total_time": Unit.MILLISECONDS,
+    "memory_utilization": Unit.PERCENT,
+    "memory_utilization_max": Unit.PERCENT,
     # of a function's invocations
     "Invocations": Unit.COUNT,
     "Errors": Unit.COUNT,
@@ -68,6 +76,15 @@ def of_instances(name: str, provider: CapacityProviderName, instance_type: str) 
 def of_environments(name: str, provider: CapacityProviderName, key: FunctionVersionKey) -> MetricId:
     dimensions = {"CapacityProviderName": provider, "FunctionName": key.function_name, "Resource": str(key)}
     return metric_id(NAMESPACE, name, dimensions)
+
+
+@lru_cache(maxsize=METRICS_REMEMBERED)
+def of_insights(name: str, key: FunctionVersionKey) -> tuple[MetricId, MetricId]:
+    """Of the version and of its function."""
+    return (
+        metric_id(INSIGHTS, name, {"function_name": key.function_name, "version": key.version}),
+        metric_id(INSIGHTS, name, {"function_name": key.function_name}),
+    )
 
 
 @lru_cache(maxsize=METRICS_REMEMBERED)
