@@ -20,6 +20,7 @@ from paddock.awsapi.services import Services
 from paddock.cli.main import app
 from paddock.controlplane.operations import OPERATIONS
 from paddock.core.lifecycle import MACHINES
+from paddock.server.caller_identity import CALLER_IDENTITY
 from paddock.server.capacity_settings import CapacitySettings
 from paddock.server.settings import Settings
 
@@ -106,7 +107,7 @@ def states_page() -> str:
 
 
 def parity_page() -> str:
-    return parity.page([*SHORT_WAY, *OPERATIONS], Services())
+    return parity.page([*SHORT_WAY, *OPERATIONS, CALLER_IDENTITY], Services())
 
 
 PAGES = {

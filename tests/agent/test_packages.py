@@ -77,6 +77,20 @@ def test_directories_and_links_inside_are_kept(place: Path) -> None:
     assert (code / "lib/so").read_text() == (code / "top").read_text() == "elf"
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_contents_are_the_archives_fault(compression: int, place: Path) -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", compression) as package:
+        package.writestr("a", "x" * 1000)
+    content = written.getvalue()
+    data_at, end = 30 + len("a"), content.index(b"PK\x01\x02")
+
+    text = refused(content[:data_at] + b"\xff" * (end - data_at) + content[end:], place)
+
+    assert text.startswith("Could not unzip the deployment package: ")
+    assert "None" not in text
+
+
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "a\\..\\x", ".."])
 def test_a_path_that_leads_out_is_refused(place: Path, name: str) -> None:
     assert "leads out" in refused(packed((name, b"1", stat.S_IFREG | 0o644)), place)

@@ -15,15 +15,23 @@ from tests.controlplane.harness import ROLE, Harness, zipped
 CANNOT = "Could not unzip uploaded file"
 
 
-def with_link(name: str, target: str) -> bytes:
+def with_link(name: str, target: str, compression: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("app.py", "pass")
         link = zipfile.ZipInfo(name)
         link.create_system = 3
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(link, target)
+        archive.writestr(link, target, compression)
     return buffer.getvalue()
+
+
+def with_damaged_link(compression: int) -> bytes:
+    """Its entry is as it was, what is compressed in it is not."""
+    package = with_link("link", "a" * 200, compression)
+    data_at = package.rindex(b"PK\x03\x04") + 30 + len("link")
+    end = package.index(b"PK\x01\x02")
+    return package[:data_at] + b"\xff" * (end - data_at) + package[end:]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +41,9 @@ def with_link(name: str, target: str) -> bytes:
         (b"#!/bin/sh\n", CANNOT),
         (b"PK\x03\x04" + b"\0" * 60, CANNOT),
         (zipped()[:-10], CANNOT),
+        (with_damaged_link(zipfile.ZIP_DEFLATED), CANNOT),
+        (with_damaged_link(zipfile.ZIP_BZIP2), CANNOT),
+        (with_damaged_link(zipfile.ZIP_LZMA), CANNOT),
         (zipped({"../app.py": ""}), "leaves the package"),
         (zipped({"a/../../app.py": ""}), "leaves the package"),
         (zipped({"/etc/passwd": ""}), "leaves the package"),

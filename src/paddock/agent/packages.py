@@ -35,8 +35,10 @@ _BROKEN = (
     ValueError,
 )
 """What `zipfile` raises over archives that are none, damaged, encrypted, or packed in a way it does not know."""
-_ERRORS_OF_ARCHIVES = {errno.EINVAL, errno.ENAMETOOLONG, errno.ELOOP}
-"""A place before the beginning of the file, a name that no file can have: the archive's fault, not the disk's."""
+_ERRORS_OF_ARCHIVES = {None, errno.EINVAL, errno.ENAMETOOLONG, errno.ELOOP}
+"""A damaged bzip2 stream, a place before the beginning of the file, a name that no file can have: the archive's fault,
+not the disk's.
+"""
 
 
 class PackageRefused(Exception):
@@ -61,7 +63,7 @@ def unpack(archive: Path, directory: Path) -> None:
         raise PackageRefused("The deployment package names the same path twice") from error
     except OSError as error:
         if error.errno in _ERRORS_OF_ARCHIVES:
-            raise PackageRefused(f"Could not unzip the deployment package: {error.strerror}") from error
+            raise PackageRefused(f"Could not unzip the deployment package: {error.strerror or error}") from error
         raise
 
 

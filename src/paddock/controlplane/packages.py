@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import lzma
 import posixpath
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +29,19 @@ MAX_ENTRIES = 100_000
 """Not AWS's: a directory of more entries costs more to read than any package is worth."""
 MAX_LINK_BYTES = 4096
 _CREATED_ON_UNIX = 3
+
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    OSError,
+)
+"""What `zipfile` raises over archives that are none, damaged, encrypted, or packed in a way it does not know."""
 
 _CANNOT_UNZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
 
@@ -91,7 +107,7 @@ def check_package(package: bytes) -> int:
     try:
         with zipfile.ZipFile(io.BytesIO(package)) as archive:
             return _check_entries(archive)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError) as error:
+    except _BROKEN as error:
         raise invalid_parameter(_CANNOT_UNZIP) from error
 
 

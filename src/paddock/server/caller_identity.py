@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from paddock.awsapi.operations import Call
+from paddock.awsapi.operations import Call, Declaration
+
+CALLER_IDENTITY = Declaration("sts", "GetCallerIdentity")
 
 
 async def caller_identity(call: Call) -> Mapping[str, Any]:

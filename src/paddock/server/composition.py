@@ -41,7 +41,7 @@ from paddock.router.metrics import CONTENT_TYPE, exposition
 from paddock.router.on_demand import OnDemandTerms
 from paddock.router.router import Router
 from paddock.runtimes import RuntimeStore
-from paddock.server.caller_identity import caller_identity
+from paddock.server.caller_identity import CALLER_IDENTITY, caller_identity
 from paddock.server.data_dir import KeyPair
 from paddock.server.network_file import load_network
 from paddock.server.settings import Settings
@@ -239,7 +239,7 @@ def _fronted(
     access = Access(settings.auth, {keys.access_key_id: credential}, place, clock)
     operations = Operations()
     control_plane.register(operations)
-    operations.register("sts", "GetCallerIdentity", caller_identity)
+    operations.register(CALLER_IDENTITY.service, CALLER_IDENTITY.name, caller_identity)
     for declaration in SHORT_WAY:
         operations.declare(declaration)
     late.pipeline = Pipeline(Services(), operations, access, clock)
