@@ -80,11 +80,11 @@ async def installed(
 
 
 def python(**more: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    return installed("python3.13", "app.handler", {"app.py": PYTHON}, **more)
+    return installed("python3.13", "app.handler", {"app.py": PYTHON}, **more)  # type: ignore[arg-type]
 
 
 def node(**more: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    return installed("nodejs22.x", "app.handler", {"app.js": NODE}, **more)
+    return installed("nodejs22.x", "app.handler", {"app.js": NODE}, **more)  # type: ignore[arg-type]
 
 
 async def test_python_runs_as_many_invocations_at_once_as_it_has_slots() -> None:

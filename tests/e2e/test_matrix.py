@@ -35,7 +35,7 @@ OTHERS = (
     ("nodejs26.x", "nodejs"),
     ("java25", "java"),
 )
-"""Beside the one of each language that the tests above take. Pythons that are not here have a stand-in."""
+"""Beside the one of each language that the tests above take. What stands in is said."""
 SETTINGS: Mapping[str, Any] = {"Environment": {"Variables": {"SHOP": ordinary.SHOP}}, "Timeout": 20}
 
 
@@ -85,13 +85,17 @@ def test_other_versions_that_managed_instances_take(
     api: Any, server: Server, provider: str, runtime: InstalledRuntime, other: str, language: str
 ) -> None:
     try:
-        RuntimeStore(RUNTIMES_DIR).ensure(other)
+        runs_on = RuntimeStore(RUNTIMES_DIR).ensure(other).resolution
     except RuntimeUnavailable as unavailable:
         pytest.skip(str(unavailable))
     name = f"{language}-{other.replace('.', '-')}"
     code = zipped(api, name, language, runtime) | {"Runtime": other}
     with deployed(api, provider, name, "managed", code):
         answers_as_all_do(api, server, name)
+        published = api.get_function_configuration(FunctionName=name, Qualifier="$LATEST.PUBLISHED")
+        told_of = published["RuntimeVersionConfig"].get("Error", {})
+        assert told_of.get("Message", "") == runs_on.note
+        assert logged(server, name, runs_on.release)
 
 
 def zipped(
