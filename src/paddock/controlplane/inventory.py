@@ -13,7 +13,8 @@ from datetime import datetime
 import msgspec
 
 from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord, failure_of, phase_of
-from paddock.controlplane.limits import KEPT_FAILURE_SECONDS, KEPT_FAILURES, LOST_SECONDS, STALE_SECONDS
+from paddock.controlplane.lease import Lease
+from paddock.controlplane.limits import KEPT_FAILURE_SECONDS, KEPT_FAILURES
 from paddock.core.lifecycle import INSTANCE, InstanceEvent
 from paddock.model.fleet import Environment
 from paddock.model.ids import EnvironmentId, InstanceId
@@ -23,7 +24,8 @@ from paddock.wire.agent import AgentHello, EnvironmentReport, EnvironmentSpec, R
 
 
 class Inventory:
-    def __init__(self) -> None:
+    def __init__(self, lease: Lease | None = None) -> None:
+        self._lease = lease or Lease()
         self.instances: dict[InstanceId, InstanceRecord] = {}
         self._failed: deque[Environment] = deque(maxlen=KEPT_FAILURES)
 
@@ -139,7 +141,7 @@ class Inventory:
         return (
             record.phase is InstancePhase.RUNNING
             and record.heard_at is not None
-            and monotonic - record.heard_at < STALE_SECONDS
+            and monotonic - record.heard_at < self._lease.stale_seconds
         )
 
     def expire(self, now: datetime, monotonic: float) -> list[InstanceRecord]:
@@ -149,7 +151,7 @@ class Inventory:
             for record in self.instances.values()
             if record.phase is InstancePhase.RUNNING
             and record.heard_at is not None
-            and monotonic - record.heard_at >= LOST_SECONDS
+            and monotonic - record.heard_at >= self._lease.lost_seconds
         ]
         for record in lost:
             self.move(record, InstanceEvent.LEASE_EXPIRED, now)

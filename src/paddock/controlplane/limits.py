@@ -2,10 +2,6 @@
 
 from datetime import timedelta
 
-STALE_SECONDS = 3.0
-"""Three heartbeats missed: the instance gets no new invocations (design §10)."""
-LOST_SECONDS = 10.0
-"""The lease: an instance that was not heard of for so long is replaced; its agent fences itself later than that."""
 LEASE_CHECK_SECONDS = 1.0
 
 RECONNECT_SECONDS = 0.05

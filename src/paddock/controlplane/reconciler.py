@@ -21,7 +21,7 @@ from paddock.controlplane.agents import AgentSession
 from paddock.controlplane.executor import Executor, ExecutorHooks, FunctionRoutes
 from paddock.controlplane.fleet_records import InstanceRecord
 from paddock.controlplane.inventory import Inventory
-from paddock.controlplane.limits import LEASE_CHECK_SECONDS, LOST_SECONDS, PLAN_INTERVAL_SECONDS, SAMPLE_SECONDS
+from paddock.controlplane.limits import LEASE_CHECK_SECONDS, PLAN_INTERVAL_SECONDS, SAMPLE_SECONDS
 from paddock.controlplane.loads import LoadHistory
 from paddock.controlplane.plan_history import PlanHistory, keep
 from paddock.controlplane.routes import RoutePublisher
@@ -90,7 +90,7 @@ class ProviderReconciler:
         self, name: CapacityProviderName, parts: FleetParts, events: FleetEvents, intents: list[InstanceIntent]
     ) -> None:
         self.name = name
-        self.inventory = Inventory()
+        self.inventory = Inventory(parts.settings.lease)
         self.history = PlanHistory()
         self.stored: StoredFleet | None = None
         self._parts = parts
@@ -103,7 +103,7 @@ class ProviderReconciler:
         self._ended = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         self._awaited = {intent.instance_id for intent in intents}
-        self._awaited_until = parts.clock.monotonic() + LOST_SECONDS
+        self._awaited_until = parts.clock.monotonic() + parts.settings.lease.lost_seconds
         self._executor = Executor(
             parts.store,
             parts.launcher,
@@ -369,7 +369,8 @@ class ProviderReconciler:
         now, monotonic = self._parts.clock.now(), self._parts.clock.monotonic()
         lost = self.inventory.expire(now, monotonic)
         for record in lost:
-            log.warning("%s was not heard of for %.0f s and is replaced", record.instance_id, LOST_SECONDS)
+            silent_seconds = self._parts.settings.lease.lost_seconds
+            log.warning("%s was not heard of for %.0f s and is replaced", record.instance_id, silent_seconds)
             self._sessions.end(record.instance_id)
         for record in self.inventory.instances.values():
             self._bring_up_to_date(record)

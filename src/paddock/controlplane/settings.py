@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from paddock.controlplane.lease import Lease
 from paddock.core.api_rates import ApiRates
 from paddock.core.on_demand import OnDemandSettings
 from paddock.core.planning import DEFAULT_SETTINGS, PlanningSettings
@@ -35,6 +36,7 @@ class ControlPlaneSettings:
     instance_lifetime: timedelta = timedelta(days=14)
     function_credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     planning: PlanningSettings = DEFAULT_SETTINGS
+    lease: Lease = field(default_factory=Lease)
     async_retry_delay: timedelta = timedelta(minutes=1)
     """Before the first retry of a failed asynchronous invoke; the second waits twice as long."""
     async_concurrency: int = 256

@@ -51,7 +51,7 @@ class CapacitySettings:
     scaling_speedup: float = _setting(
         1.0,
         "so many times sooner load is forgotten and capacity given back than the windows and pauses below say: the "
-        "shape of a day in minutes. What a start, a launch or a drain takes stays as it is; no window gets below 2 seconds",
+        "shape of a day in minutes. What a start, launch or drain takes stays as it is; no window gets below 2 seconds",
     )
     scaling_slot_target: float = _setting(
         _SCALING.slot_target,

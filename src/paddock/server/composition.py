@@ -22,6 +22,7 @@ from paddock.awsapi.replies import Reply
 from paddock.awsapi.services import Services
 from paddock.awsapi.sigv4 import Credential
 from paddock.controlplane.control_plane import ControlPlane, ControlPlanePorts
+from paddock.controlplane.lease import Lease
 from paddock.controlplane.runtime_lookup import ThreadedRuntimes
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.core.api_rates import ApiRates
@@ -196,6 +197,7 @@ def _control_plane_settings(
             "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         },
         planning=settings.planning(),
+        lease=Lease(settings.instance_stale_seconds, settings.instance_lost_seconds),
         on_demand=_on_demand_settings(settings),
         account_concurrency=settings.account_concurrency,
         api_rates=_api_rates(settings),

@@ -25,6 +25,8 @@ IsolationRung = Literal["process", "namespaces"]
 MAX_ROUTERS = 64
 """Each holds a connection to every agent."""
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+LEAST_SILENCE_SECONDS = 2.0
+"""Agents report once a second, and one report may be late."""
 ABOVE_ZERO = (
     "account_concurrency",
     "capacity_provider_writes_per_second",
@@ -87,6 +89,16 @@ class Settings(CapacitySettings):
             "help": "an instance is replaced before it is this old; AWS's launch material says 14 days, one AWS "
             "guide about 12 hours"
         },
+    )
+    instance_stale_seconds: float = field(
+        default=3.0,
+        metadata={
+            "help": "an instance whose agent was not heard of for so long gets no new invocations; agents report once "
+            "a second. More for a machine that stalls, so that nothing is taken for dead that is only slow"
+        },
+    )
+    instance_lost_seconds: float = field(
+        default=10.0, metadata={"help": "after so long it is replaced; at least the one before"}
     )
     isolation_min: IsolationRung | None = field(
         default=None,
@@ -259,7 +271,16 @@ def _check(settings: Settings) -> None:
         value = getattr(settings, name)
         if value is not None and not 0 < value < math.inf:
             raise SettingsError(f"{name} must be above 0")
+    _check_lease(settings)
     settings.check()
+
+
+def _check_lease(settings: Settings) -> None:
+    if not LEAST_SILENCE_SECONDS <= settings.instance_stale_seconds <= settings.instance_lost_seconds < math.inf:
+        raise SettingsError(
+            f"instance_stale_seconds must be at least {LEAST_SILENCE_SECONDS:g}, and at most instance_lost_seconds, "
+            f"which is {settings.instance_lost_seconds:g}"
+        )
 
 
 def _check_directories(settings: Settings) -> None:
