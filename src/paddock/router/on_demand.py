@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from paddock.awsapi.messages import Request, Responder
 from paddock.core.environment import errors
-from paddock.core.on_demand import Concurrency
-from paddock.core.on_demand.concurrency import ThrottleReason
+from paddock.core.on_demand import Concurrency, ThrottleReason
 from paddock.core.routing.pool import RoutedEnvironment, Throttle, ThrottleCause
 from paddock.core.routing.table import Destination, RoutingTable
 from paddock.model.errors import PlatformError

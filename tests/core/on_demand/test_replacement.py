@@ -46,3 +46,15 @@ def test_provisioned_environments_stay_until_as_many_are_ready_on_the_new_instan
     starting = replace(new, phase=EnvironmentPhase.STARTING)
     assert not drained(planned([version(provisioned=1)], [*old, starting], [WORN, FRESH]))
     assert drained(planned([version(provisioned=1)], [*old, new], [WORN, FRESH])) == {"e1"}
+
+
+def test_provisioned_environments_of_two_worn_instances_leave_room_for_those_to_come() -> None:
+    """Both were to be replaced before the first was empty: what is ready twice over goes, what is promised stays."""
+    worn = [replace(WORN, instance_id=InstanceId(name)) for name in ("i-1", "i-3")]
+    there = [
+        replace(idle(number, 0, provisioned=True), instance_id=worn[number % 2].instance_id) for number in range(4)
+    ]
+    plan = planned([version(provisioned=2)], there, [*worn, FRESH])
+    assert len(drained(plan)) == 2
+    left = [each for each in there if each.environment_id not in drained(plan)]
+    assert len(started(planned([version(provisioned=2)], left, [*worn, FRESH]), left)) == 2

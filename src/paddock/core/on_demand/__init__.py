@@ -4,7 +4,7 @@ Same plans and same environments as managed instances; what differs is that an i
 for it.
 """
 
-from paddock.core.on_demand.concurrency import Concurrency
+from paddock.core.on_demand.concurrency import Concurrency, ThrottleReason
 from paddock.core.on_demand.plan import OnDemandSettings, OnDemandSnapshot, OnDemandVersion, plan_on_demand
 
-__all__ = ["Concurrency", "OnDemandSettings", "OnDemandSnapshot", "OnDemandVersion", "plan_on_demand"]
+__all__ = ["Concurrency", "OnDemandSettings", "OnDemandSnapshot", "OnDemandVersion", "ThrottleReason", "plan_on_demand"]

@@ -188,7 +188,9 @@ class _Planner:
         return launch.instance_id
 
     def _empty_worn(self, instance: InstanceId | None) -> None:
-        """Provisioned environments are given up only when as many are ready on the instance that follows."""
+        """Provisioned environments are given up as others become ready on the instance that follows: as many as are
+        asked for stay ready, and no more, or there might be no room for those to come.
+        """
         there = {each.instance_id: each for each in self._snapshot.instances}
         if instance is None or there.get(instance) is None or there[instance].replace_reason is not None:
             return
@@ -197,22 +199,20 @@ class _Planner:
                 continue
             left = [each for each in self._alive if each.instance_id == worn.instance_id]
             for each in left:
-                if each.environment_id not in self._draining and not self._must_stay(each, instance):
+                if each.environment_id not in self._draining and not self._must_stay(each):
                     self._drain(each, f"its instance is to be replaced ({worn.replace_reason})")
             if not left:
                 self._terminations.append(TerminateInstance(worn.instance_id, worn.replace_reason))
                 self._because(worn.instance_id, f"it is drained ({worn.replace_reason})")
 
-    def _must_stay(self, environment: Environment, instance: InstanceId) -> bool:
+    def _must_stay(self, environment: Environment) -> bool:
         version = self._versions.get(environment.key)
         if version is None or not environment.provisioned:
             return False
-        ready = [
-            each
-            for each in self._of(version, provisioned=True)
-            if each.instance_id == instance and each.phase is EnvironmentPhase.READY
-        ]
-        return len(ready) < version.provisioned
+        there = self._of(version, provisioned=True)
+        if environment.phase is EnvironmentPhase.READY:
+            there = [each for each in there if each.phase is EnvironmentPhase.READY]
+        return len(there) <= version.provisioned
 
     def _is_usable(self, instance: ManagedInstance) -> bool:
         if instance.phase is not InstancePhase.PENDING:
