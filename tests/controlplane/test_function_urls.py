@@ -200,3 +200,12 @@ def test_urls_are_listed_page_by_page(aliased: Harness) -> None:
         FunctionName="thumbnail", PaginationConfig={"PageSize": 1}
     )
     assert [len(page["FunctionUrlConfigs"]) for page in pages] == [1, 1]
+
+
+def test_cors_settings_that_no_header_can_carry_are_refused(ready: Harness) -> None:
+    parameters = {"FunctionName": "thumbnail", "AuthType": "NONE", "Cors": {"AllowHeaders": ["a b"]}}
+    assert refused(ready.client.create_function_url_config, **parameters) == (
+        400,
+        "InvalidParameterValueException",
+        "'a b' in AllowHeaders is none that a header can carry",
+    )

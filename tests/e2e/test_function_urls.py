@@ -18,7 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.e2e.conftest import Server, create_function, create_provider, eventually, invoke, package
+from tests.e2e.conftest import ROLE, Server, create_function, create_provider, eventually, invoke, package
 
 pytestmark = pytest.mark.e2e
 PAGE = "https://shop.example"
@@ -206,6 +206,17 @@ def test_requests_are_metrics_with_awss_names(server: Server, api: Any, provider
     assert sum_of("UrlRequestLatency") > 0
     with urlopen(f"{server.url}/metrics", timeout=30) as response:
         assert 'paddock_url_5xx_total{function_name="counted-site",qualifier=""} 1' in response.read().decode()
+
+
+def test_default_lambda_has_urls_too(api: Any) -> None:
+    """Without a qualifier they mean `$LATEST`; an environment that does not start is told as any failure."""
+    for name, handler in (("plain-site", "pages.handler"), ("broken-site", "nothing.handler")):
+        api.create_function(
+            FunctionName=name, Runtime="python3.13", Handler=handler, Role=ROLE, Code={"ZipFile": package("pages.py")}
+        )
+        api.get_waiter("function_active_v2").wait(FunctionName=name)
+    assert seen(url_of(api, "plain-site"), "/page")[::2] == (201, b"<h1>made</h1>")
+    assert seen(url_of(api, "broken-site"), "/page")[::2] == (502, b"Internal Server Error")
 
 
 def test_invoke_does_not_notice_that_there_is_a_url(api: Any, site: str) -> None:

@@ -69,7 +69,8 @@ def _refuse_foreign_pages(request: Request) -> None:
 @lru_cache(maxsize=64)
 def _is_local(host: bytes) -> bool:
     """An address, or a name that no stranger can own: `localhost`, one without dots, one of a local domain."""
-    name = host.decode("latin-1").rpartition(":")[0] or host.decode("latin-1")
+    text = host.decode("latin-1").lower()
+    name = text.rpartition(":")[0] or text
     try:
         ip_address(name.strip("[]"))
     except ValueError:

@@ -17,8 +17,9 @@ from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.functions import PAGE_ITEMS
 from paddock.controlplane.on_demand.tenancy import not_with_tenants
+from paddock.core.function_urls.cors import complaint_about
 from paddock.core.routing.names import Named
-from paddock.model.errors import ApiError, conflict, not_found
+from paddock.model.errors import ApiError, conflict, invalid_parameter, not_found
 from paddock.model.function import Alias, Function
 from paddock.model.function_url import Cors, FunctionUrl, FunctionUrlAuthType, FunctionUrlId, InvokeMode, url_name
 from paddock.ports.store import Transaction
@@ -209,11 +210,15 @@ _LISTS = {
 
 
 def _cors(given: Mapping[str, Any] | None) -> Cors | None:
-    """An empty one takes the settings away."""
+    """An empty one takes the settings away. Raises `ApiError`."""
     if not given:
         return None
     lists = {ours: tuple(given[theirs]) for theirs, ours in _LISTS.items() if given.get(theirs) is not None}
-    return Cors(allow_credentials=given.get("AllowCredentials"), max_age_seconds=given.get("MaxAge"), **lists)
+    cors = Cors(allow_credentials=given.get("AllowCredentials"), max_age_seconds=given.get("MaxAge"), **lists)
+    complaint = complaint_about(cors)
+    if complaint is not None:
+        raise invalid_parameter(complaint)
+    return cors
 
 
 def _cors_view(cors: Cors) -> dict[str, Any]:

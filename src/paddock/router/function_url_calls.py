@@ -99,7 +99,7 @@ class UrlCall(WholeCall):
 
     def answered(self, result: ResultHeader, body: bytes) -> None:
         error_type, body = self.outcome(result, body)
-        if error_type:
+        if error_type or result.outcome != "ok":
             self.exchange.send(bad_gateway(self.exchange.request_id))
             return
         content_type = self.content_type if self.streamed else result.content_type

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from paddock.core.function_urls.cors import is_preflight, preflight_headers, with_cors
+from paddock.core.function_urls.cors import complaint_about, is_preflight, preflight_headers, with_cors
 from paddock.model.function_url import Cors
 
 SHOP = "https://shop.example"
@@ -63,3 +63,22 @@ def test_without_settings_or_without_a_page_the_function_s_headers_stay() -> Non
 )
 def test_only_a_browser_s_question_is_one(method: str, headers: dict[str, str], is_one: bool) -> None:
     assert is_preflight(method, headers) is is_one
+
+
+@pytest.mark.parametrize("cors", [FULL, Cors(), Cors(allow_origins=("*",), allow_headers=("*",), allow_methods=("*",))])
+def test_settings_that_can_be_told_are_none_to_complain_about(cors: Cors) -> None:
+    assert complaint_about(cors) is None
+
+
+@pytest.mark.parametrize(
+    ("cors", "member"),
+    [
+        (Cors(allow_headers=("date", "x\r")), "AllowHeaders"),
+        (Cors(allow_headers=("",)), "AllowHeaders"),
+        (Cors(allow_methods=("G,T",)), "AllowMethods"),
+        (Cors(expose_headers=("\u20ac",)), "ExposeHeaders"),
+        (Cors(allow_origins=("a b",)), "AllowOrigins"),
+    ],
+)
+def test_what_no_header_can_carry_is_complained_about(cors: Cors, member: str) -> None:
+    assert member in (complaint_about(cors) or "")

@@ -6,6 +6,7 @@ managing Lambda function URLs", and the Fetch standard for what browsers send.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from paddock.model.function_url import Cors
@@ -14,6 +15,25 @@ Headers = tuple[tuple[str, str], ...]
 
 ANY = "*"
 _PREFIX = "access-control-"
+_WORD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ORIGIN = re.compile(r"[\x21-\x7e]+")
+
+
+def complaint_about(cors: Cors) -> str | None:
+    """Why a browser could not be told these settings, or None: each word stands in a header of ours."""
+    words = {
+        "AllowHeaders": cors.allow_headers,
+        "AllowMethods": cors.allow_methods,
+        "ExposeHeaders": cors.expose_headers,
+    }
+    for member, values in words.items():
+        for value in values or ():
+            if _WORD.fullmatch(value) is None:
+                return f"{value!r} in {member} is none that a header can carry"
+    for value in cors.allow_origins or ():
+        if _ORIGIN.fullmatch(value) is None:
+            return f"{value!r} in AllowOrigins is no origin"
+    return None
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
