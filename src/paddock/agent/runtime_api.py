@@ -2,7 +2,7 @@
 
 Decides nothing about invocations. A poll stays open until there is an event; it is never answered with an error and
 never closed by us while the environment lives, because clients lose their worker over it. The bytes of a client's poll
-never change, so after the first one they are recognised without being parsed.
+never change, and those of its answers hardly: after the first one they are recognised without being parsed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import httptools
 
 from paddock.agent import runtime_replies as replies
 from paddock.agent.extension_request import ExtensionRequest
+from paddock.agent.known_answers import KnownHead, known_head
 from paddock.agent.limits import DISCARDED_BYTES, JOINED_EVENT_BYTES, MAX_HEAD_BYTES
 from paddock.agent.runtime_routes import Route, find_route
 from paddock.core.environment import Invocation, InvocationPhase, Rejection
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("paddock.agent")
 _MAX_POLL_BYTES = 4096
 """A poll longer than this is parsed each time."""
+_HEADS_LEARNED = 8
+"""Of one connection. A client whose heads go on differing is parsed."""
+_HELD_BYTES = 64 * 1024
+"""Of an answer whose body has not come with its head: clients that write them one after the other are common."""
 _MAX_VALUE_BYTES = 1024
 """Of a content type or an error type that is passed on: what is longer is no name, and a frame's header is bounded."""
 _MAX_USER_AGENT_BYTES = 128
@@ -53,6 +58,7 @@ _KEPT_HEADERS = {
     b"lambda-runtime-function-xray-error-cause",
     b"lambda-runtime-invocation-id",
 }
+_BYTES = "application/octet-stream"
 _STREAMING, _TIMED_OUT = InvocationPhase.STREAMING, InvocationPhase.TIMED_OUT
 
 
@@ -69,6 +75,9 @@ class RuntimeConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._polling = False
         self._poll_request = b""
+        self._known_head: KnownHead | None = None
+        self._heads_learned = 0
+        self._held = b""
         self._between_requests = True
         self._in_head = False
         self._head_bytes = 0
@@ -102,10 +111,41 @@ class RuntimeConnection(asyncio.Protocol):
         return self._transport is None or self._transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
-        if self._between_requests and data == self._poll_request and not self._polling:
-            self._polling = True
-            self._api.polled(self)
-            return
+        if self._between_requests and not self._polling:
+            if data == self._poll_request:
+                self._polling = True
+                self._api.polled(self)
+                return
+            if self._known_head is not None and self._take_known(self._known_head, data):
+                return
+        self._parse(data)
+
+    def _take_known(self, head: KnownHead, data: bytes) -> bool:
+        """An answer like the last one, at once if it is whole; one whose body is still to come is held until then."""
+        held, self._held = self._held, b""
+        data = held + data
+        known = head.read(data)
+        if known is not None and known.end == len(data):
+            begun = self._api.begin_response(known.invocation_id, known.nonce, streaming=False)
+            if isinstance(begun, Rejection):
+                self._write(self._api.rejected(begun))
+            else:
+                self._write(self._api.respond(begun, head.content_type, [data[known.body_at :]]))
+            return True
+        if known is not None and not held and len(data) < known.end < _HELD_BYTES:
+            self._held = data
+            return True
+        if held:
+            self._parse(data)
+        return bool(held)
+
+    def _parse_held(self) -> None:
+        """What was held is not going to be an answer like the last one."""
+        held, self._held = self._held, b""
+        if held:
+            self._parse(held)
+
+    def _parse(self, data: bytes) -> None:
         alone = self._between_requests
         completed = self._completed
         try:
@@ -124,17 +164,27 @@ class RuntimeConnection(asyncio.Protocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._break_off(replies.HEAD_TOO_LARGE)
-        elif alone and self._polling and self._between_requests and self._completed == completed + 1:
+        elif alone:
+            self._learn(data, whole=self._between_requests and self._completed == completed + 1)
+
+    def _learn(self, data: bytes, *, whole: bool) -> None:
+        """From what has just begun a request, and perhaps ended it."""
+        if self._polling and whole:
             plain = self._route is Route.NEXT and len(data) <= _MAX_POLL_BYTES
             self._poll_request = data if plain else b""
+        elif self._route is Route.RESPONSE and self._collected is not None and self._heads_learned < _HEADS_LEARNED:
+            self._heads_learned += 1
+            self._known_head = known_head(data, self._header(b"content-type", _BYTES))
 
     def eof_received(self) -> None:
         """The runtime has no more to say; a request that breaks off here is answered, then the transport closes."""
+        self._parse_held()
         reply = self._end_badly()
         if reply is not None:
             self._write(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._parse_held()
         self._end_badly()
         self._transport = None
         self._polling = False
@@ -242,7 +292,7 @@ class RuntimeConnection(asyncio.Protocol):
             message = "Invalid response mode header"
             self._fail(INVALID_RESPONSE_MODE, message, replies.INVALID_RESPONSE_MODE)
             return
-        content_type = self._header(b"content-type", "application/octet-stream")
+        content_type = self._header(b"content-type", _BYTES)
         if streaming and self._api.begin_stream(begun, content_type, self):
             return
         self._collect(MAX_RESPONSE_BYTES)
@@ -363,7 +413,7 @@ class RuntimeConnection(asyncio.Protocol):
         if error_type and self._headers.get(b"lambda-runtime-function-response-mode"):
             # Error trailers of a stream that was collected for a caller who wanted it whole.
             return self._api.end_stream(invocation, error_type, self._document(b"lambda-runtime-function-error-body"))
-        content_type = self._header(b"content-type", "application/octet-stream")
+        content_type = self._header(b"content-type", _BYTES)
         return self._api.respond(invocation, content_type, self._collected)
 
     def _end_badly(self) -> bytes | None:
