@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from operator import itemgetter
 from posixpath import normpath
+from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -18,40 +20,69 @@ UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 TIMESTAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
+_BLOCK_BYTES = 64
+_INNER = bytes(number ^ 0x36 for number in range(256))
+_OUTER = bytes(number ^ 0x5C for number in range(256))
+
 REMEMBERED_PATH_CHARACTERS = 512
 """Longer paths are canonised anew each time: nobody may fill the memory with them."""
 
 
+class SigningKey:
+    """HMAC-SHA256 with one key for many messages: the two hashes of RFC 2104, fed with the key once and copied for each
+    message. Half the time of `hmac`, which does the same behind objects of its own.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        padded = key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(padded.translate(_INNER))
+        self._outer = hashlib.sha256(padded.translate(_OUTER))
+
+    def signature(self, message: bytes) -> str:
+        inner = self._inner.copy()
+        inner.update(message)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
 @lru_cache(maxsize=256)
-def signing_key(secret_access_key: str, date: str, region: str, service: str) -> hmac.HMAC:
-    """A keyed HMAC to be copied, never updated. One per key, day, region and service is in use at a time."""
+def signing_key(secret_access_key: str, date: str, region: str, service: str) -> SigningKey:
+    """One per key, day, region and service is in use at a time."""
     key = f"AWS4{secret_access_key}".encode()
     for part in (date, region, service, TERMINATOR):
         key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.new(key, digestmod="sha256")
+    return SigningKey(key)
 
 
-def signature(key: hmac.HMAC, timestamp: str, scope: str, canonical_request: bytes) -> str:
+def signature(key: SigningKey, timestamp: str, scope: str, canonical_request: bytes) -> str:
     """`scope` is `date/region/service/aws4_request`."""
     request_hash = hashlib.sha256(canonical_request).hexdigest()
-    keyed = key.copy()
-    keyed.update(f"{ALGORITHM}\n{timestamp}\n{scope}\n{request_hash}".encode("latin-1"))
-    return keyed.hexdigest()
+    return key.signature(f"{ALGORITHM}\n{timestamp}\n{scope}\n{request_hash}".encode("latin-1"))
 
 
 def canonical_request(
-    method: str, path: str, query: str, headers: Mapping[bytes, bytes], signed: Sequence[bytes], payload_hash: str
+    method: str, path: str, query: str, headers: Mapping[bytes, bytes], signed: tuple[bytes, ...], payload_hash: str
 ) -> bytes:
     """`path` and `query` are canonical already. A signed header that is not there counts as empty."""
-    block = _header_block(headers, signed)
-    if b"  " in block or b"\t" in block:
-        block = _header_block({name: b" ".join(value.split()) for name, value in headers.items()}, signed)
     head = f"{method}\n{path}\n{query}\n".encode("latin-1")
-    return b"%b%b\n%b\n%b" % (head, block, b";".join(signed), payload_hash.encode("latin-1"))
+    take, form = _header_block(signed)
+    try:
+        block: bytes = form % take(headers)
+    except KeyError:
+        block = form % (*(headers.get(name, b"") for name in signed),)
+    if b"  " in block or b"\t" in block:
+        block = form % (*(b" ".join(headers.get(name, b"").split()) for name in signed),)
+    return head + block + payload_hash.encode("latin-1")
 
 
-def _header_block(headers: Mapping[bytes, bytes], signed: Sequence[bytes]) -> bytes:
-    return b"".join([b"%b:%b\n" % (name, headers.get(name, b"")) for name in signed])
+@lru_cache(maxsize=256)
+def _header_block(signed: tuple[bytes, ...]) -> tuple[Callable[[Mapping[bytes, bytes]], Any], bytes]:
+    """How to take the values of these headers, and a form for them: clients sign the same ones again and again."""
+    names = [name.replace(b"%", b"%%") for name in signed]
+    return itemgetter(*signed), b"%b\n%b\n" % (b"".join([name + b":%b\n" for name in names]), b";".join(names))
 
 
 def canonical_path(path: str, service: str) -> str:

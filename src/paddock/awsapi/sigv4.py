@@ -21,6 +21,7 @@ from paddock.model.errors import ApiError
 from paddock.model.ids import AccountId
 
 CLOCK_SKEW = timedelta(minutes=5)
+_NOT_BEFORE = -CLOCK_SKEW
 LONGEST_PRESIGNED = timedelta(days=7)
 
 UNSIGNED_ALLOWED = frozenset({b"x-amz-date", b"x-amz-content-sha256", b"x-amz-security-token", b"x-amz-cf-id"})
@@ -122,8 +123,8 @@ def _from_header(request: Request, authorization: bytes) -> _Signed:
     claim, signature = _split(authorization)
     stamp = request.headers.get(b"x-amz-date")
     timestamp = stamp.decode("latin-1") if stamp is not None else _from_date_header(request)
-    query = canonical.canonical_query(request.query)
-    token = request.header(b"x-amz-security-token")
+    query = canonical.canonical_query(request.query) if request.query else ""
+    token = request.header(b"x-amz-security-token") if b"x-amz-security-token" in request.headers else None
     return _Signed(claim, signature, timestamp, query, CLOCK_SKEW, token)
 
 
@@ -229,7 +230,10 @@ def _known(credential: Credential | None, token: str | None, now: datetime) -> C
 
 def _check_time(signed: _Signed, now: datetime) -> None:
     signed_at = _moment(signed.timestamp)
-    if not signed.timestamp.startswith(signed.claim.date):
+    dated = signed.timestamp.startswith(signed.claim.date)
+    if dated and _NOT_BEFORE <= now - signed_at <= signed.lifetime:
+        return
+    if not dated:
         raise _invalid(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
             f"'{signed.claim.date}' != '{signed.timestamp[:8]}', from '{signed.timestamp}'."
