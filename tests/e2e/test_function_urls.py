@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -125,6 +126,29 @@ def test_a_page_of_another_origin_may_what_the_settings_say(api: Any, site: str)
     assert (status, headers.get_all("Access-Control-Allow-Origin")) == (201, [PAGE])
     api.update_function_url_config(FunctionName="site", Cors={})
     assert seen(site, "/page", headers={"Origin": PAGE})[1]["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_real_browser_opens_urls_by_name_and_obeys_their_settings(
+    api: Any, provider: str, site: str, tmp_path: Path
+) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs chromium")
+
+    def shown() -> str:
+        options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
+        command = [chromium, *options, "--virtual-time-budget=10000", "--dump-dom", f"{asking}browser?url={site}event"]
+        ended = subprocess.run(command, capture_output=True, timeout=120, check=True, text=True)
+        return ended.stdout
+
+    code = {"ZipFile": package("pages.py")}
+    create_function(api, provider, "asking-site", Handler="pages.handler", Code=code)
+    asking = url_of(api, "asking-site")
+    api.update_function_url_config(FunctionName="site", Cors={"AllowOrigins": ["https://other.example"]})
+    assert "refused" in shown()
+    api.update_function_url_config(FunctionName="site", Cors={"AllowOrigins": [asking.rstrip("/")]})
+    assert '"rawPath"' in shown()
+    api.update_function_url_config(FunctionName="site", Cors={})
 
 
 def test_a_signed_url_knows_who_calls(server: Server, api: Any, site: str) -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paddock.core.function_urls.events import IamCaller, Reception, UrlRequest, event_of
 
@@ -147,3 +149,20 @@ def test_headers_of_the_connection_stay_behind_and_a_proxy_is_named_before_us() 
 def test_a_host_is_named_without_its_port(host: str, name: str, port: str) -> None:
     made = event(request(headers={"host": host}))
     assert (made["requestContext"]["domainName"], made["headers"]["x-forwarded-port"]) == (name, port)
+
+
+@given(
+    body=st.binary(max_size=60) | st.text(max_size=40).map(str.encode),
+    content_type=st.sampled_from(["", "text/plain", "application/json; charset=utf-8", "image/png"])
+    | st.text(max_size=20),
+    headers=st.dictionaries(st.text("abc-", min_size=1, max_size=9), st.text(max_size=20), max_size=4),
+    parameters=st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=4),
+)
+def test_any_request_is_json_and_its_body_comes_out_as_it_went_in(
+    body: bytes, content_type: str, headers: dict[str, str], parameters: list[tuple[str, str]]
+) -> None:
+    sent = headers | {"content-type": content_type}
+    made = event(request("POST", parameters=tuple(parameters), headers=sent, body=body))
+    received = made.get("body", "")
+    assert (base64.b64decode(received) if made["isBase64Encoded"] else received.encode()) == body
+    assert ("body" in made) is bool(body)
