@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from paddock.cli.decisions import counted
 from paddock.cli.options import Output, OutputOption
 
 
@@ -45,6 +46,6 @@ def check(
             place = source.name if each.line is None else f"{source.name}:{each.line}"
             typer.echo(f"{place}: {each.level.value} [{each.rule}] {each.resource}: {each.text}")
         providers = len(list(read.of_kinds(CAPACITY_PROVIDERS)))
-        typer.echo(f"{len(findings)} findings; {providers} capacity providers", err=True)
+        typer.echo(f"{counted(len(findings), 'finding')}; {counted(providers, 'capacity provider')}", err=True)
     if any(each.level is Level.ERROR for each in findings):
         raise typer.Exit(1)

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from paddock.advisor.advice import Advice, advise, with_simulated_throttles
 from paddock.advisor.candidates import Requirements
 from paddock.advisor.report.page import render
+from paddock.advisor.report.style import STYLE
 from paddock.advisor.report.svg import POINTS, Mark, Series, line_chart, nice_ceiling, short, thin, ticks
 from paddock.advisor.report.timeline import Timeline
 from paddock.advisor.traces.shapes import Shape, ShapeKind, draw
@@ -96,6 +97,17 @@ def test_the_page_is_well_formed_and_fetches_nothing(advice: Advice, timeline: T
     assert "http" not in re.sub(r"<style>.*?</style>", "", page)
     assert "@import" not in page
     assert "url(" not in page.replace("url(#arrow)", "")
+
+
+def test_every_colour_of_a_drawing_has_another_one_in_the_dark(advice: Advice, timeline: Timeline) -> None:
+    tags = parsed(render(advice, timeline, TODAY))
+    colours = {
+        (name, value) for _, attributes in tags.seen for name, value in attributes.items() if name in {"fill", "stroke"}
+    } - {("fill", "none")}
+
+    assert len(colours) >= 6
+    for name, value in colours:
+        assert f'[{name}="{value}"]{{{name}:' in STYLE
 
 
 def test_every_chart_is_well_formed_and_has_a_name(advice: Advice, timeline: Timeline) -> None:

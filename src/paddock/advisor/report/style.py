@@ -1,9 +1,29 @@
-"""The page's style: one column that reads on a phone and prints on A4; no colour carries meaning alone."""
+"""The page's style: one column that reads on a phone, in the dark, and prints on A4; no colour carries meaning alone.
 
-STYLE = """
-:root{color-scheme:light;--ink:#1b1f24;--soft:#5a6470;--line:#d6dce3;--blue:#1f5fa8}
+Charts and diagrams bring the colours of paper. In the dark each has a brighter one in its place.
+"""
+
+from paddock.advisor.report.svg import HEIGHT
+
+_X_NAME = f'figure>svg text[y="{HEIGHT - 3}"]'
+_IN_THE_DARK = {
+    "#1f5fa8": "#6fa8ec",
+    "#c2571a": "#f0945c",
+    "#2f7d4f": "#6cc08d",
+    "#7a4fa3": "#bb94e0",
+    "#eef3f9": "#1d2733",
+    "#333": "#b8c2cc",
+    "#777": "#7d8894",
+}
+_BRIGHTER = "".join(
+    f' [stroke="{paper}"]{{stroke:{dark}}}\n [fill="{paper}"]{{fill:{dark}}}\n' for paper, dark in _IN_THE_DARK.items()
+)
+
+_PAGE = """
+:root{color-scheme:light dark;--paper:#fff;--ink:#1b1f24;--soft:#5a6470;--line:#d6dce3;--blue:#1f5fa8}
 *{box-sizing:border-box}
-body{margin:0;font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:var(--ink);background:#fff}
+body{margin:0;color:var(--ink);background:var(--paper)}
+body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:820px;margin:0 auto;padding:16px}
 header{border-left:6px solid var(--blue);padding:4px 0 4px 16px;margin-bottom:24px}
 header.managed_instances{border-color:#2f7d4f}
@@ -41,7 +61,23 @@ li{margin:.25em 0}
  table{font-size:.78rem}
  td:first-child{min-width:8.5em;overflow-wrap:anywhere}
 }
+"""
+
+_CHARTS = f"""
+@media (max-width:520px){{
+ figure>svg{{overflow:visible;margin-bottom:.8em}}
+ {_X_NAME}{{transform:translateY(9px)}}
+}}
+@media screen and (prefers-color-scheme:dark){{
+ :root{{--paper:#12161b;--ink:#e4e9ee;--soft:#9aa6b2;--line:#2c3540;--blue:#6fa8ec}}
+ header.managed_instances{{border-color:#6cc08d}}
+ header.too_close_to_call{{border-color:#e0b24a}}
+{_BRIGHTER}}}
+"""
+
+_PRINTED = """
 @media print{
+ :root{color-scheme:light}
  @page{margin:16mm}
  body{font-size:10.5pt}
  main{max-width:none;padding:0}
@@ -52,3 +88,5 @@ li{margin:.25em 0}
  table{font-size:7.5pt}
 }
 """
+
+STYLE = _PAGE + _CHARTS + _PRINTED
