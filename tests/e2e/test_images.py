@@ -289,14 +289,14 @@ def test_a_static_program_from_scratch_runs(client: Any, registry: Registry, pro
         assert invoke(client, name, {"n": 4}) == {"go": {"n": 4}}
 
 
-def test_an_image_that_means_harm_fails_its_publish(client: Any, provider: str, registry: Registry) -> None:
-    made = image(shell_layer(), archive(file("../../escaped", "x")), program={"Entrypoint": ["/bin/sh"]})
+def fails(client: Any, name: str, uri: str, provider: str) -> dict[str, Any]:
+    """What its publish says in the end."""
     config = {"CapacityProviderArn": provider, "PerExecutionEnvironmentMaxConcurrency": 4}
     client.create_function(
-        FunctionName="hostile",
+        FunctionName=name,
         PackageType="Image",
         Role=ROLE,
-        Code={"ImageUri": registry.put(made, "hostile")},
+        Code={"ImageUri": uri},
         MemorySize=2048,
         CapacityProviderConfig={"LambdaManagedInstancesCapacityProviderConfig": config},
         Publish=True,
@@ -304,12 +304,30 @@ def test_an_image_that_means_harm_fails_its_publish(client: Any, provider: str, 
     )
 
     def published() -> dict[str, Any]:
-        return dict(client.get_function_configuration(FunctionName="hostile", Qualifier="$LATEST.PUBLISHED"))
+        return dict(client.get_function_configuration(FunctionName=name, Qualifier="$LATEST.PUBLISHED"))
 
     assert eventually(lambda: published()["State"] == "Failed"), published()
-    assert published()["StateReasonCode"] == "InvalidImage"
-    assert "leads out of it" in published()["StateReason"]
-    client.delete_function(FunctionName="hostile")
+    said = published()
+    client.delete_function(FunctionName=name)
+    return said
+
+
+def test_an_image_that_means_harm_fails_its_publish(client: Any, provider: str, registry: Registry) -> None:
+    made = image(shell_layer(), archive(file("../../escaped", "x")), program={"Entrypoint": ["/bin/sh"]})
+    said = fails(client, "hostile", registry.put(made, "hostile"), provider)
+    assert said["StateReasonCode"] == "InvalidImage"
+    assert "leads out of it" in said["StateReason"]
+
+
+@pytest.mark.parametrize(("mode", "code"), [(0o755, "ExtensionInitError"), (0o644, "PermissionDenied")])
+def test_an_image_whose_extension_does_not_run_fails_its_publish(
+    client: Any, provider: str, registry: Registry, mode: int, code: str
+) -> None:
+    extension = archive(file("opt/extensions/ends", "#!/bin/sh\nexit 3\n", mode=mode))
+    made = image(shell_layer(), extension, program={"Entrypoint": ["/bin/sh", "-c", "sleep 600"]})
+    said = fails(client, f"extension-{mode:o}", registry.put(made, f"extension-{mode:o}"), provider)
+    assert said["StateReasonCode"] == f"FunctionError.{code}"
+    assert "ends" in said["StateReason"]
 
 
 def test_an_image_outlives_its_source_and_a_killed_server(
