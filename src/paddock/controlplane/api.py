@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from paddock.controlplane.ec2.sightings import InstanceSightings
 from paddock.controlplane.images import ImageIntake
+from paddock.controlplane.limits import DEFAULT_CODE_STORAGE_BYTES
 from paddock.controlplane.on_demand.provisioned import Provisioned
 from paddock.core.routing.names import Named, named
 from paddock.model.arns import Place, parse_capacity_provider
@@ -89,6 +90,7 @@ class Api:
     instance_types: Callable[[], tuple[InstanceType, ...]]
     """The same with what they have."""
     account_concurrency: int = 1000
+    code_storage_bytes: int = DEFAULT_CODE_STORAGE_BYTES
     endpoint: Callable[[], str] = lambda: "http://127.0.0.1:4600"
     """Where this server is reached; function URLs have its scheme and port."""
     function_url_domain: str = "localhost"

@@ -259,6 +259,7 @@ class ControlPlane:
             offered_types=lambda: tuple(each.name for each in self._settings.offered_types),
             instance_types=lambda: self._settings.offered_types,
             account_concurrency=self._settings.account_concurrency,
+            code_storage_bytes=self._settings.code_storage_bytes,
             provisioned=self._provisioned,
             endpoint=self._settings.endpoint,
             function_url_domain=self._settings.function_url_domain,

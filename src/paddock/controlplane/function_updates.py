@@ -11,6 +11,7 @@ from datetime import datetime
 
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.code_signatures import check_signatures
+from paddock.controlplane.code_storage import check_code_storage
 from paddock.controlplane.configuration import changed_configuration, managed_instances_params
 from paddock.controlplane.function_layers import with_layers
 from paddock.controlplane.functions import refuse_published_latest, require_runtime, tell, view
@@ -82,10 +83,11 @@ async def _update_code(api: Api, call: Call, name: FunctionName, arrival: Arriva
         if latest.configuration.on_demand:
             refuse_published_latest(params)
         latest = put_latest(api, tx, latest, changed(tx, latest), call.now)
-        if not params.get("Publish"):
-            return latest
-        arn = api.place.function_arn(name)
-        return publish(tx, name, Publish.of(params), arn=arn, ids=api.ids, now=call.now)
+        if params.get("Publish"):
+            arn = api.place.function_arn(name)
+            latest = publish(tx, name, Publish.of(params), arn=arn, ids=api.ids, now=call.now)
+        check_code_storage(api, tx)
+        return latest
 
     async with arrival.kept():
         return await api.store.write(update)

@@ -9,6 +9,7 @@ from typing import Any
 from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.code_signatures import check_signatures, signing_config_of
+from paddock.controlplane.code_storage import check_code_storage
 from paddock.controlplane.configuration import managed_instances_params, new_configuration
 from paddock.controlplane.function_layers import with_layers
 from paddock.controlplane.function_view import described
@@ -63,10 +64,11 @@ async def _create(
         latest = _latest(api, name, layered, call.now)
         tx.versions.put(latest)
         put_tags(tx, api.place.function_arn(name), params.get("Tags", {}))
-        if not params.get("Publish"):
-            return latest
-        request = replace(Publish.of(params), description=None)
-        return publish(tx, name, request, arn=api.place.function_arn(name), ids=api.ids, now=call.now)
+        if params.get("Publish"):
+            request = replace(Publish.of(params), description=None)
+            latest = publish(tx, name, request, arn=api.place.function_arn(name), ids=api.ids, now=call.now)
+        check_code_storage(api, tx)
+        return latest
 
     async with arrival.kept():
         return await api.store.write(create)

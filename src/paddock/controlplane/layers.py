@@ -11,6 +11,7 @@ from typing import Any
 
 from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
+from paddock.controlplane.code_storage import check_code_storage
 from paddock.controlplane.packages import package_of
 from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.arns import LayerReference, parse_layer
@@ -41,6 +42,7 @@ async def publish_layer_version(api: Api, call: Call) -> Answer:
             compatible_architectures=tuple(params.get("CompatibleArchitectures", ())),
         )
         tx.layer_versions.put(version)
+        check_code_storage(api, tx)
         return version
 
     async with api.arriving_code:

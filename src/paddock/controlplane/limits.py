@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+DEFAULT_CODE_STORAGE_BYTES = 75 * 1024**3
+"""AWS's default quota."""
+
 LEASE_CHECK_SECONDS = 1.0
 
 RECONNECT_SECONDS = 0.05

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from paddock.controlplane.lease import Lease
+from paddock.controlplane.limits import DEFAULT_CODE_STORAGE_BYTES
 from paddock.core.api_rates import ApiRates
 from paddock.core.on_demand import OnDemandSettings
 from paddock.core.planning import DEFAULT_SETTINGS, PlanningSettings
@@ -43,6 +44,7 @@ class ControlPlaneSettings:
     """Asynchronous invocations in progress at once; more than that wait in the store."""
     on_demand: OnDemandSettings = field(default_factory=OnDemandSettings)
     account_concurrency: int = 1000
+    code_storage_bytes: int = DEFAULT_CODE_STORAGE_BYTES
     """Invocations of default Lambda at once, of all functions together; AWS's default."""
     api_rates: ApiRates | None = None
     """How often Lambda's API may be called; None: as often as one likes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
+from paddock.controlplane.code_storage import check_code_storage
 from paddock.controlplane.functions import PAGE_ITEMS, order_of, tell, view
 from paddock.controlplane.publishing import Publish, check_code_sha256, check_revision, publish
 from paddock.model.errors import conflict
@@ -26,7 +27,9 @@ async def publish_version(api: Api, call: Call) -> Answer:
         check_revision(latest, params.get("RevisionId"))
         check_code_sha256(latest, params.get("CodeSha256"))
         arn = api.place.function_arn(name)
-        return publish(tx, name, Publish.of(params), arn=arn, ids=api.ids, now=call.now)
+        version = publish(tx, name, Publish.of(params), arn=arn, ids=api.ids, now=call.now)
+        check_code_storage(api, tx)
+        return version
 
     published = await api.store.write(work)
     await tell(api, published)

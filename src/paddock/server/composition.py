@@ -200,6 +200,7 @@ def _control_plane_settings(
         lease=Lease(settings.instance_stale_seconds, settings.instance_lost_seconds),
         on_demand=_on_demand_settings(settings),
         account_concurrency=settings.account_concurrency,
+        code_storage_bytes=int(settings.code_storage_gib * 1024**3),
         api_rates=_api_rates(settings),
         machine_memory_gib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3,
         async_retry_delay=timedelta(seconds=settings.async_retry_seconds),

@@ -29,6 +29,7 @@ LEAST_SILENCE_SECONDS = 2.0
 """Agents report once a second, and one report may be late."""
 ABOVE_ZERO = (
     "account_concurrency",
+    "code_storage_gib",
     "capacity_provider_writes_per_second",
     "capacity_provider_reads_per_second",
     "get_function_per_second",
@@ -123,6 +124,12 @@ class Settings(CapacitySettings):
         metadata={
             "help": "invocations of functions without a capacity provider that may run at once; what this machine has "
             "room for is a limit too"
+        },
+    )
+    code_storage_gib: float = field(
+        default=75.0,
+        metadata={
+            "help": "packages of all versions of functions and layers together; beyond it CodeStorageExceededException"
         },
     )
     api_rates: ApiRatesMode = field(
