@@ -1,4 +1,4 @@
-"""How much CPU process groups, and the whole machine, have used. Read from /proc."""
+"""How much CPU process groups, and the whole machine, have used, and how often they waited. Read from /proc."""
 
 from __future__ import annotations
 
@@ -11,14 +11,47 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def group_seconds(groups: Iterable[int]) -> dict[int, float]:
-    """User and system time of all living processes of each group."""
-    seconds = dict.fromkeys(groups, 0.0)
-    for _, fields in _processes():
+class Use(NamedTuple):
+    """Seconds of CPU; how often a thread went to wait, or was made to; pages that had to be found."""
+
+    user: float
+    kernel: float
+    waits: float
+    preemptions: float
+    page_faults: float
+
+
+_NOTHING = Use(0.0, 0.0, 0, 0, 0)
+
+
+def group_use(groups: Iterable[int]) -> dict[int, Use]:
+    """Of all living processes of each group. The kernel splits what it measured between user and kernel by samples."""
+    found = dict.fromkeys(groups, _NOTHING)
+    for pid, fields in _processes():
         group = int(fields[2])
-        if group in seconds:
-            seconds[group] += (int(fields[11]) + int(fields[12])) / _TICKS
-    return seconds
+        if group in found:
+            waits, preemptions = _switches(pid)
+            one = Use(int(fields[11]) / _TICKS, int(fields[12]) / _TICKS, waits, preemptions, int(fields[7]))
+            found[group] = Use(*map(sum, zip(found[group], one, strict=True)))
+    return found
+
+
+def _switches(pid: int) -> tuple[int, int]:
+    """Voluntary and other ones of all threads."""
+    waits = preemptions = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        try:
+            lines = status.read_text().splitlines()
+        except OSError:
+            continue  # it has just ended
+        counts = {name: value for name, _, value in (line.partition(":") for line in lines)}
+        waits += int(counts["voluntary_ctxt_switches"])
+        preemptions += int(counts["nonvoluntary_ctxt_switches"])
+    return waits, preemptions
+
+
+def pids_of(group: int) -> list[int]:
+    return [pid for pid, fields in _processes() if int(fields[2]) == group]
 
 
 def group_memory_mb(group: int) -> float:

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import uvloop
 
-from bench.cpu import busy_seconds, group_seconds
+from bench.cpu import Use, busy_seconds, group_use
 
 DRAIN_SECONDS = 30
 """Answers still under way at the end are waited for, so that the next measurement starts on an idle machine."""
@@ -93,15 +93,17 @@ class Caller(asyncio.Protocol):
 
 @dataclass
 class Run:
-    """`latencies` by status, of what was answered while measuring."""
+    """`latencies` by status, of what was answered while measuring; `answers`: of all, warm-up and end included."""
 
     measuring: bool = False
     over: bool = False
     unsent: int = 0
+    answers: int = 0
     latencies: dict[bytes, array[float]] = field(default_factory=dict)
     callers: list[Caller] = field(default_factory=list)
 
     def count(self, status: bytes, due: float) -> None:
+        self.answers += 1
         if not self.measuring:
             return
         known = self.latencies.get(status)
@@ -173,12 +175,12 @@ async def measure(order: dict[str, Any]) -> dict[str, Any]:
     await (open_load if "rate" in order else closed_load)(order, run)
     await asyncio.sleep(order["warm_up_seconds"])
     groups = order["groups"]
-    used, busy, own, started = group_seconds(groups), busy_seconds(), time.process_time(), time.perf_counter()
+    before, busy, own, started = group_use(groups), busy_seconds(), time.process_time(), time.perf_counter()
     run.measuring = True
     await asyncio.sleep(order["seconds"])
     run.measuring = False
     elapsed = time.perf_counter() - started
-    used = {group: after - used[group] for group, after in group_seconds(groups).items()}
+    used = {group: _less(after, before[group]) for group, after in group_use(groups).items()}
     busy, own = busy_seconds() - busy, time.process_time() - own
     run.over = True
     await run.drain()
@@ -194,10 +196,16 @@ async def measure(order: dict[str, Any]) -> dict[str, Any]:
         "statuses": {status: one["count"] for status, one in by_status.items()},
         "by_status": by_status,
         "unsent": run.unsent,
-        "cpu": {str(group): seconds for group, seconds in used.items()},
+        "all_answers": run.answers,
+        "cpu": {str(group): use.user + use.kernel for group, use in used.items()},
+        "use": {str(group): use._asdict() for group, use in used.items()},
         "busy": busy,
         "own": own,
     }
+
+
+def _less(after: Use, before: Use) -> Use:
+    return Use(*(one - other for one, other in zip(after, before, strict=True)))
 
 
 def figures(ordered: list[float]) -> dict[str, Any]:

@@ -20,7 +20,9 @@ KEY = (requests.ACCESS_KEY_ID, requests.SECRET_ACCESS_KEY)
 
 @dataclass(frozen=True)
 class Reached:
-    """A subject that is up. `platform` and `runtime` are the process groups whose CPU is counted for each."""
+    """A subject that is up. `platform` and `runtime` are the process groups whose CPU is counted for each; of the
+    platform's the first is the server, all others are agents.
+    """
 
     port: int
     platform: tuple[int, ...]
@@ -101,8 +103,9 @@ def paddock(surroundings: Surroundings, *, auth: str = "sigv4") -> Iterator[Reac
             task_root=surroundings.task_root,
         )
         platform, runtimes = it.groups()
+        agents = (group for group in platform if group != it.server.group)
         key = it.key if auth == "sigv4" else None
-        yield Reached(it.port, platform, runtimes, key, FUNCTION, it.figures)
+        yield Reached(it.port, (it.server.group, *agents), runtimes, key, FUNCTION, it.figures)
 
 
 @contextmanager
