@@ -18,12 +18,17 @@ from paddock.cli.status import fetch_status
 from paddock.ports.clock import SystemClock
 from tests.e2e.conftest import Server, create_function, create_provider, eventually, invoke
 from tests.e2e.test_default_lambda import create
+from tests.e2e.watching import look, watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LOAD_SECONDS = 180
 """The most; it is stopped as soon as everything is replaced."""
 LIFETIME_HOURS = 45 / 3600
+
+
+THREE_ENVIRONMENTS_EACH: dict[str, Any] = {"InstanceRequirements": {"AllowedInstanceTypes": ["c7i.xlarge"]}}
+"""Four vCPU, one of them the system's."""
 
 
 def _instance_ids(server: Server) -> set[str]:
@@ -132,3 +137,29 @@ def test_zero_and_zero_ends_all_instances_and_a_later_put_brings_them_back(own_s
     assert eventually(lambda: state() == "Active")
     assert invoke(api, "f", {})["event"] == {}
     assert len(_instance_ids(server)) == 2
+
+
+def test_instances_are_emptied_onto_others_under_load_and_no_invocation_fails(
+    own_server: Callable[..., Server],
+) -> None:
+    """Two functions fill three instances, the third one needs three more; when the first is gone all fit on three."""
+    server = own_server("--scaling-speedup", "30")
+    api = server.client("lambda")
+    provider = create_provider(api, "p", **THREE_ENVIRONMENTS_EACH)
+    create_function(api, provider, "leaving")
+    create_function(api, provider, "staying")
+    six = {"MinExecutionEnvironments": 6, "MaxExecutionEnvironments": 6}
+    api.put_function_scaling_config(FunctionName="staying", Qualifier="$LATEST.PUBLISHED", FunctionScalingConfig=six)
+    assert eventually(lambda: look(server, "staying").ready == 6)
+    assert len(_instance_ids(server)) == 3
+    create_function(api, provider, "f")
+    assert len(_instance_ids(server)) == 6
+
+    with watched(server, "f") as seen, _under_load(server) as load:
+        api.delete_function(FunctionName="leaving")
+        assert eventually(lambda: len(_instance_ids(server)) == 3, LOAD_SECONDS)
+        assert _answered_since(load)
+
+    assert set(_outcomes(load)) == {"ok"}
+    assert min(sight.ready for sight in seen) >= 3
+    assert "fit on other instances" in server.paddock("status", "--output", "json").stdout
