@@ -91,11 +91,12 @@ def _no_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("x86_64_linux", "_no_repository")
 def test_where_it_cannot_be_fetched_another_stands_in_and_says_why(empty_machine: Environ, tmp_path: Path) -> None:
     own = pretend(Path(empty_machine["PATH"]) / "python3.12", "3.12.1")
-    store = RuntimeStore(tmp_path, environ=empty_machine)
+    store, server = (RuntimeStore(tmp_path, environ=empty_machine) for _ in range(2))
+    assert server.resolve("python3.14").exact
     installed = store.ensure("python3.14")
     said = f"Python 3.14.3 could not be installed (Nobody answers): Python 3.12.1 ({own}) stands in."
     assert installed.resolution.note == said
-    assert store.resolve("python3.14") == installed.resolution
+    assert store.resolve("python3.14") == server.resolve("python3.14") == installed.resolution
     agent = RuntimeStore(tmp_path, environ=empty_machine)
     assert agent.ensure("python3.14").resolution == installed.resolution
 

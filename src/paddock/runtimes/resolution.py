@@ -42,6 +42,11 @@ class Resolution:
     ric_version: str
 
     @property
+    def is_here(self) -> bool:
+        """Or is still to be fetched. Asks the disk."""
+        return self.interpreter_path is None or self.interpreter_path.exists()
+
+    @property
     def release(self) -> str:
         """For logs and tables: `python3.14 (Python 3.13.0, awslambdaric 4.2.2)`."""
         if self.interpreter_path is None:

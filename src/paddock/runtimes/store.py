@@ -52,14 +52,17 @@ class RuntimeStore:
         self._lock = threading.Lock()
 
     def resolve(self, runtime: str, architecture: str | None = None) -> Resolution:
-        """What `runtime` is on this machine; raises `RuntimeUnavailable`. The answer stays the same while we run."""
+        """What `runtime` is on this machine; raises `RuntimeUnavailable`. The answer stays the same while we run, once
+        its interpreter is here: until then another process may have to install another one.
+        """
         found = _known(runtime)
         if architecture is not None:
             check_architecture(found, architecture)
         with self._lock:
-            if runtime not in self._resolutions:
-                self._resolutions[runtime] = SUPPORT[found.language].resolve(found, self._machine)
-            return self._resolutions[runtime]
+            kept = self._resolutions.get(runtime)
+            if kept is None or not kept.is_here:
+                kept = self._resolutions[runtime] = SUPPORT[found.language].resolve(found, self._machine)
+            return kept
 
     def ensure(self, runtime: str, progress: ProgressCallback = silent) -> InstalledRuntime:
         """The runtime, installed if it was not. Raises `RuntimeUnavailable`, and whatever `progress` raises."""
