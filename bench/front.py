@@ -30,6 +30,7 @@ from paddock.wire.routes import EnvironmentRoute, FunctionRoute, InstanceRoute, 
 ACCOUNT = AccountId("000000000000")
 ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
 LATEST_PUBLISHED = "$LATEST.PUBLISHED"
+INSTANCE, ENVIRONMENT = "i-bench", "e-bench"
 
 
 class NoQueue:
@@ -37,27 +38,35 @@ class NoQueue:
         raise NotImplementedError
 
 
-def routes(socket: str, slots: int) -> RoutesReplaced:
+def routes(socket: str | None, slots: int) -> RoutesReplaced:
+    """To one environment on one instance; without its socket whoever asks makes the connection."""
     version = VersionRoute(LATEST_PUBLISHED, "r1", 30)
     return RoutesReplaced(
         (FunctionRoute("f", ARN, LATEST_PUBLISHED, (version,)),),
-        (InstanceRoute("i-bench", f"unix:{socket}", "token", "a"),),
-        (EnvironmentRoute("e-bench", "i-bench", "f", LATEST_PUBLISHED, "r1", slots),),
+        () if socket is None else (InstanceRoute(INSTANCE, f"unix:{socket}", "token", "a"),),
+        (EnvironmentRoute(ENVIRONMENT, INSTANCE, "f", LATEST_PUBLISHED, "r1", slots),),
     )
 
 
-async def run(socket: str, slots: int, *, check: bool) -> None:
+def composed(*, check: bool) -> tuple[Router, Front]:
     ids, clock, place = RandomIds(), SystemClock(), Place(Region("us-east-1"), ACCOUNT)
     credentials = {ACCESS_KEY_ID: Credential(SECRET_ACCESS_KEY, ACCOUNT)}
     access = Access("sigv4" if check else "none", credentials, place, clock)
     pipeline = Pipeline(Services(), Operations(), access, clock)
     router = Router(place, clock=clock, ids=ids, queue=NoQueue(), error_reply=pipeline.invoke_error, server_id="bench")
-    router.apply(routes(socket, slots))
     invokes = InvokeHandlers(router.front.invoke, router.front.invoke_with_response_stream)
-    front = Front(pipeline, access, invokes, ids)
+    return router, Front(pipeline, access, invokes, ids)
+
+
+async def run(socket: str, slots: int, *, check: bool) -> None:
+    router, front = composed(check=check)
+    router.apply(routes(socket, slots))
     async with asyncio.TaskGroup() as group:
         group.create_task(router.run())
-        async with front.running(), serve(front.handle, Address(), clock=clock, body_limit=front.body_limit) as server:
+        async with (
+            front.running(),
+            serve(front.handle, Address(), clock=SystemClock(), body_limit=front.body_limit) as server,
+        ):
             while not router.reachable_instances:  # noqa: ASYNC110 - the router has no event for it
                 await asyncio.sleep(0.01)
             print(json.dumps({"port": server.port}), flush=True)

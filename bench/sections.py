@@ -21,7 +21,7 @@ CORE = (
     Setup("Python", (1, 8, 16), ("echo", "limit", "bare agent", "paddock", "unsigned")),
     Setup("Python, 64 slots", (64,), ("echo", "limit", "paddock", "unsigned"), slots=64),
     Setup("Python, 4 × 64 slots", (256,), ("echo", "limit", "paddock", "unsigned"), slots=64, environments=4),
-    Setup("Python without AWS_EXECUTION_ENV", (1, 8, 16), execution_env=False),
+    Setup("Python without AWS_EXECUTION_ENV", (1, 8, 16), ("limit", "one process", "paddock"), execution_env=False),
 )
 PAYLOADS = (
     Setup(

@@ -90,6 +90,16 @@ def bare_agent(surroundings: Surroundings, *, check: bool = True) -> Iterator[Re
 
 
 @contextmanager
+def one_process(surroundings: Surroundings) -> Iterator[Reached]:
+    """Front, signature, router and the agent's way of an invocation, with nothing but memory between them."""
+    with started_module("bench.one_process", surroundings.all_slots) as server:
+        ports = server.document()
+        with _client(surroundings, f"127.0.0.1:{ports['runtime_api_port']}") as group:
+            server.line()
+            yield Reached(int(str(ports["port"])), (server.group,), (group,), KEY)
+
+
+@contextmanager
 def paddock(surroundings: Surroundings, *, auth: str = "sigv4") -> Iterator[Reached]:
     """The whole product, as one command starts it."""
     variables = {} if surroundings.execution_env else {"AWS_LAMBDA_EXEC_WRAPPER": f"./{WITHOUT_EXECUTION_ENV.name}"}
@@ -124,6 +134,7 @@ SUBJECTS: dict[str, Subject] = {
     "echo": echo,
     "limit": limit,
     "bare agent": bare_agent,
+    "one process": one_process,
     "paddock": paddock,
     "unsigned": partial(paddock, auth="none"),
 }

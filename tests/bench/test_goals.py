@@ -25,6 +25,14 @@ def test_a_goal_is_held_missed_or_not_measured() -> None:
     assert line("of the limit at 16, Node.js", held)[2:] == ("not measured", "")
 
 
+def test_cpu_is_set_against_the_limits_too() -> None:
+    found = goals.cells({"core": core(3100.0)}, {})
+
+    assert line("platform CPU over the limit's at 16, Python", found)[1:] == ("at most 3", "2.50", "yes")
+    assert line("of the limit by CPU at 16, Python", found)[1:] == ("at least 0.75", "0.76", "yes")
+    assert line("platform CPU in one process at 16, without AWS_EXECUTION_ENV", found)[2] == "not measured"
+
+
 def test_any_error_misses_the_goal_of_none() -> None:
     assert line("errors below capacity, all setups", goals.cells({"core": core(3100.0, errors=1)}, {}))[3] == "no"
     assert line("errors below capacity, all setups", goals.cells({"core": core(3100.0)}, {}))[3] == "yes"
