@@ -14,9 +14,10 @@ from paddock.model.fleet import FleetSnapshot, Plan, RevisionServed
 from paddock.model.ids import EnvironmentId, InstanceId
 from paddock.simulator.fleet import SimulatedFleet
 from paddock.simulator.instances import SimulatedInstance
-from paddock.simulator.invariants import InvariantBroken
+from paddock.simulator.invariants import Promise
+from paddock.simulator.report import InvariantBroken
 from paddock.simulator.scenario import simulate
-from paddock.simulator.seeds import told
+from paddock.simulator.seeds import FLEETS, told
 from paddock.simulator.words import Configuration, Outcome, SimulatedInvocation
 
 SEEDS = range(60)
@@ -199,6 +200,10 @@ PLANTED: dict[str, tuple[str, Plant]] = {
 }
 
 
+def test_each_promise_has_a_bug_that_breaks_it() -> None:
+    assert {promise for promise, _ in PLANTED.values()} == set(Promise)
+
+
 def found_by(plant: Plant, name: str) -> InvariantBroken | None:
     """The first breach of that name within the seeds; others are passed over."""
     for seed in SEEDS:
@@ -227,7 +232,7 @@ def test_a_broken_seed_is_told_with_its_story_and_how_to_see_it_again() -> None:
         report for seed in SEEDS if (report := simulate(seed, planning(as_planned, without_ceiling))).broken is not None
     )
 
-    text = told(report)
+    text = told(FLEETS, report)
     assert f"BROKEN {report.broken}" in text
     assert f"--seed {report.seed}" in text
     assert all(line in text for line in report.story)

@@ -8,28 +8,41 @@ from typing import Any
 
 import pytest
 
-from paddock.core.on_demand import Concurrency, plan_on_demand
+from paddock.core.on_demand import Concurrency, ThrottleReason, plan_on_demand
 from paddock.core.on_demand import plan as planner
+from paddock.core.routing.table import EnvironmentPlacement, RoutingTable
 from paddock.model.fleet import EnvironmentShape
-from paddock.simulator import on_demand
-from paddock.simulator.on_demand import simulate_on_demand
+from paddock.model.ids import NO_TENANT
+from paddock.simulator import on_demand_fleet
+from paddock.simulator.decisions import Decision
+from paddock.simulator.on_demand import OnDemandScenario, simulate_on_demand
+from paddock.simulator.on_demand_fleet import ANSWERED, FAILED_INIT, LOST, Promise
+from paddock.simulator.report import Report, spoken
+from paddock.simulator.seeds import ON_DEMAND, simulate_seeds, told
 
 SEEDS = range(60)
+MADE = {Decision.LAUNCH, Decision.TERMINATE, Decision.START, Decision.DRAIN, Decision.SERVE, Decision.NOTHING}
+"""Nothing of default Lambda is ended at once, and versions come and go at once: nothing is removed by a plan."""
 
 
 def test_every_promise_is_kept_under_crashes_lost_instances_and_new_revisions() -> None:
-    reports = [simulate_on_demand(seed) for seed in SEEDS]
+    """Whatever befalls it, and with each kind of fault, request and decision that there is."""
+    total = Report(0)
+    for report in simulate_seeds(ON_DEMAND, range(200)):
+        if report.broken is not None:
+            pytest.fail(told(ON_DEMAND, report))
+        total.add(report)
 
-    assert [report.broken for report in reports if report.broken is not None] == []
-    checks = sum((report.checks for report in reports), reports[0].checks)
-    assert {name for name, count in checks.items() if count} == {promise for promise, _ in PLANTED.values()}
-    outcomes = sum((report.outcomes for report in reports), reports[0].outcomes)
-    assert len(outcomes) == 4  # answered, lost with an environment, refused by each of the two limits
+    assert set(total.checks) == set(Promise)
+    assert set(total.outcomes) == {ANSWERED, LOST, FAILED_INIT, *ThrottleReason}
+    assert set(total.faults) == {spoken(each) for each in OnDemandScenario.FAULTS}
+    assert set(total.requests) == {spoken(each) for each in OnDemandScenario.REQUESTS}
+    assert set(total.decisions) == MADE
 
 
 def test_a_seed_is_the_same_run_every_time() -> None:
-    assert simulate_on_demand(4) == simulate_on_demand(4)
-    assert simulate_on_demand(4).outcomes != simulate_on_demand(5).outcomes
+    assert simulate_on_demand(4).digest == simulate_on_demand(4).digest
+    assert simulate_on_demand(4).digest != simulate_on_demand(5).digest
 
 
 def the_account_is_not_counted(patch: pytest.MonkeyPatch) -> None:
@@ -47,7 +60,7 @@ def nothing_is_reserved(patch: pytest.MonkeyPatch) -> None:
 
 
 def two_at_once(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(on_demand, "SHAPE", EnvironmentShape(256, 0.25, 2))
+    patch.setattr(on_demand_fleet, "SHAPE", EnvironmentShape(256, 0.25, 2))
 
 
 def one_release_too_few(patch: pytest.MonkeyPatch) -> None:
@@ -60,13 +73,13 @@ def no_end_of_room(patch: pytest.MonkeyPatch) -> None:
     def roomy(*given: Any, settings: Any, **rest: Any) -> Any:
         return plan_on_demand(*given, settings=replace(settings, most_environments=1000), **rest)
 
-    patch.setattr(on_demand, "plan_on_demand", roomy)
-    patch.setattr(on_demand, "SETTINGS", replace(on_demand.SETTINGS, most_environments=4))
+    patch.setattr(on_demand_fleet, "plan_on_demand", roomy)
+    patch.setattr(on_demand_fleet, "SETTINGS", replace(on_demand_fleet.SETTINGS, most_environments=4))
 
 
 def no_reasons(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        on_demand, "plan_on_demand", lambda *given, **rest: replace(plan_on_demand(*given, **rest), reasons=())
+        on_demand_fleet, "plan_on_demand", lambda *given, **rest: replace(plan_on_demand(*given, **rest), reasons=())
     )
 
 
@@ -82,14 +95,39 @@ def idle_ones_stay(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(planner._Planner, "_why_end", lambda *_: None)
 
 
+def ended_instead_of_drained(patch: pytest.MonkeyPatch) -> None:
+    """A plan that leaves out what drains: what is not named ends at once, with what it runs."""
+
+    def undrained(*given: Any, **rest: Any) -> Any:
+        made = plan_on_demand(*given, **rest)
+        kept = tuple(
+            replace(one, environments=tuple(each for each in one.environments if not each.draining))
+            for one in made.assignments
+        )
+        return replace(made, assignments=kept)
+
+    patch.setattr(on_demand_fleet, "plan_on_demand", undrained)
+
+
+def tenants_share_a_pool(patch: pytest.MonkeyPatch) -> None:
+    place = RoutingTable.place
+
+    def place_for_all(self: RoutingTable, placement: EnvironmentPlacement) -> None:
+        place(self, replace(placement, key=placement.key._replace(tenant_id=NO_TENANT)))
+
+    patch.setattr(RoutingTable, "place", place_for_all)
+
+
 PLANTED: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "nobody counts the account": ("account limit", the_account_is_not_counted),
     "nothing is reserved": ("reserved", nothing_is_reserved),
     "two requests in one environment": ("one request", two_at_once),
+    "tenants share a pool": ("one tenant", tenants_share_a_pool),
     "a release is forgotten": ("slots", one_release_too_few),
     "there is always room": ("room", no_end_of_room),
     "plans say no reason": ("reasons", no_reasons),
     "provisioned environments end": ("provisioned", provisioned_ones_end),
+    "an end instead of a drain": ("no loss", ended_instead_of_drained),
     "what is idle stays": ("convergence", idle_ones_stay),
 }
 
@@ -102,3 +140,7 @@ def test_a_planted_bug_is_found_and_named(bug: str, monkeypatch: pytest.MonkeyPa
     found = (simulate_on_demand(seed).broken for seed in SEEDS)
 
     assert any(broken is not None and broken.invariant == name for broken in found)
+
+
+def test_each_promise_has_a_bug_that_breaks_it() -> None:
+    assert {promise for promise, _ in PLANTED.values()} == set(Promise)

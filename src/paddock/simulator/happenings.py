@@ -5,9 +5,11 @@ A happening says to the checker that it disturbs, and is written to the story th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import ClassVar
 
 from paddock.model.fleet import ScalingBounds, VersionTarget
 from paddock.model.ids import AvailabilityZone, FunctionVersionKey, RevisionId
@@ -16,47 +18,33 @@ from paddock.simulator.control import SimulatedControlPlane
 from paddock.simulator.fleet import SimulatedFleet
 from paddock.simulator.instances import LaunchFault, SimulatedInstance
 from paddock.simulator.invariants import Checker
+from paddock.simulator.report import spoken
 from paddock.simulator.words import Behaviour
 
-Happening = Callable[[], str | None]
+Happening = Callable[["Happenings"], str | None]
 """Does it, and says what it did; None when there was nothing to do it to."""
 
 
 class Happenings:
     def __init__(self, fleet: SimulatedFleet, checker: Checker) -> None:
         self.story: list[str] = []
+        self.faulted: Counter[str] = Counter()
+        self.requested: Counter[str] = Counter()
         self._fleet = fleet
         self._checker = checker
         self._kernel = fleet.kernel
         self._dice = fleet.kernel.dice
 
-    def faults(self) -> tuple[Happening, ...]:
-        return (
-            self.instance_dies,
-            self.agent_is_cut_off,
-            self.environment_crashes,
-            self.zone_is_lost,
-            self.launches_are_refused,
-            self.launches_hang,
-            self.reports_are_late,
-            self.server_dies,
-            self.clock_jumps,
-        )
+    def fault(self) -> None:
+        self._happen(self._dice.choice(self.FAULTS), self.faulted)
 
-    def requests(self) -> tuple[Happening, ...]:
-        return (
-            self.republish,
-            self.republish_broken,
-            self.put_scaling,
-            self.deactivate,
-            self.delete_version,
-            self.patch,
-            self.change_ceiling,
-        )
+    def request(self) -> None:
+        self._happen(self._dice.choice(self.REQUESTS), self.requested)
 
-    def happen(self, happening: Happening) -> None:
-        told = happening()
+    def _happen(self, happening: Happening, counted: Counter[str]) -> None:
+        told = happening(self)
         if told is not None:
+            counted[spoken(happening)] += 1
             self._checker.disturbed()
             self.story.append(f"{self._kernel.now:7.1f} s  {told}")
 
@@ -217,6 +205,27 @@ class Happenings:
         ceiling = self._dice.choice([12, 24, 48, 96])
         control.records.scaling = replace(control.records.scaling, max_vcpu_count=ceiling)
         return f"MaxVCpuCount of {control.records.name} is {ceiling}"
+
+    FAULTS: ClassVar[tuple[Happening, ...]] = (
+        instance_dies,
+        agent_is_cut_off,
+        environment_crashes,
+        zone_is_lost,
+        launches_are_refused,
+        launches_hang,
+        reports_are_late,
+        server_dies,
+        clock_jumps,
+    )
+    REQUESTS: ClassVar[tuple[Happening, ...]] = (
+        republish,
+        republish_broken,
+        put_scaling,
+        deactivate,
+        delete_version,
+        patch,
+        change_ceiling,
+    )
 
     # Choices
 

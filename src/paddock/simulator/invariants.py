@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from enum import StrEnum
 
 from paddock.core.placement import usable_memory_mb, usable_vcpu
 from paddock.model.fleet import FleetSnapshot, Plan, VersionTarget
 from paddock.model.ids import CapacityProviderName, EnvironmentId, FunctionVersionKey, InstanceId
 from paddock.model.states import EnvironmentPhase, InstancePhase
 from paddock.simulator.control import SimulatedControlPlane
+from paddock.simulator.decisions import decided
 from paddock.simulator.fleet import SimulatedFleet
 from paddock.simulator.instances import SimulatedInstance
+from paddock.simulator.report import InvariantBroken
 from paddock.simulator.words import Outcome, SimulatedInvocation
 
 RECOVERY_SECONDS = 120.0
@@ -25,16 +28,20 @@ _TOLERANCE = 1e-6
 _LIVING = frozenset({EnvironmentPhase.STARTING, EnvironmentPhase.READY, EnvironmentPhase.DRAINING})
 
 
-class InvariantBroken(AssertionError):
-    """`invariant` is its short name; the text says what was seen."""
+class Promise(StrEnum):
+    """What is checked. Each has a planted bug in the tests that must break it."""
 
-    def __init__(self, invariant: str, at: float, text: str) -> None:
-        super().__init__(invariant, at, text)
-        self.invariant = invariant
-
-    def __str__(self) -> str:
-        invariant, at, text = self.args
-        return f"{invariant} at {at:.2f} s: {text}"
+    CEILING = "ceiling"
+    MINIMUM = "minimum"
+    ROOM = "room"
+    ONE_PROVIDER = "one provider"
+    GENERATION = "generation"
+    SLOTS = "slots"
+    ONE_SLOT = "one slot"
+    ONE_ANSWER = "one answer"
+    NO_LOSS = "no loss"
+    REASONS = "reasons"
+    CONVERGENCE = "convergence"
 
 
 class Checker:
@@ -48,6 +55,7 @@ class Checker:
         self._events = 0
         self._failures: Counter[FunctionVersionKey] = Counter()
         self.checks: Counter[str] = Counter()
+        self.decisions: Counter[str] = Counter()
         fleet.kernel.watchers.append(self._after_event)
         fleet.router.on_outcome = self._on_outcome
         for control in fleet.controls.values():
@@ -60,7 +68,7 @@ class Checker:
         """
         self._disturbed_at = max(self._disturbed_at, self._kernel.now + extra_seconds)
 
-    def _broken(self, invariant: str, text: str) -> InvariantBroken:
+    def _broken(self, invariant: Promise, text: str) -> InvariantBroken:
         return InvariantBroken(invariant, self._kernel.now, text)
 
     # After every event
@@ -85,46 +93,48 @@ class Checker:
 
     def _check_ceiling(self, control: SimulatedControlPlane, living: Iterable[SimulatedInstance]) -> None:
         """A ceiling lowered below what runs holds for what is launched; what runs may only become less."""
-        self.checks["ceiling"] += 1
+        self.checks[Promise.CEILING] += 1
         used = sum(instance.launch.instance_type.vcpu for instance in living)
         ceiling = control.records.scaling.max_vcpu_count
         allowed = max(ceiling, self._allowed.get(control.records.name, ceiling))
         if used > allowed:
-            raise self._broken("ceiling", f"{used} vCPU run under MaxVCpuCount {ceiling}")
+            raise self._broken(Promise.CEILING, f"{used} vCPU run under MaxVCpuCount {ceiling}")
         self._allowed[control.records.name] = max(ceiling, used)
 
     def _check_room(self, instance: SimulatedInstance) -> None:
-        self.checks["room"] += 1
+        self.checks[Promise.ROOM] += 1
         shapes = [each.assignment.shape for each in instance.environments.values() if each.phase in _LIVING]
         instance_type = instance.launch.instance_type
         vcpu = sum(shape.vcpu for shape in shapes)
         memory_mb = sum(shape.memory_mb for shape in shapes)
         if vcpu > usable_vcpu(instance_type) + _TOLERANCE or memory_mb > usable_memory_mb(instance_type):
-            raise self._broken("room", f"{instance.instance_id} ({instance_type.name}) has {vcpu} vCPU, {memory_mb} MB")
+            raise self._broken(
+                Promise.ROOM, f"{instance.instance_id} ({instance_type.name}) has {vcpu} vCPU, {memory_mb} MB"
+            )
 
     def _check_owner(self, control: SimulatedControlPlane, instance: SimulatedInstance) -> None:
-        self.checks["one provider"] += 1
+        self.checks[Promise.ONE_PROVIDER] += 1
         for environment in instance.environments.values():
             assignment = environment.assignment
             if (assignment.key, assignment.revision) not in control.records.behaviours:
                 text = f"{assignment.key} runs on {instance.instance_id} of {control.records.name}"
-                raise self._broken("one provider", text)
+                raise self._broken(Promise.ONE_PROVIDER, text)
 
     def _check_generation(self, control: SimulatedControlPlane, instance: SimulatedInstance) -> None:
-        self.checks["generation"] += 1
+        self.checks[Promise.GENERATION] += 1
         seen = self._generations.get(instance.instance_id, 0)
         record = control.records.instances.get(instance.instance_id)
         if instance.generation < seen or instance.refused_generations:
-            raise self._broken("generation", f"{instance.instance_id} went from {seen} to {instance.generation}")
+            raise self._broken(Promise.GENERATION, f"{instance.instance_id} went from {seen} to {instance.generation}")
         if instance.contradictions:
-            raise self._broken("generation", f"{instance.instance_id} got one generation with two contents")
+            raise self._broken(Promise.GENERATION, f"{instance.instance_id} got one generation with two contents")
         if record is not None and instance.generation > record.configuration.generation:
-            raise self._broken("generation", f"{instance.instance_id} is ahead of what was ever written")
+            raise self._broken(Promise.GENERATION, f"{instance.instance_id} is ahead of what was ever written")
         self._generations[instance.instance_id] = instance.generation
 
     def _check_slots(self) -> None:
         """A slot taken is a call under way or a handler that outlived one; no environment is overfilled."""
-        self.checks["slots"] += 1
+        self.checks[Promise.SLOTS] += 1
         router = self._fleet.router
         expected: Counter[EnvironmentId] = Counter()
         for _, _, environment in router.calls.values():
@@ -136,9 +146,9 @@ class Checker:
                 routed = router.table.environment(environment_id)
                 if routed is not None and routed.in_flight != expected[environment_id]:
                     text = f"{environment_id} has {routed.in_flight} slots taken for {expected[environment_id]} calls"
-                    raise self._broken("slots", text)
+                    raise self._broken(Promise.SLOTS, text)
                 if simulated.machine.in_flight > simulated.assignment.shape.max_concurrency:
-                    raise self._broken("slots", f"{environment_id} runs {simulated.machine.in_flight} at once")
+                    raise self._broken(Promise.SLOTS, f"{environment_id} runs {simulated.machine.in_flight} at once")
 
     # Of each call
 
@@ -146,30 +156,33 @@ class Checker:
         self.checks["calls"] += 1
         name = invocation.invocation_id
         if invocation.answers != 1:
-            raise self._broken("one answer", f"{name} was answered {invocation.answers} times")
+            raise self._broken(Promise.ONE_ANSWER, f"{name} was answered {invocation.answers} times")
         if invocation.asynchronous:
             return
         if invocation.started > 1:
-            raise self._broken("one slot", f"{name} was given to {invocation.ran_on}")
+            raise self._broken(Promise.ONE_SLOT, f"{name} was given to {invocation.ran_on}")
         if invocation.outcome is Outcome.LOST and not self._fleet.excuses(invocation):
-            raise self._broken("no loss", f"{name} was lost on {invocation.environment_id} though nothing failed there")
+            raise self._broken(
+                Promise.NO_LOSS, f"{name} was lost on {invocation.environment_id} though nothing failed there"
+            )
 
     # Of each plan
 
     def _on_plan(self, snapshot: FleetSnapshot, made: Plan) -> None:
-        self.checks["reasons"] += 1
+        self.checks[Promise.REASONS] += 1
+        self.decisions += decided(snapshot.environments, made)
         told = {reason.subject for reason in made.reasons if reason.text}
         acted_on = [each.instance_id for each in made.launches] + [each.instance_id for each in made.terminations]
         silent = [instance_id for instance_id in acted_on if instance_id not in told]
         silent_keys = [str(each.key) for each in made.outcomes if str(each.key) not in told]
         if not told or silent or silent_keys:
-            raise self._broken("reasons", f"no reason is given for {silent or silent_keys or 'the plan'}")
+            raise self._broken(Promise.REASONS, f"no reason is given for {silent or silent_keys or 'the plan'}")
         self._failures = Counter(each.key for each in snapshot.environments if each.failure is not None)
         for version in snapshot.versions:
             self._check_minimum(version, made)
 
     def _check_minimum(self, version: VersionTarget, made: Plan) -> None:
-        self.checks["minimum"] += 1
+        self.checks[Promise.MINIMUM] += 1
         if version.serving is None or version.deleting or version.bounds.deactivates:
             return
         if lacks_room(version.key, made) or self._failures[version.key]:
@@ -180,7 +193,7 @@ class Checker:
         ready = self.ready(version)
         if ready < version.bounds.minimum:
             text = f"{version.key} has {ready} of {version.bounds.minimum} environments ready"
-            raise self._broken("minimum", f"{text}; the last disturbance was at {last:.0f} s")
+            raise self._broken(Promise.MINIMUM, f"{text}; the last disturbance was at {last:.0f} s")
 
     def ready(self, version: VersionTarget) -> int:
         return sum(
@@ -198,7 +211,9 @@ class Checker:
         router = self._fleet.router
         finished = sum(1 for each in router.done if each.asynchronous)
         if router.accepted != finished + router.forgotten + len(router.waiting):
-            raise self._broken("no loss", f"{router.accepted} asynchronous calls were accepted, {finished} have run")
+            raise self._broken(
+                Promise.NO_LOSS, f"{router.accepted} asynchronous calls were accepted, {finished} have run"
+            )
 
     def unrest(self) -> str | None:
         """What keeps the fleet from being at rest; None when everything is as it should stay."""

@@ -1,287 +1,181 @@
-"""Default Lambda's core by seed: admission, slots and plans under random calls and faults, checked at every event.
-
-Drives `core.on_demand` and `core.routing`; agents, wires and stores are left to the whole-system simulation.
-"""
+"""Default Lambda's core by seed: what befalls its fleet, and what must hold at every event."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from functools import partial
+from typing import ClassVar
 
-from paddock.core.on_demand import Concurrency, OnDemandSettings, OnDemandSnapshot, OnDemandVersion, plan_on_demand
-from paddock.core.routing.pool import EnvironmentPool, RoutedEnvironment
-from paddock.model.capacity_provider import Architecture
-from paddock.model.fleet import Environment, EnvironmentShape, ManagedInstance, Plan, RevisionServed, Zone
-from paddock.model.ids import (
-    LATEST,
-    AvailabilityZone,
-    EnvironmentId,
-    FunctionName,
-    FunctionVersionKey,
-    InstanceId,
-    RevisionId,
-    SubnetId,
-)
-from paddock.model.instance_types import InstanceType
+from paddock.model.fleet import ManagedInstance, Plan
+from paddock.model.ids import FunctionVersionKey, RevisionId
 from paddock.model.states import EnvironmentPhase, InstancePhase
-from paddock.simulator.invariants import InvariantBroken
-from paddock.simulator.kernel import Kernel
-from paddock.simulator.trace_fleet import CountedIds
+from paddock.simulator import on_demand_fleet as settings
+from paddock.simulator.on_demand_fleet import (
+    ACCOUNT_LIMIT,
+    ANSWERED,
+    FAILED_INIT,
+    KEYS,
+    LOST,
+    RESERVED,
+    OnDemandFleet,
+    Promise,
+)
+from paddock.simulator.report import InvariantBroken, Report, spoken
 
-ACCOUNT_LIMIT = 6
-RESERVED = 2
-TROUBLE_SECONDS, QUIET_SECONDS = 60.0, 120.0
-SETTINGS = OnDemandSettings(idle=timedelta(seconds=20), most_environments=8)
-KIND = InstanceType("m7i.xlarge", 4, 16.0, Architecture.X86_64)
-PLACE = Zone(SubnetId("subnet-a"), AvailabilityZone("us-east-1a"))
-SHAPE = EnvironmentShape(256, 0.25, 1)
-KEYS = tuple(FunctionVersionKey(FunctionName(name), LATEST) for name in ("reserved", "busy", "provisioned"))
+TROUBLE_SECONDS, QUIET_SECONDS = 60.0, 240.0
 
-
-@dataclass(slots=True)
-class _Function:
-    version: OnDemandVersion
-    waiting: deque[int] = field(default_factory=deque)
-    pool: EnvironmentPool = field(default_factory=EnvironmentPool)
+Happening = Callable[["OnDemandScenario"], str | None]
+"""Does it, and says what it did; None when there was nothing to do it to."""
 
 
-@dataclass(slots=True)
-class OnDemandReport:
-    """`broken` is None when every promise was kept."""
-
-    seed: int
-    outcomes: Counter[str]
-    checks: Counter[str]
-    broken: InvariantBroken | None
-
-
-class OnDemandFleet:
-    """One seed's functions, instance and environments."""
-
+class OnDemandScenario:
     def __init__(self, seed: int) -> None:
-        self.kernel = Kernel(seed)
-        self._ids = CountedIds()
-        self.limits = Concurrency(ACCOUNT_LIMIT)
-        self.functions = {key: _Function(OnDemandVersion(key, RevisionId("r0"), None, SHAPE)) for key in KEYS}
-        self.instances: dict[InstanceId, ManagedInstance] = {}
-        self.environments: dict[EnvironmentId, Environment] = {}
-        self.routed: dict[EnvironmentId, RoutedEnvironment] = {}
-        self.running: defaultdict[EnvironmentId, set[int]] = defaultdict(set)
-        self.outcomes: Counter[str] = Counter()
-        self.checks: Counter[str] = Counter()
-        self._calls = 0
-        self._calling = True
+        self.fleet = OnDemandFleet(seed)
+        self._kernel = self.fleet.kernel
 
-    def run(self) -> OnDemandReport:
-        broken = None
+    def run(self) -> Report:
+        report = self.fleet.report
         try:
             self._walk()
         except InvariantBroken as found:
-            broken = found
-        return OnDemandReport(self.kernel.seed, self.outcomes, self.checks, broken)
+            report.broken = found
+        report.seconds, report.events = self._kernel.now, self._kernel.events
+        return report
 
     def _walk(self) -> None:
-        self.limits.reserve(KEYS[0].function_name, RESERVED)
-        self.kernel.watchers.append(self._check)
-        for key in KEYS:
-            self._call_later(key)
-        self.kernel.every(1.0, self._plan)
-        self.kernel.after(self.kernel.dice.uniform(2, 8), self._happen)
-        self.kernel.run(TROUBLE_SECONDS)
-        self._calling = False
-        self.kernel.run(TROUBLE_SECONDS + QUIET_SECONDS)
+        self.fleet.on_plan = self._check_plan
+        self.fleet.begin()
+        self._kernel.watchers.append(self._check)
+        self._kernel.after(self._kernel.dice.uniform(2, 8), self._happen)
+        self._kernel.run(TROUBLE_SECONDS)
+        self.fleet.stop_calling()
+        self._kernel.run(TROUBLE_SECONDS + QUIET_SECONDS)
         self._check_rest()
 
     # What befalls it
 
     def _happen(self) -> None:
-        if not self._calling:
+        if not self.fleet.calling:
             return
-        dice = self.kernel.dice
-        what = dice.choice([self._publish, self._provision, self._crash, self._lose_instance])
-        what()
-        self.kernel.after(dice.uniform(2, 8), self._happen)
+        dice, report = self._kernel.dice, self.fleet.report
+        happening = dice.choice((*self.FAULTS, *self.REQUESTS))
+        told = happening(self)
+        if told is not None:
+            counted = report.faults if happening in self.FAULTS else report.requests
+            counted[spoken(happening)] += 1
+            report.story.append(f"{self._kernel.now:7.1f} s  {told}")
+        self._kernel.after(dice.uniform(2, 8), self._happen)
 
-    def _publish(self) -> None:
-        function = self.functions[self.kernel.dice.choice(KEYS)]
-        function.version = replace(function.version, revision=RevisionId(self.kernel.ids.hex(8)))
+    def environment_crashes(self) -> str | None:
+        if not self.fleet.environments:
+            return None
+        identity = self._kernel.dice.choice(list(self.fleet.environments))
+        self.fleet.end(identity, faulted=True)
+        return f"{identity} crashes"
 
-    def _provision(self) -> None:
-        function = self.functions[KEYS[2]]
-        function.version = replace(function.version, provisioned=self.kernel.dice.choice([0, 1, 3]))
+    def instance_dies(self) -> str | None:
+        instance = self._some_instance()
+        if instance is None:
+            return None
+        self.fleet.terminate(instance.instance_id, faulted=True)
+        return f"{instance.instance_id} dies"
 
-    def _crash(self) -> None:
-        if self.environments:
-            self._end(self.kernel.dice.choice(list(self.environments)))
+    def agent_falls_silent(self) -> str | None:
+        """What its environments do is as good as lost: the plan must end it and begin again elsewhere."""
+        instance = self._some_instance()
+        if instance is None or instance.phase is not InstancePhase.RUNNING:
+            return None
+        self.fleet.instances[instance.instance_id] = replace(instance, phase=InstancePhase.LOST)
+        return f"{instance.instance_id} is not heard of any more"
 
-    def _lose_instance(self) -> None:
-        if self.instances:
-            self._terminate(self.kernel.dice.choice(list(self.instances)))
+    def inits_fail(self) -> str:
+        return self._break("init", "inits fail")
 
-    # Calls
+    def launches_are_refused(self) -> str:
+        return self._break("refused", "launches are refused")
 
-    def _call_later(self, key: FunctionVersionKey) -> None:
-        self.kernel.after(self.kernel.dice.expovariate(2.0), partial(self._call, key))
+    def launches_hang(self) -> str:
+        return self._break("hanging", "launches hang")
 
-    def _call(self, key: FunctionVersionKey) -> None:
-        if not self._calling:
-            return
-        self._call_later(key)
-        refused = self.limits.admit(key.function_name)
-        if refused is not None:
-            self.outcomes[refused] += 1
-            return
-        self._calls += 1
-        self.functions[key].waiting.append(self._calls)
-        self._give(key)
-        self._plan()
+    def _break(self, what: str, told: str) -> str:
+        seconds = self._kernel.dice.uniform(3, 15)
+        self.fleet.broken_until[what] = self._kernel.now + seconds
+        return f"{told} for {seconds:.0f} s"
 
-    def _give(self, key: FunctionVersionKey) -> None:
-        """To those who wait, what is free."""
-        function = self.functions[key]
-        while function.waiting:
-            routed = function.pool.take()
-            if routed is None:
-                return
-            call = function.waiting.popleft()
-            identity = routed.environment_id
-            self.running[identity].add(call)
-            self._change(identity, in_flight=len(self.running[identity]), idle_since=None)
-            self.kernel.after(self.kernel.dice.uniform(0.05, 2.0), partial(self._finish, identity, call))
+    def clock_jumps(self) -> str:
+        seconds = self._kernel.dice.choice([-30, -5, 5, 30])
+        self._kernel.clock.wall_offset += timedelta(seconds=seconds)
+        return f"the wall clock jumps by {seconds} s"
 
-    def _finish(self, identity: EnvironmentId, call: int) -> None:
-        if call not in self.running[identity]:
-            return
-        self.running[identity].remove(call)
-        environment = self.environments[identity]
-        self.functions[environment.key].pool.release(self.routed[identity])
-        self.limits.release(environment.key.function_name)
-        self.outcomes["answered"] += 1
-        self._change(identity, in_flight=len(self.running[identity]), idle_since=self.kernel.clock.now())
-        if environment.draining and not self.running[identity]:
-            self._end(identity)
-        self._give(environment.key)
+    def publish(self) -> str:
+        function = self.fleet.functions[self._kernel.dice.choice(KEYS)]
+        function.version = replace(function.version, revision=RevisionId(self._kernel.ids.hex(8)))
+        return f"{function.version.key} is published anew"
 
-    # The fleet
+    def provision(self) -> str:
+        function = self.fleet.functions[KEYS[2]]
+        function.version = replace(function.version, provisioned=self._kernel.dice.choice([0, 1, 3]))
+        return f"{function.version.provisioned} provisioned environments are asked for"
 
-    def _change(self, identity: EnvironmentId, **changes: object) -> None:
-        self.environments[identity] = replace(self.environments[identity], **changes)  # type: ignore[arg-type]
+    def patch(self) -> str | None:
+        instance = self._some_instance()
+        if instance is None:
+            return None
+        self.fleet.instances[instance.instance_id] = replace(instance, replace_reason="patched")
+        return f"{instance.instance_id} is to be patched"
 
-    def _end(self, identity: EnvironmentId) -> None:
-        """What ran there is lost with it."""
-        environment = self.environments.pop(identity)
-        for _ in self.running.pop(identity, ()):
-            self.limits.release(environment.key.function_name)
-            self.outcomes["lost with its environment"] += 1
-        routed = self.routed.pop(identity, None)
-        if routed is not None:
-            self.functions[environment.key].pool.remove(routed)
+    FAULTS: ClassVar[tuple[Happening, ...]] = (
+        environment_crashes,
+        instance_dies,
+        agent_falls_silent,
+        inits_fail,
+        launches_are_refused,
+        launches_hang,
+        clock_jumps,
+    )
+    REQUESTS: ClassVar[tuple[Happening, ...]] = (publish, provision, patch)
 
-    def _terminate(self, instance_id: InstanceId) -> None:
-        self.instances.pop(instance_id, None)
-        for identity in [key for key, each in self.environments.items() if each.instance_id == instance_id]:
-            self._end(identity)
-
-    def _plan(self) -> None:
-        for key, function in self.functions.items():
-            function.version = replace(function.version, waiting=len(function.waiting))
-            self._give(key)
-        snapshot = OnDemandSnapshot(
-            KIND,
-            PLACE,
-            tuple(each.version for each in self.functions.values()),
-            tuple(self.instances.values()),
-            tuple(self.environments.values()),
-        )
-        made = plan_on_demand(snapshot, now=self.kernel.clock.now(), ids=self._ids, settings=SETTINGS)
-        self._check_plan(made)
-        self._carry_out(made)
-
-    def _carry_out(self, made: Plan) -> None:
-        now, dice = self.kernel.clock.now(), self.kernel.dice
-        for launch in made.launches:
-            self.instances[launch.instance_id] = ManagedInstance(
-                launch.instance_id, launch.instance_type, launch.zone, launch.subnet_id, InstancePhase.PENDING, now
-            )
-            self.kernel.after(dice.uniform(0.5, 4), partial(self._arrive, launch.instance_id))
-        for gone in made.terminations:
-            self._terminate(gone.instance_id)
-        for assignment in made.assignments:
-            for wanted in assignment.environments:
-                identity = wanted.environment_id
-                known = self.environments.get(identity)
-                if known is None and assignment.instance_id in self.instances:
-                    self.environments[identity] = Environment(
-                        identity, assignment.instance_id, wanted.key, wanted.revision, wanted.shape,
-                        EnvironmentPhase.ASSIGNED, now, provisioned=wanted.provisioned,
-                    )  # fmt: skip
-                    self._start(identity)
-                elif known is not None and wanted.draining and not known.draining:
-                    self._drain(identity)
-        for outcome in made.outcomes:
-            if isinstance(outcome, RevisionServed):
-                function = self.functions[outcome.key]
-                function.version = replace(function.version, serving=outcome.revision)
-
-    def _arrive(self, instance_id: InstanceId) -> None:
-        instance = self.instances.get(instance_id)
-        if instance is not None:
-            self.instances[instance_id] = replace(instance, phase=InstancePhase.RUNNING)
-            for identity, each in list(self.environments.items()):
-                if each.instance_id == instance_id and each.phase is EnvironmentPhase.ASSIGNED:
-                    self._start(identity)
-
-    def _start(self, identity: EnvironmentId) -> None:
-        instance = self.instances[self.environments[identity].instance_id]
-        if instance.phase is InstancePhase.RUNNING:
-            self._change(identity, phase=EnvironmentPhase.STARTING)
-            self.kernel.after(self.kernel.dice.uniform(0.1, 1.5), partial(self._ready, identity))
-
-    def _ready(self, identity: EnvironmentId) -> None:
-        environment = self.environments.get(identity)
-        if environment is None:
-            return
-        self._change(identity, phase=EnvironmentPhase.READY, idle_since=self.kernel.clock.now())
-        slots = environment.shape.max_concurrency
-        routed = RoutedEnvironment(identity, environment.instance_id, PLACE.zone, slots)
-        self.routed[identity] = routed
-        self.functions[environment.key].pool.add(routed)
-        self._give(environment.key)
-
-    def _drain(self, identity: EnvironmentId) -> None:
-        self._change(identity, draining=True, draining_since=self.kernel.clock.now())
-        routed = self.routed.get(identity)
-        if routed is not None:
-            self.functions[self.environments[identity].key].pool.change(routed, draining=True)
-        if not self.running[identity]:
-            self._end(identity)
+    def _some_instance(self) -> ManagedInstance | None:
+        return self._kernel.dice.choice(list(self.fleet.instances.values())) if self.fleet.instances else None
 
     # What must hold
 
-    def _must(self, holds: bool, invariant: str, text: str) -> None:
-        self.checks[invariant] += 1
-        if not holds:
-            raise InvariantBroken(invariant, self.kernel.now, text)
-
     def _check(self) -> None:
         running: Counter[FunctionVersionKey] = Counter()
-        for identity, calls in self.running.items():
+        for identity, calls in self.fleet.running.items():
             if calls:
-                running[self.environments[identity].key] += len(calls)
-                self._must(len(calls) <= 1, "one request", f"{identity} runs {len(calls)}")
-        waiting = sum(len(each.waiting) for each in self.functions.values())
-        self._must(self.limits.in_flight == running.total() + waiting, "slots", "admitted is not what runs or waits")
-        self._must(running[KEYS[0]] <= RESERVED, "reserved", f"{running[KEYS[0]]} of {RESERVED} run")
+                running[self.fleet.environments[identity].key] += len(calls)
+                self.fleet.must(len(calls) <= 1, Promise.ONE_REQUEST, f"{identity} runs {len(calls)}")
+                tenants = self.fleet.served[identity]
+                self.fleet.must(len(tenants) == 1, Promise.ONE_TENANT, f"{identity} has served {sorted(tenants)}")
+        waiting = sum(each.waiting for each in self.fleet.functions.values())
+        self.fleet.must(
+            self.fleet.limits.in_flight == running.total() + waiting,
+            Promise.SLOTS,
+            "admitted is not what runs or waits",
+        )
+        ended = sum(self.fleet.report.outcomes[each] for each in (ANSWERED, LOST, FAILED_INIT))
+        under_way = running.total() + waiting
+        self.fleet.must(
+            self.fleet.admitted == ended + under_way,
+            Promise.NO_LOSS,
+            f"{self.fleet.admitted} were admitted, {ended} ended",
+        )
+        self.fleet.must(running[KEYS[0]] <= RESERVED, Promise.RESERVED, f"{running[KEYS[0]]} of {RESERVED} run")
         others = running.total() - running[KEYS[0]]
-        self._must(others <= ACCOUNT_LIMIT - RESERVED, "account limit", f"{others} run beside what is reserved")
-        alive = len(self.environments)
-        self._must(alive <= SETTINGS.most_environments, "room", f"{alive} environments")
+        self.fleet.must(
+            others <= ACCOUNT_LIMIT - RESERVED, Promise.ACCOUNT_LIMIT, f"{others} run beside what is reserved"
+        )
+        alive = len(self.fleet.environments)
+        self.fleet.must(alive <= settings.SETTINGS.most_environments, Promise.ROOM, f"{alive} environments")
 
     def _check_plan(self, made: Plan) -> None:
-        self._must(bool(made.reasons) and all(each.text for each in made.reasons), "reasons", "a plan says no reason")
-        version = self.functions[KEYS[2]].version
+        self.fleet.must(
+            bool(made.reasons) and all(each.text for each in made.reasons), Promise.REASONS, "a plan says no reason"
+        )
+        version = self.fleet.functions[KEYS[2]].version
         kept = [
             wanted
             for assignment in made.assignments
@@ -291,22 +185,22 @@ class OnDemandFleet:
         named = {assignment.instance_id for assignment in made.assignments}
         there = [
             each
-            for each in self.environments.values()
+            for each in self.fleet.environments.values()
             if each.provisioned and each.revision == version.revision and not each.draining
         ]
         kept_elsewhere = [each for each in there if each.instance_id not in named]
         least = min(version.provisioned, len(there))
-        self._must(len(kept) + len(kept_elsewhere) >= least, "provisioned", f"fewer than {least} are kept")
+        self.fleet.must(len(kept) + len(kept_elsewhere) >= least, Promise.PROVISIONED, f"fewer than {least} are kept")
 
     def _check_rest(self) -> None:
-        left = sum(len(each.waiting) for each in self.functions.values())
-        self._must(left == 0 and self.limits.in_flight == 0, "convergence", f"{left} wait for ever")
-        ready = [each for each in self.environments.values() if each.phase is EnvironmentPhase.READY]
-        wanted = self.functions[KEYS[2]].version.provisioned
+        left = sum(each.waiting for each in self.fleet.functions.values())
+        self.fleet.must(left == 0 and self.fleet.limits.in_flight == 0, Promise.CONVERGENCE, f"{left} wait for ever")
+        ready = [each for each in self.fleet.environments.values() if each.phase is EnvironmentPhase.READY]
+        wanted = self.fleet.functions[KEYS[2]].version.provisioned
         provisioned = sum(each.provisioned and not each.draining for each in ready)
-        self._must(provisioned == wanted, "convergence", f"{provisioned} of {wanted} provisioned are ready")
-        self._must(len(self.environments) == wanted, "convergence", "what is idle was not ended")
+        self.fleet.must(provisioned == wanted, Promise.CONVERGENCE, f"{provisioned} of {wanted} provisioned are ready")
+        self.fleet.must(len(self.fleet.environments) == wanted, Promise.CONVERGENCE, "what is idle was not ended")
 
 
-def simulate_on_demand(seed: int) -> OnDemandReport:
-    return OnDemandFleet(seed).run()
+def simulate_on_demand(seed: int) -> Report:
+    return OnDemandScenario(seed).run()

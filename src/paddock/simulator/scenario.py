@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from paddock.core.planning import PlanningSettings
@@ -24,10 +23,11 @@ from paddock.model.instance_types import InstanceType
 from paddock.simulator.control import SimulatedControlPlane
 from paddock.simulator.fleet import SimulatedFleet
 from paddock.simulator.happenings import Happenings, publish
-from paddock.simulator.invariants import Checker, InvariantBroken
+from paddock.simulator.invariants import Checker, Promise
 from paddock.simulator.kernel import Kernel
 from paddock.simulator.records import ProviderRecords
-from paddock.simulator.words import Behaviour, Outcome
+from paddock.simulator.report import InvariantBroken, Report
+from paddock.simulator.words import Behaviour
 
 QUICK = PlanningSettings(
     scaling=ScalingSettings(
@@ -68,25 +68,6 @@ QUIET_SECONDS = 1200.0
 REST_SECONDS = 5.0
 
 
-@dataclass(slots=True)
-class Report:
-    """What a simulation came to. `broken` is None when every promise was kept."""
-
-    seed: int
-    seconds: float
-    events: int
-    outcomes: Counter[Outcome]
-    checks: Counter[str]
-    launches: int
-    story: list[str] = field(repr=False)
-    broken: InvariantBroken | None = None
-
-    @property
-    def digest(self) -> tuple[object, ...]:
-        """The same for two runs of a seed, or they were not the same run."""
-        return (self.seconds, self.events, self.launches, sorted(self.outcomes.items()), tuple(self.story))
-
-
 class Scenario:
     """`prepare` may change the parts before anything runs: that is how the checker itself is tried."""
 
@@ -118,7 +99,9 @@ class Scenario:
             events=self.kernel.events,
             outcomes=Counter(each.outcome for each in self.fleet.router.done if each.outcome is not None),
             checks=self.checker.checks,
-            launches=self.fleet.launcher.launches,
+            faults=self.happenings.faulted,
+            requests=self.happenings.requested,
+            decisions=self.checker.decisions,
             story=self.happenings.story,
             broken=broken,
         )
@@ -185,9 +168,9 @@ class Scenario:
                 self._change_traffic()
             elif self._calm or dice.random() < 0.4:
                 if self.fleet.up:
-                    happenings.happen(dice.choice(happenings.requests()))
+                    happenings.request()
             else:
-                happenings.happen(dice.choice(happenings.faults()))
+                happenings.fault()
         self.kernel.after(dice.expovariate(1 / 10), self._trouble)
 
     def _change_traffic(self) -> None:
@@ -195,6 +178,7 @@ class Scenario:
             return
         key, factor = self.kernel.dice.choice(list(self._rates)), self.kernel.dice.choice([0.2, 0.5, 2.0, 4.0])
         self._rates[key] = min(self._rates[key] * factor, 20.0)
+        self.happenings.requested["change traffic"] += 1
         self.happenings.story.append(f"{self.kernel.now:7.1f} s  {key} gets {self._rates[key]:.1f} calls a second")
 
     def _mend(self) -> None:
@@ -202,7 +186,7 @@ class Scenario:
         ends_at = self.kernel.now + QUIET_SECONDS
         while (unrest := self.checker.unrest()) is not None:
             if self.kernel.now >= ends_at:
-                raise InvariantBroken("convergence", self.kernel.now, unrest)
+                raise InvariantBroken(Promise.CONVERGENCE, self.kernel.now, unrest)
             self.kernel.run(until=self.kernel.now + REST_SECONDS)
         self.checker.check_promises()
 

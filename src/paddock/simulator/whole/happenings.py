@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, ClassVar, Protocol
 
 from paddock.model.ids import AvailabilityZone
 from paddock.ports.clock import Dice
+from paddock.simulator.network import MemoryServer
+from paddock.simulator.report import spoken
 from paddock.simulator.whole.checker import Checker
 from paddock.simulator.whole.instances import RunningInstance
 from paddock.simulator.whole.runtimes import Behaviour
 from paddock.simulator.whole.world import World
 
+HALF = 0.5
 ZONES = tuple(AvailabilityZone(f"us-east-1{letter}") for letter in "abc")
-Happening = Callable[[], Awaitable[str | None]]
+Happening = Callable[["Happenings"], Awaitable[str | None]]
 
 
 class Walk(Protocol):
@@ -26,6 +31,8 @@ class Walk(Protocol):
 
     @property
     def functions(self) -> tuple[str, ...]: ...
+
+    def tell(self, text: str) -> None: ...
 
     def kill_server(self) -> None: ...
 
@@ -44,26 +51,20 @@ class Happenings:
         self._world = world
         self._checker = checker
         self._dice = walk.dice
+        self.faulted: Counter[str] = Counter()
+        self.requested: Counter[str] = Counter()
+        self.jumped_seconds = 0
+        """How far the wall clock has jumped in all, either way: what is measured by it may take that much longer."""
 
-    def all(self) -> tuple[Happening, ...]:
-        return (
-            self.agent_dies,
-            self.link_is_cut,
-            self.messages_are_late,
-            self.agent_is_unreachable,
-            self.runtime_crashes,
-            self.handlers_hang,
-            self.handlers_crash,
-            self.inits_fail,
-            self.launches_are_refused,
-            self.launches_hang,
-            self.zone_is_lost,
-            self.clock_jumps,
-            self.server_dies,
-            self.publish,
-            self.put_scaling,
-            self.change_ceiling,
-        )
+    async def happen(self) -> None:
+        """One of all, as the dice say."""
+        of_routers = self.OF_ROUTERS if self._world.further_routers else ()
+        happening = self._dice.choice((*self.FAULTS, *of_routers, *self.REQUESTS))
+        told = await happening(self)
+        if told is not None:
+            counted = self.requested if happening in self.REQUESTS else self.faulted
+            counted[spoken(happening)] += 1
+            self._walk.tell(told)
 
     def repair(self) -> None:
         launcher = self._world.launcher
@@ -157,6 +158,7 @@ class Happenings:
     async def clock_jumps(self) -> str:
         seconds = self._dice.choice([-60, -5, 5, 60])
         self._checker.fault()
+        self.jumped_seconds += abs(seconds)
         self._world.clock.wall_offset += timedelta(seconds=seconds)
         return f"the wall clock jumps by {seconds} s"
 
@@ -166,6 +168,51 @@ class Happenings:
         self._checker.fault()
         self._walk.kill_server()
         return "the server dies"
+
+    async def router_dies(self) -> str | None:
+        siblings = [each for each in self._world.siblings.living if each.router is not None]
+        if not siblings:
+            return None
+        self._checker.fault()
+        self._dice.choice(siblings).kill()
+        return "a router beside the server dies"
+
+    def _feeds(self) -> list[MemoryServer]:
+        """The server's end of what it tells the routers beside it."""
+        return self._world.launcher.network.listening.get(self._world.feed_path, [])
+
+    async def feed_is_cut(self) -> str | None:
+        feeds = self._feeds()
+        if not any(each.accepted for each in feeds):
+            return None
+        self._checker.fault()
+        for feed in feeds:
+            feed.cut()
+        return "the routers beside the server are cut off from it"
+
+    async def feed_is_late(self) -> str | None:
+        feeds = self._feeds()
+        if not any(each.accepted for each in feeds):
+            return None
+        late, lasts = self._dice.choice([0.3, 1.5, 5.0]), self._dice.uniform(2, 15)
+        self._checker.fault(late + lasts)
+        for feed in feeds:
+            feed.delay(late)
+            self._later(lasts, partial(feed.delay, 0.0))
+        return f"the routers beside the server hear of changes {late} s late for {lasts:.0f} s"
+
+    async def feed_is_unreachable(self) -> str | None:
+        """Half of the time a router is started just then, and knows no route at all."""
+        path, unreachable = self._world.feed_path, self._world.launcher.network.unreachable
+        if not self._walk.up or path in unreachable:
+            return None
+        seconds = self._dice.uniform(1, 8)
+        unreachable.add(path)
+        self._later(seconds, partial(unreachable.discard, path))
+        await self.feed_is_cut()
+        told = await self.router_dies() if self._dice.random() < HALF else None
+        self._checker.fault(seconds)
+        return f"the routers beside the server cannot reach it for {seconds:.0f} s{f', {told}' if told else ''}"
 
     async def publish(self) -> str | None:
         if not self._walk.up:
@@ -191,6 +238,31 @@ class Happenings:
         provider, vcpu = self._dice.choice(list(self._checker.ceilings)), self._dice.choice([12, 16, 400])
         await self._walk.set_ceiling(provider, vcpu)
         return f"MaxVCpuCount of {provider} is {vcpu}"
+
+    async def patch(self) -> str | None:
+        control_plane = self._world.control_plane
+        if not self._walk.up or control_plane is None:
+            return None
+        await self._walk.ask(control_plane.patch(None))
+        return "everything is to be patched"
+
+    FAULTS: ClassVar[tuple[Happening, ...]] = (
+        agent_dies,
+        link_is_cut,
+        messages_are_late,
+        agent_is_unreachable,
+        runtime_crashes,
+        handlers_hang,
+        handlers_crash,
+        inits_fail,
+        launches_are_refused,
+        launches_hang,
+        zone_is_lost,
+        clock_jumps,
+        server_dies,
+    )
+    OF_ROUTERS: ClassVar[tuple[Happening, ...]] = (router_dies, feed_is_cut, feed_is_late, feed_is_unreachable)
+    REQUESTS: ClassVar[tuple[Happening, ...]] = (publish, put_scaling, change_ceiling, patch)
 
     def _later(self, seconds: float, action: Callable[[], object]) -> None:
         asyncio.get_running_loop().call_later(seconds, action)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, cast
 
+import msgspec
+
 from paddock.agent.runtime_commands import PreparedRuntime, RuntimeInvitation
 from paddock.agent.runtime_process import ProcessCommand
 from paddock.launchers.cgroups import Cgroup
@@ -22,6 +24,19 @@ from paddock.wire.agent import EnvironmentSpec
 POLL = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n"
 CPU_SHARE = 0.2
 EXIT_STATUS = 1
+SPARE_POLLS = 0.5
+"""Share of the managed environments whose runtime polls once more than it has slots: it is the agent that counts."""
+PIECE_BYTES, PIECE_SECONDS = 32 * 1024, 0.01
+"""Of an answer that is streamed."""
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the played handler is asked: it answers with `call`, followed by so many bytes."""
+
+    call: str
+    answer_bytes: int = 0
+    stream: bool = False
+    padding: str = ""
 
 
 @dataclass
@@ -37,7 +52,7 @@ class Behaviour:
 
 @dataclass
 class Truth:
-    """`runtimes` are those that live now; `given` counts how often a runtime got each invocation."""
+    """`runtimes` are those that live now; `given` counts how often a runtime got each call."""
 
     dice: Dice
     behaviour: Behaviour = field(default_factory=Behaviour)
@@ -122,7 +137,9 @@ class PlayedRuntime:
             return
         host, _, port = self.runtime_api.partition(":")
         loop = asyncio.get_running_loop()
-        for _ in range(self.spec.max_concurrency):
+        several = self.spec.max_concurrency > 1
+        spare = int(several and self.truth.dice.random() < SPARE_POLLS)
+        for _ in range(self.spec.max_concurrency + spare):
             connecting = loop.create_task(self._connect_one(host, int(port)))
             self._tasks.add(connecting)
             connecting.add_done_callback(self._tasks.discard)
@@ -207,12 +224,12 @@ class _RuntimeConnection(asyncio.Protocol):
         if name is None:
             self._transport.write(POLL)
         else:
-            self._run(name.decode())
+            self._run(name.decode(), msgspec.json.decode(rest[:length], type=Event))
 
-    def _run(self, invocation_id: str) -> None:
+    def _run(self, invocation_id: str, event: Event) -> None:
         runtime = self._runtime
         behaviour, dice = runtime.truth.behaviour, runtime.truth.dice
-        runtime.truth.given[invocation_id] += 1
+        runtime.truth.given[event.call] += 1
         runtime.truth.changes += 1
         runtime.running.add(invocation_id)
         fate, seconds = dice.random(), dice.uniform(*behaviour.duration)
@@ -220,17 +237,32 @@ class _RuntimeConnection(asyncio.Protocol):
         if fate < behaviour.crashes:
             loop.call_later(seconds, runtime.crash)
         elif fate >= behaviour.crashes + behaviour.hangs:
-            loop.call_later(seconds, self._answer, invocation_id, seconds)
+            loop.call_later(seconds, self._answer, invocation_id, event, seconds)
 
-    def _answer(self, invocation_id: str, seconds: float) -> None:
+    def _answer(self, invocation_id: str, event: Event, seconds: float) -> None:
         if not self._runtime.alive:
             return
-        self._runtime.running.discard(invocation_id)
         self._runtime.used(seconds)
-        path = f"/2018-06-01/runtime/invocation/{invocation_id}/response"
-        body = invocation_id.encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: runtime\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._transport.write(head.encode() + body)
+        head = f"POST /2018-06-01/runtime/invocation/{invocation_id}/response HTTP/1.1\r\nHost: runtime\r\n"
+        body = event.call.encode() + b"." * event.answer_bytes
+        if event.stream:
+            head += "Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n"
+            self._transport.write(head.encode())
+            self._stream(invocation_id, body)
+        else:
+            self._runtime.running.discard(invocation_id)
+            self._transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    def _stream(self, invocation_id: str, rest: bytes) -> None:
+        if not self._runtime.alive:
+            return
+        piece, rest = rest[:PIECE_BYTES], rest[PIECE_BYTES:]
+        self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        if rest:
+            asyncio.get_running_loop().call_later(PIECE_SECONDS, self._stream, invocation_id, rest)
+        else:
+            self._runtime.running.discard(invocation_id)
+            self._transport.write(b"0\r\n\r\n")
 
     def close(self) -> None:
         self._transport.close()

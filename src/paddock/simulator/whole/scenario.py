@@ -6,51 +6,39 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from paddock.model.errors import ApiError
-from paddock.model.fleet import Reason
-from paddock.model.ids import LATEST, LATEST_PUBLISHED, FunctionName, InvocationId
-from paddock.model.states import FunctionState
 from paddock.ports.clock import seeded_dice
-from paddock.ports.invoker import InvokeRequest
-from paddock.simulator.invariants import InvariantBroken
+from paddock.simulator.decisions import Decision
 from paddock.simulator.kernel import VirtualClock
 from paddock.simulator.network import MemoryNetworkLoop, run_in_memory
-from paddock.simulator.whole.checker import Checker, SentCall
+from paddock.simulator.report import Report
+from paddock.simulator.whole.checker import Checker, Promise
 from paddock.simulator.whole.happenings import Happenings
 from paddock.simulator.whole.instances import RunningInstance
+from paddock.simulator.whole.rest import Rest
+from paddock.simulator.whole.runtimes import Event
+from paddock.simulator.whole.traffic import Traffic
 from paddock.simulator.whole.world import World
 
 TROUBLE_SECONDS = 40.0
-MEND_SECONDS = 1800.0
+MEND_SECONDS = 2400.0
 """Several times the longest back-off of an asynchronous invocation."""
+RECOVERY_SECONDS = 780.0
+"""After the last fault every minimum is back: a launch that hangs is given up after five minutes, the next one waits
+five more at most, and a minute or two are for launch, init and planning. Clocks that jump make it longer.
+"""
+CALM_SECONDS = 20.0
+LAST_ANSWERS_SECONDS = 15.0
 LOOK_SECONDS = 5.0
 REQUEST_SECONDS = 30.0
-ANSWER_SECONDS = 330.0
-"""A call of default Lambda may wait five minutes for an environment."""
 AMPLE_VCPU = 400
 PLAIN = ("plain0", "plain1")
 Prepare = Callable[[World], None]
-
-
-@dataclass(slots=True)
-class WholeReport:
-    """`broken` is None when every promise was kept."""
-
-    seed: int
-    seconds: float
-    outcomes: Counter[str]
-    checks: Counter[str]
-    story: list[str] = field(repr=False)
-    broken: InvariantBroken | None = None
-
-    @property
-    def digest(self) -> tuple[object, ...]:
-        """The same for two runs of a seed, or they were not the same run."""
-        return (self.seconds, sorted(self.outcomes.items()), sorted(self.checks.items()), tuple(self.story))
 
 
 class Broken(Exception):
@@ -64,52 +52,56 @@ class WholeScenario:
         self.seed = seed
         self.dice = seeded_dice(seed)
         self.clock = VirtualClock()
-        self.story: list[str] = []
-        self.outcomes: Counter[str] = Counter()
-        self.checks: Counter[str] = Counter()
+        self.report = Report(seed)
         self._prepare = prepare
         self._functions: dict[str, str] = {}
-        self._accepted: list[str] = []
         self._over = False
-        self._calling = True
         self._kill = asyncio.Event()
         self._up = asyncio.Event()
 
-    def run(self) -> WholeReport:
-        broken = None
+    def run(self) -> Report:
+        report, loops = self.report, list[MemoryNetworkLoop]()
         try:
             with tempfile.TemporaryDirectory(prefix="paddock-sim-") as directory:
-                run_in_memory(self._run(Path(directory)), self.clock, seeded_dice(self.seed + 1))
+                run_in_memory(self._run(Path(directory), loops), self.clock, seeded_dice(self.seed + 1))
         except* Broken:
-            broken = self.checker.broken
-        return WholeReport(self.seed, self.clock.monotonic(), self.outcomes, self.checks, self.story, broken)
+            report.broken = self.checker.broken
+        report.seconds, report.events = self.clock.monotonic(), loops[0].turns
+        return report
 
-    async def _run(self, directory: Path) -> None:
+    async def _run(self, directory: Path, loops: list[MemoryNetworkLoop]) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, MemoryNetworkLoop)
+        loops.append(loop)
         async with asyncio.TaskGroup() as group:
-            self.world = World(self.clock, self.dice, self.seed, directory, group)
-            self.checker = Checker(self.world, checks=self.checks)
-            if self._prepare is not None:
-                self._prepare(self.world)
+            self._prepare_world(directory, group)
             loop.every_turn = self.checker.every_turn
             serving = group.create_task(self._serve())
             await self._up.wait()
             await self._create()
-            callers = [group.create_task(self._call_often(group, name)) for name in (*self._functions, *PLAIN)]
-            await self._trouble()
-            self._calling = False
-            for caller in callers:
-                caller.cancel()
+            await self._trouble(group)
             await self._mend()
+            await self._calm(group)
             self._over = True
             self._kill.set()
             await serving
+            self.traffic.callers.close()
             for instance in list(self.world.launcher.living.values()):
                 self.world.launcher.kill(instance)
 
-    def _tell(self, text: str) -> None:
-        self.story.append(f"{self.clock.monotonic():7.1f} s  {text}")
+    def _prepare_world(self, directory: Path, group: asyncio.TaskGroup) -> None:
+        report = self.report
+        self.world = World(self.clock, self.dice, self.seed, directory, group)
+        self.world.further_routers = self.dice.choice([0, 1, 2])
+        self.checker = Checker(self.world, checks=report.checks, outcomes=report.outcomes)
+        self.happenings = Happenings(self, self.world, self.checker)
+        self.traffic = Traffic(self.dice, self.world.ids, self.checker)
+        report.faults, report.requests = self.happenings.faulted, self.happenings.requested
+        if self._prepare is not None:
+            self._prepare(self.world)
+
+    def tell(self, text: str) -> None:
+        self.report.story.append(f"{self.clock.monotonic():7.1f} s  {text}")
 
     # The server
 
@@ -132,7 +124,7 @@ class WholeScenario:
             async with asyncio.timeout(REQUEST_SECONDS):
                 await request
         except (ApiError, TimeoutError) as refused:
-            self._tell(f"refused: {str(refused)[:100]}")
+            self.tell(f"refused: {str(refused)[:100]}")
             return False
         return True
 
@@ -160,59 +152,29 @@ class WholeScenario:
         if await self.ask(update):
             await self.ask(self.world.call("PublishVersion", FunctionName=name, PublishTo="LATEST_PUBLISHED"))
 
-    # Traffic
+    # Traffic and trouble
 
-    async def _call_often(self, group: asyncio.TaskGroup, name: str) -> None:
-        rate = self.dice.choice([0.5, 2.0, 6.0])
-        while self._calling:
-            await asyncio.sleep(self.dice.expovariate(rate))
-            if self._up.is_set():
-                group.create_task(self._call(name, asynchronous=self.dice.random() < 0.25))
+    def _begin_calls(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        self.traffic.calling = True
+        return [
+            group.create_task(self.traffic.call_often(group, name, self.dice.choice([0.5, 2.0, 6.0])))
+            for name in (*self._functions, *PLAIN)
+        ]
 
-    async def _call(self, name: str, *, asynchronous: bool) -> None:
-        world = self.world
-        router, control_plane = world.router, world.control_plane
-        if router is None or control_plane is None:
-            return
-        call = SentCall(world.ids.uuid(), name, asynchronous, self.clock.monotonic())
-        request = InvokeRequest(FunctionName(name), None, InvocationId(call.invocation_id), b"{}")
-        if asynchronous:
-            try:
-                await control_plane.async_queue.put(request)
-            except asyncio.CancelledError:
-                if self._over or not self._calling:
-                    raise
-                self.outcomes["never accepted"] += 1
-            else:
-                self.outcomes["accepted"] += 1
-                self._accepted.append(call.invocation_id)
-            return
-        self.checker.synchronous.add(call.invocation_id)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                result = await router.invoke(request)
-        except TimeoutError:
-            if world.router is router:
-                self.checker.break_off("one answer", f"{call.invocation_id} of {name} was never answered")
-            self.outcomes["lost with the server"] += 1
-            return
-        self.checker.synchronous.discard(call.invocation_id)
-        self.outcomes[result.function_error or result.error_code or "answered"] += 1
-        self.checker.answered(call, result.status, result.error_code, result.function_error)
+    def _end_calls(self, callers: list[asyncio.Task[None]]) -> None:
+        self.traffic.calling = False
+        for caller in callers:
+            caller.cancel()
 
-    # Trouble
-
-    async def _trouble(self) -> None:
-        happenings = Happenings(self, self.world, self.checker)
+    async def _trouble(self, group: asyncio.TaskGroup) -> None:
+        callers = self._begin_calls(group)
         ends_at = self.clock.monotonic() + TROUBLE_SECONDS
         while self.clock.monotonic() < ends_at:
             await asyncio.sleep(self.dice.expovariate(1 / 3))
             self._stop_if_broken()
-            happening = self.dice.choice(happenings.all())
-            told = await happening()
-            if told is not None:
-                self._tell(told)
-        happenings.repair()
+            await self.happenings.happen()
+        self.happenings.repair()
+        self._end_calls(callers)
 
     async def set_ceiling(self, provider: str, vcpu: int) -> None:
         self.checker.lower(provider, vcpu)
@@ -221,7 +183,9 @@ class WholeScenario:
             "UpdateCapacityProvider", CapacityProviderName=provider, CapacityProviderScalingConfig=config
         )
         if await self.ask(update):
-            self.checker.settled(provider, vcpu)
+            intents = await self.world.store.read(lambda tx: tx.instances.select())
+            intended = sum(each.instance_type.vcpu for each in intents if each.provider == provider)
+            self.checker.settled(provider, vcpu, intended)
 
     def kill_server(self) -> None:
         self._kill.set()
@@ -245,62 +209,66 @@ class WholeScenario:
     # Quiet
 
     async def _mend(self) -> None:
+        """Nothing fails any more: the minimums are back in time, and in the end everything is at rest."""
         await self._up.wait()
         for provider in self.checker.ceilings:
             await self.set_ceiling(provider, AMPLE_VCPU)
-        self._tell("quiet")
+        self.tell("quiet")
+        rest, began_at = Rest(self.world, frozenset(self._functions), frozenset(PLAIN)), self.clock.monotonic()
+        minimums_by = began_at + RECOVERY_SECONDS + self.happenings.jumped_seconds
         found: str | None = "nothing was looked at"
-        ends_at = self.clock.monotonic() + MEND_SECONDS
-        while found is not None and self.clock.monotonic() < ends_at:
+        while found is not None and self.clock.monotonic() < began_at + MEND_SECONDS:
             await asyncio.sleep(LOOK_SECONDS)
             self._stop_if_broken()
-            found = await self._unrest()
+            if self.clock.monotonic() >= minimums_by:
+                await self._check_minimums(rest)
+            found = await rest.disturbed()
         if found is not None:
-            self.checker.break_off("convergence", found)
-        reasons, waiting = await self.world.store.read(
-            lambda tx: (
-                [each.reasons for each in tx.plans.select()],
-                {str(each.invocation_id) for each in tx.invocations.select()},
-            )
-        )
-        self._check_promises(reasons, waiting)
+            self.checker.break_off(Promise.CONVERGENCE, found)
+        await self._check_promises()
         self._stop_if_broken()
 
-    async def _unrest(self) -> str | None:
-        versions, intents, waiting = await self.world.store.read(
-            lambda tx: (tx.versions.select(), tx.instances.select(), tx.invocations.select())
-        )
-        serving = {each.function_name for each in versions if each.serving is not None} | set(PLAIN)
-        left = sum(each.function_name in serving for each in waiting)  # what never served is tried for six hours
-        if {each.instance_id for each in intents} != set(self.world.launcher.living):
-            return f"{len(intents)} instances are recorded, {len(self.world.launcher.living)} run"
-        if left:
-            return f"{left} asynchronous invocations wait"
-        living = Counter(
-            runtime.spec.function_name for runtime in self.world.truth.runtimes.values() if not runtime.spec.draining
-        )
-        for version in versions:
-            if version.key.version == LATEST or version.function_name not in self._functions:
-                continue
-            if version.state in {FunctionState.PENDING, FunctionState.DEACTIVATING, FunctionState.DELETING}:
-                return f"{version.key} is {version.state}"
-            is_served = version.key.version == LATEST_PUBLISHED and version.state is FunctionState.ACTIVE
-            if is_served and living[version.function_name] < version.bounds.minimum:
-                ready = living[version.function_name]
-                return f"{version.key} has {ready} of {version.bounds.minimum} environments"
-        router = self.world.router
-        # A handler that never returns holds its slot until its environment is replaced.
-        if router is None or sum(each.in_flight for each in router.statistics()) > router.held_slots:
-            return "slots are taken and nobody waits"
-        return None
+    async def _calm(self, group: asyncio.TaskGroup) -> None:
+        """All is well and callers come: nothing is lost, nothing fails, and no minimum is missed."""
+        self.checker.calm = True
+        callers = self._begin_calls(group)
+        rest, ends_at = Rest(self.world, frozenset(self._functions), frozenset(PLAIN)), CALM_SECONDS
+        ends_at += self.clock.monotonic()
+        while self.clock.monotonic() < ends_at:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self._check_minimums(rest)
+            self._stop_if_broken()
+        self._end_calls(callers)
+        await asyncio.sleep(LAST_ANSWERS_SECONDS)
+        await self._check_promises()
+        self._stop_if_broken()
 
-    def _check_promises(self, reasons: list[tuple[Reason, ...]], waiting: set[str]) -> None:
-        if not all(reasons):
-            self.checker.break_off("reasons", "a plan was kept without a reason")
-        lost = [each for each in self._accepted if not self.world.truth.given[each] and each not in waiting]
+    async def _check_minimums(self, rest: Rest) -> None:
+        self.report.checks[Promise.MINIMUM] += 1
+        below = await rest.below_minimum()
+        if below is not None:
+            self.checker.break_off(Promise.MINIMUM, below)
+
+    async def _check_promises(self) -> None:
+        plans, waiting = await self.world.store.read(
+            lambda tx: (
+                tx.plans.select(),
+                {msgspec.json.decode(each.payload, type=Event).call for each in tx.invocations.select()},
+            )
+        )
+        self.report.checks[Promise.REASONS] += len(plans)
+        if not all(each.reasons for each in plans):
+            self.checker.break_off(Promise.REASONS, "a plan was kept without a reason")
+        self.report.decisions = Counter(
+            action.split()[0] for each in plans for action in each.actions or (Decision.NOTHING,)
+        )
+        given = self.world.truth.given
+        lost = [each for each in self.checker.accepted if not given[each] and each not in waiting]
         if lost:
-            self.checker.break_off("no loss", f"{len(lost)} accepted invocations never ran: {lost[:3]}")
+            self.checker.break_off(Promise.NO_LOSS, f"{len(lost)} accepted invocations never ran: {lost[:3]}")
+        if self.traffic.callers.strays:
+            self.checker.break_off(Promise.ONE_ANSWER, f"{self.traffic.callers.strays} answers that nobody asked for")
 
 
-def simulate_whole(seed: int, prepare: Prepare | None = None) -> WholeReport:
+def simulate_whole(seed: int, prepare: Prepare | None = None) -> Report:
     return WholeScenario(seed, prepare).run()

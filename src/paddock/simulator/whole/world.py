@@ -9,11 +9,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from paddock.awsapi.access import Access
+from paddock.awsapi.front import Front, InvokeHandlers
+from paddock.awsapi.http import Address, serve
 from paddock.awsapi.operations import Operations
+from paddock.awsapi.pipeline import Pipeline
 from paddock.awsapi.replies import Reply
+from paddock.awsapi.services import Services
+from paddock.awsapi.turns import Turns
 from paddock.controlplane.control_plane import ControlPlane, ControlPlanePorts
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.core.on_demand import Concurrency, OnDemandSettings
@@ -29,10 +36,14 @@ from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest
 from paddock.ports.objects import ObjectUnavailable
 from paddock.router.feed import RouteFeed
 from paddock.router.on_demand import OnDemandTerms
+from paddock.router.process import RouterOrders
 from paddock.router.router import Router
 from paddock.runtimes.resolution import Resolution
 from paddock.simulator.kernel import VirtualClock
+from paddock.simulator.network import MemoryProcess, belong_to
+from paddock.simulator.whole.callers import HOST, PORT
 from paddock.simulator.whole.instances import AgentLauncher
+from paddock.simulator.whole.routers import Siblings
 from paddock.simulator.whole.runtimes import Truth
 from paddock.stores.code import MemoryCodeStore
 from paddock.stores.memory import MemoryStore
@@ -49,7 +60,8 @@ ACCOUNT_CONCURRENCY = 12
 """Of the router; the API keeps AWS's default, under which something may be reserved."""
 MOST_ENVIRONMENTS = 8
 RETRY = timedelta(seconds=5)
-_STATUSES = {"ResourceNotFoundException": 404, "ResourceConflictException": 409, "TooManyRequestsException": 429}
+NO_GRACE_SECONDS = 0.0
+"""A server that is killed lets nothing end."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,11 @@ class _Late:
     def __init__(self) -> None:
         self.control_plane: ControlPlane | None = None
         self.queue: AsyncInvokeQueue | None = None
+        self.pipeline: Pipeline | None = None
+
+    def error_reply(self, error: ApiError, request_id: str) -> Reply:
+        assert self.pipeline is not None
+        return self.pipeline.invoke_error(error, request_id)
 
     def want(self, key: FunctionVersionKey, waiting: int, tenant_id: TenantId = NO_TENANT) -> None:
         if self.control_plane is not None:
@@ -89,7 +106,10 @@ class _Late:
 
 
 class World:
-    """`router`, `control_plane` and `call` belong to the server that is up; the rest outlives it."""
+    """`router`, `feed`, `control_plane` and `call` belong to the server that is up; the rest outlives it.
+
+    `further_routers` run beside the server's own.
+    """
 
     def __init__(self, clock: VirtualClock, dice: Dice, seed: int, directory: Path, group: asyncio.TaskGroup) -> None:
         self.clock = clock
@@ -100,38 +120,103 @@ class World:
         self.metrics = MemoryMetricStore()
         self.truth = Truth(dice)
         self.launcher = AgentLauncher(clock, self.ids, dice, self.truth, directory, group)
+        self.siblings = Siblings(clock, self.ids, group)
+        self.further_routers = 0
         self.router: Router | None = None
+        self.feed: RouteFeed | None = None
+        self.feed_path = ""
         self.control_plane: ControlPlane | None = None
         self.started_at = 0.0
+        self._directory = directory
         self._operations = Operations()
 
     @asynccontextmanager
     async def server(self) -> AsyncIterator[None]:
+        """A process of its own: it ends as one that is killed does, with all it has of the network at once."""
+        process = MemoryProcess()
+        belong_to(process)
         late = _Late()
-        terms = OnDemandTerms(Concurrency(ACCOUNT_CONCURRENCY, MOST_ENVIRONMENTS), late)
         server_id = self.ids.hex(12)
         router = Router(
-            PLACE, clock=self.clock, ids=self.ids, queue=late, error_reply=_reply, server_id=server_id, on_demand=terms
+            PLACE,
+            clock=self.clock,
+            ids=self.ids,
+            queue=late,
+            error_reply=late.error_reply,
+            server_id=server_id,
+            on_demand=OnDemandTerms(Concurrency(ACCOUNT_CONCURRENCY, MOST_ENVIRONMENTS), late),
         )
+        feed = RouteFeed(router)
         async with asyncio.TaskGroup() as group:
             routing = group.create_task(router.run())
-            control_plane = ControlPlane(self._settings(server_id), self._ports(router))
+            control_plane = ControlPlane(self._settings(server_id), self._ports(feed))
             try:
-                async with control_plane:
-                    late.control_plane, late.queue = control_plane, control_plane.async_queue
-                    self._operations = Operations()
-                    control_plane.register(self._operations)
-                    self.control_plane, self.router = control_plane, router
+                async with control_plane, self._fronted(control_plane, feed, late, group):
+                    self.control_plane, self.router, self.feed = control_plane, router, feed
                     self.started_at = self.clock.monotonic()
                     try:
                         yield
                     finally:
-                        self.control_plane = self.router = None
+                        process.die()
+                        self.control_plane = self.router = self.feed = None
             finally:
                 routing.cancel()
 
-    def _ports(self, router: Router) -> ControlPlanePorts:
-        feed = RouteFeed(router)
+    @asynccontextmanager
+    async def _fronted(
+        self, control_plane: ControlPlane, feed: RouteFeed, late: _Late, group: asyncio.TaskGroup
+    ) -> AsyncIterator[None]:
+        """What `server.composition` and `server.routers` put before it: the AWS front, the feed, further routers."""
+        late.control_plane, late.queue = control_plane, control_plane.async_queue
+        operations = self._operations = Operations()
+        control_plane.register(operations)
+        access = Access("none", {}, PLACE, self.clock)
+        late.pipeline = Pipeline(Services(), operations, access, self.clock)
+        invokes = InvokeHandlers(feed.local.front.invoke, feed.local.front.invoke_with_response_stream)
+        front = Front(late.pipeline, access, invokes, self.ids)
+        serve_at = partial(
+            serve,
+            Turns(front.handle).handle,
+            clock=self.clock,
+            refuse=front.refuse,
+            body_limit=front.body_limit,
+            grace_seconds=NO_GRACE_SECONDS,
+        )
+        private = self._directory / f"{feed.local.server_id}.sock"
+        self.feed_path = f"{private}.routes"
+        async with (
+            front.running(),
+            serve_at(Address(HOST, PORT, reuse_port=True)),
+            feed.listening(Path(self.feed_path)),
+            serve_at(Address(unix_path=private)),
+        ):
+            orders = self._orders(feed.local.server_id, private)
+            keepers = [group.create_task(self.siblings.keep_one(orders)) for _ in range(self.further_routers)]
+            try:
+                yield
+            finally:
+                for keeper in keepers:
+                    keeper.cancel()
+
+    def _orders(self, server_id: str, private: Path) -> RouterOrders:
+        return RouterOrders(
+            host=HOST,
+            port=PORT,
+            region=PLACE.region,
+            account_id=PLACE.account_id,
+            auth="none",
+            keys={},
+            feed_path=self.feed_path,
+            server_path=str(private),
+            server_id=server_id,
+        )
+
+    def routers(self) -> list[Router]:
+        """All that listen now, also those that are about to end."""
+        beside = [each.router for each in self.siblings.living if each.router is not None]
+        return beside if self.router is None else [self.router, *beside]
+
+    def _ports(self, feed: RouteFeed) -> ControlPlanePorts:
         return ControlPlanePorts(
             clock=self.clock,
             ids=self.ids,
@@ -142,7 +227,7 @@ class World:
             launcher=self.launcher,
             runtimes=_Runtimes(),
             routes=feed,
-            invoker=router,
+            invoker=feed.local,
             metrics=self.metrics,
             invocations=feed,
             throttles=feed,
@@ -196,7 +281,3 @@ def _package() -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(zipfile.ZipInfo("app.py"), "def handler(event, context): return event")
     return buffer.getvalue()
-
-
-def _reply(error: ApiError, request_id: str) -> Reply:
-    return Reply(_STATUSES.get(error.code, error.status or 502), [], b"")
