@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from paddock.awsapi.http import Address, serve
 from paddock.awsapi.messages import Request, Responder
@@ -151,6 +154,18 @@ async def test_no_router_process_outlives_its_server(tmp_path: Path) -> None:
         [pid] = them.siblings.pids
 
     assert not alive(pid)
+
+
+async def test_a_router_process_without_routes_ends_with_its_standard_input_too(tmp_path: Path) -> None:
+    """It waits for a server that is gone: nobody but its standard input tells it so."""
+    nowhere = str(tmp_path / "nowhere.sock")
+    orders = RouterOrders("127.0.0.1", 0, PLACE.region, PLACE.account_id, "none", {}, nowhere, nowhere, "s-1")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "paddock.router.process", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate(msgspec.json.encode(orders) + b"\n")
+
+    assert (process.returncode, said) == (0, b"")
 
 
 def alive(pid: int) -> bool:

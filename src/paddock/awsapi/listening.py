@@ -52,7 +52,8 @@ class Listening:
         self.refuse = refuse
         self.body_limit = body_limit
         self.limits = limits
-        self.connections: set[Watched] = set()
+        self.connections: dict[Watched, None] = {}
+        """In the order in which they came."""
         self.arriving_bytes = 0
         self.closing = False
         self.tick = 0
@@ -62,11 +63,11 @@ class Listening:
     def admit(self, connection: Watched) -> bool:
         if self.closing or len(self.connections) >= self.limits.connections:
             return False
-        self.connections.add(connection)
+        self.connections[connection] = None
         return True
 
     def forget(self, connection: Watched) -> None:
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
 
     def sweep(self) -> None:
         """One tick: end what has been waited for too long."""

@@ -57,8 +57,13 @@ class Connections:
             keeper.cancel()
 
     def keep_only(self, instance_ids: AbstractSet[InstanceId]) -> None:
-        for instance_id in self._routes.keys() - instance_ids:
+        for instance_id in [each for each in self._routes if each not in instance_ids]:
             self.remove(instance_id)
+
+    @property
+    def wanted(self) -> int:
+        """Instances in the routes, reachable or not."""
+        return len(self._routes)
 
     def zone(self, instance_id: InstanceId) -> str:
         """Empty while the instance is not known."""

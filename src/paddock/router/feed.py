@@ -37,7 +37,8 @@ class RouteFeed:
     def __init__(self, local: Router) -> None:
         self.local = local
         self._picture = RoutesPicture()
-        self._listeners: set[Fed] = set()
+        self._listeners: dict[Fed, None] = {}
+        """In the order in which they came, so that a simulated run is the same each time."""
         self._counted: dict[str, dict[FunctionVersionKey, VersionStatistics]] = {}
 
     @asynccontextmanager
@@ -90,14 +91,14 @@ class RouteFeed:
 
     def joined(self, fed: Fed, hello: FeedHello) -> None:
         log.info("router %s (process %d) follows", hello.router_id, hello.pid)
-        self._listeners.add(fed)
+        self._listeners[fed] = None
         fed.send(b"".join(frames_of(FrameKind.CONTROL, 0, b"", encoder.encode(self._picture.whole()))))
 
     def reported(self, router_id: str, report: RouterReport) -> None:
         self._counted[router_id] = {one.key: one for one in map(_statistics, report.versions)}
 
     def left(self, fed: Fed, router_id: str) -> None:
-        self._listeners.discard(fed)
+        self._listeners.pop(fed, None)
         for key, one in self._counted.get(router_id, {}).items():
             self._counted[router_id][key] = VersionStatistics(key, 0, one.counts)
 

@@ -25,9 +25,10 @@ RETRY_SECONDS = 0.2
 
 
 class Followed(asyncio.Protocol):
-    def __init__(self, router: Router, router_id: str) -> None:
+    def __init__(self, router: Router, router_id: str, routed: asyncio.Event | None) -> None:
         self._router = router
         self._router_id = router_id
+        self._routed = routed or asyncio.Event()
         self._reader = FrameReader()
         self._pieces: list[bytes] = []
         self._transport = cast("asyncio.Transport", None)
@@ -45,6 +46,7 @@ class Followed(asyncio.Protocol):
                     message = b"".join(self._pieces)
                     self._pieces.clear()
                     self._router.apply(route_update_decoder.decode(message))
+                    self._routed.set()
         except (FrameError, msgspec.MsgspecError) as error:
             log.warning("the server does not speak our protocol: %s", error)
             self._transport.abort()
@@ -63,12 +65,12 @@ class Followed(asyncio.Protocol):
         self._transport.write(b"".join(frames_of(FrameKind.CONTROL, 0, b"", encoder.encode(message))))
 
 
-async def follow(path: str, router: Router, router_id: str) -> None:
-    """Until cancelled."""
+async def follow(path: str, router: Router, router_id: str, routed: asyncio.Event | None = None) -> None:
+    """Until cancelled. `routed` is set once the router knows the routes: first of all it is told all of them."""
     loop = asyncio.get_running_loop()
     while True:
         try:
-            _, followed = await loop.create_unix_connection(lambda: Followed(router, router_id), path)
+            _, followed = await loop.create_unix_connection(lambda: Followed(router, router_id, routed), path)
         except OSError as error:
             log.debug("the server's routes cannot be had: %s", error)
         else:

@@ -27,7 +27,7 @@ from paddock.awsapi.turns import Turns
 from paddock.model.arns import Place
 from paddock.model.ids import AccountId, Region
 from paddock.ports import collector
-from paddock.ports.clock import RandomIds, SystemClock
+from paddock.ports.clock import Clock, IdSource, RandomIds, SystemClock
 from paddock.ports.invoker import InvokeRequest
 from paddock.router.following import follow
 from paddock.router.forwarding import Forwarder
@@ -35,6 +35,9 @@ from paddock.router.on_demand import OnDemandTerms
 from paddock.router.router import Router
 
 ROUTER_ID_DIGITS = 12
+REACH_SECONDS = 1.0
+"""A new router waits so long for agents before it listens: one that cannot be reached must not keep it waiting."""
+REACH_PAUSE_SECONDS = 0.01
 _OWN_KINDS = frozenset({b"RequestResponse", b"DryRun"})
 
 
@@ -68,9 +71,8 @@ def answers_itself(request: Request) -> bool:
 
 
 @asynccontextmanager
-async def routing(orders: RouterOrders) -> AsyncIterator[Router]:
+async def routing(orders: RouterOrders, clock: Clock, ids: IdSource) -> AsyncIterator[Router]:
     """A router that listens, while the context is open."""
-    clock, ids = SystemClock(), RandomIds()
     place = Place(Region(orders.region), AccountId(orders.account_id))
     credentials = {key: Credential(secret, place.account_id) for key, secret in orders.keys.items()}
     access = Access(orders.auth, credentials, place, clock)
@@ -91,12 +93,16 @@ async def routing(orders: RouterOrders) -> AsyncIterator[Router]:
     def handle(request: Request, responder: Responder) -> None:
         (front if answers_itself(request) else forwarder).handle(request, responder)
 
+    routed = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         running = (
             group.create_task(router.run()),
             group.create_task(forwarder.run()),
-            group.create_task(follow(orders.feed_path, router, ids.hex(ROUTER_ID_DIGITS))),
+            group.create_task(follow(orders.feed_path, router, ids.hex(ROUTER_ID_DIGITS), routed)),
         )
+        # Who listened now would say of every function that there is none, and then that nobody has a slot for it.
+        await routed.wait()
+        await _reach_all(router)
         address = Address(orders.host, orders.port, reuse_port=True)
         async with serve(Turns(handle).handle, address, clock=clock, refuse=front.refuse, body_limit=front.body_limit):
             yield router
@@ -104,13 +110,26 @@ async def routing(orders: RouterOrders) -> AsyncIterator[Router]:
             task.cancel()
 
 
+async def _reach_all(router: Router) -> None:
+    ends_at = asyncio.get_running_loop().time() + REACH_SECONDS
+    while not router.reaches_all and asyncio.get_running_loop().time() < ends_at:  # noqa: ASYNC110  # bounded, once in a life
+        await asyncio.sleep(REACH_PAUSE_SECONDS)
+
+
 async def run(orders: RouterOrders) -> None:
-    """Until standard input ends."""
-    async with routing(orders):
+    """Until standard input ends, also while the routes have not come yet."""
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(_work(orders))
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
+        working.cancel()
+
+
+async def _work(orders: RouterOrders) -> None:
+    async with routing(orders, SystemClock(), RandomIds()):
         collector.settle()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
+        await asyncio.get_running_loop().create_future()
 
 
 def main() -> None:

@@ -182,6 +182,11 @@ class Router:
         return self._dispatcher.reachable
 
     @property
+    def reaches_all(self) -> bool:
+        """Every instance of the routes has greeted this router."""
+        return self._dispatcher.reachable >= self._connections.wanted
+
+    @property
     def held_slots(self) -> int:
         """Slots whose call is over (timed out) and whose handler still runs."""
         return self._dispatcher.held
