@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -16,8 +17,9 @@ LOOK_SECONDS = 0.5
 
 
 class Sight(NamedTuple):
-    """Of the server's only provider. `vcpu` is that of all instances, those included that come or go."""
+    """Of the only provider, at a monotonic second. `vcpu` is that of all instances, coming and going ones too."""
 
+    at: float
     vcpu: int
     instances: frozenset[str]
     ready: int
@@ -31,7 +33,9 @@ def look(server: Server, function: str) -> Sight:
         for each in provider["environments"]
         if each["function"].split(":")[0] == function and each["phase"] == "ready"
     ]
-    return Sight(provider["vcpu"], frozenset(each["instance_id"] for each in provider["instances"]), len(ready))
+    return Sight(
+        time.monotonic(), provider["vcpu"], frozenset(each["instance_id"] for each in provider["instances"]), len(ready)
+    )
 
 
 @contextmanager
