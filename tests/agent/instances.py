@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Self
 
 from paddock.agent.instance_agent import InstanceAgent
-from paddock.agent.runtime_commands import PreparedRuntime, RuntimeInvitation
+from paddock.agent.runtime_commands import PreparedRuntime, RuntimeInvitation, marker
 from paddock.agent.runtime_process import ProcessCommand
 from paddock.isolation.ladder import Isolation, Way
 from paddock.isolation.launch import as_process
 from paddock.isolation.view import EnvironmentView, Rung
 from paddock.launchers.cgroups import Cgroup
-from paddock.launchers.instance_directory import LOG_SOCKET_VARIABLE
+from paddock.launchers.instance_directory import MARKING_VARIABLE, token_beginning
+from paddock.launchers.processes import all_stats, environ_holds
 from paddock.ports.clock import RandomIds, SystemClock
 from paddock.wire.agent import EnvironmentSpec
 from paddock.wire.bootstrap import AgentBootstrap
@@ -56,12 +57,12 @@ class PlayedRuntimes:
 
     def prepare(self, invitation: RuntimeInvitation) -> PreparedRuntime:
         self.invitations[invitation.spec.environment_id] = invitation
-        marker = f"{LOG_SOCKET_VARIABLE}={invitation.log_socket}"
         variables = {
             "AWS_LAMBDA_RUNTIME_API": invitation.runtime_api,
             "AWS_LAMBDA_MAX_CONCURRENCY": str(invitation.spec.max_concurrency),
             "PATH": "/usr/bin:/bin",
-            LOG_SOCKET_VARIABLE: invitation.log_socket,
+            "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET": invitation.log_socket,
+            MARKING_VARIABLE: invitation.endpoints.token,
             **invitation.spec.environment_variables,
         }
         view = EnvironmentView(
@@ -75,8 +76,8 @@ class PlayedRuntimes:
             vcpu=invitation.spec.vcpu,
         )
         argv = self.prepare_command(invitation)
-        command = ProcessCommand(argv, variables, invitation.task_root, marker.encode(), view)
-        of_extensions = {name: variables[name] for name in ("AWS_LAMBDA_RUNTIME_API", "PATH")}
+        command = ProcessCommand(argv, variables, invitation.task_root, marker(invitation.endpoints), view)
+        of_extensions = {name: variables[name] for name in ("AWS_LAMBDA_RUNTIME_API", "PATH", MARKING_VARIABLE)}
         return PreparedRuntime(command, "played 1.0", "arn:aws:lambda:us-east-1::runtime:played", "", of_extensions)
 
 
@@ -92,6 +93,11 @@ class PlayedInstance:
     @property
     def socket(self) -> str:
         return str(self.path / "agent.sock")
+
+    def living(self) -> list[int]:
+        """Processes of any environment of the instance."""
+        beginning = f"{MARKING_VARIABLE}={token_beginning(self.path)}".encode()
+        return [stat.pid for stat in all_stats() if environ_holds(stat.pid, beginning)]
 
     async def runtime(self, spec: EnvironmentSpec) -> RuntimeClient:
         """A new connection of the environment's runtime."""

@@ -43,7 +43,8 @@ class Household:
 
     async def start(self, *argv: str, cwd: PurePath | None = None) -> BesideProcess:
         place = cwd or self.program.cwd
-        process = self.environment.start_beside(argv or self.program.argv, self.program.environment, place)
+        variables = {**self.program.environment, "MARKER": str(self.task_root)}
+        process = self.environment.start_beside(argv or self.program.argv, variables, place)
         await asyncio.to_thread(process.wait_executed)
         return process
 

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from paddock.agent.runtime_commands import RuntimeInvitation
-from paddock.launchers.processes import all_stats, environ_holds
 from paddock.testing.scripted_runtime import BOOTSTRAP
 from paddock.wire.agent import EnvironmentReport, EnvironmentSpec
 from tests.agent.instances import PlayedInstance, Prepare, eventually, played_instance
@@ -46,12 +45,6 @@ def stat_of(path: Path) -> os.stat_result:
     return path.stat()
 
 
-def living(instance: PlayedInstance) -> list[int]:
-    """Processes of any environment of the instance."""
-    marker = f"_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET={instance.path}/".encode()
-    return [stat.pid for stat in all_stats() if environ_holds(stat.pid, marker)]
-
-
 async def test_a_function_is_started_invoked_and_ended() -> None:
     async with played_instance(scripted) as instance:
         spec = await started(instance)
@@ -66,7 +59,7 @@ async def test_a_function_is_started_invoked_and_ended() -> None:
         instance.server.configure()
         assert (await instance.server.phase(spec, "ended")).failure is None
         assert instance.server.phases[spec.environment_id] == ["starting", "ready", "draining", "ended"]
-        assert living(instance) == []
+        assert instance.living() == []
         header, _ = await instance.server.invoke(spec).result()
         assert header.error_type == "Client.ExecutionEnvironmentUnhealthy"
 
@@ -83,6 +76,7 @@ async def test_the_environment_of_a_process_is_exactly_what_was_prepared() -> No
             "AWS_LAMBDA_MAX_CONCURRENCY",
             "PATH",
             "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET",
+            "AWS_LAMBDA_METADATA_TOKEN",
             "MINE",
         }
         assert str(instance.runtimes.invitations[spec.environment_id].task_root) in text
@@ -109,7 +103,7 @@ async def test_an_init_that_fails_is_reported_with_awss_reason(
         assert (report.failure.error_type, report.failure.reason_code) == (error_type, reason_code)
         assert text in report.failure.text
         assert report.failure.init
-        assert living(instance) == []
+        assert instance.living() == []
         await instance.server.logged('"platform.initReport"')
         assert "ready" not in instance.server.phases[spec.environment_id]
 
@@ -178,17 +172,17 @@ async def test_an_environment_that_ended_is_not_started_again_under_the_same_id(
         instance.server.configure(spec)
         await asyncio.sleep(0.2)
         assert instance.server.phases[spec.environment_id][-1] == "ended"
-        assert living(instance) == []
+        assert instance.living() == []
 
 
 async def test_what_a_function_forks_ends_with_its_environment() -> None:
     async with played_instance(scripted) as instance:
         spec = await started(instance)
         await instance.server.invoke(spec, b'{"fork": 600}').result()
-        assert len(living(instance)) >= 2
+        assert len(instance.living()) >= 2
         instance.server.configure()
         await instance.server.phase(spec, "ended")
-        assert living(instance) == []
+        assert instance.living() == []
 
 
 async def test_what_runs_in_a_session_and_group_of_its_own_ends_too() -> None:
@@ -196,10 +190,10 @@ async def test_what_runs_in_a_session_and_group_of_its_own_ends_too() -> None:
     async with played_instance(runs("/bin/sh", "-c", command)) as instance:
         spec = environment_spec(instance.server.package({"a": ""}))
         instance.server.configure(spec)
-        await eventually(lambda: len(living(instance)) >= 5)
+        await eventually(lambda: len(instance.living()) >= 5)
         instance.server.configure()
         await instance.server.phase(spec, "ended")
-        assert living(instance) == []
+        assert instance.living() == []
 
 
 async def test_a_drained_environment_finishes_what_is_in_flight_and_takes_nothing_more() -> None:

@@ -16,7 +16,6 @@ import pytest
 
 from paddock.agent.runtime_commands import RuntimeInvitation
 from paddock.core.environment import shutdown
-from paddock.launchers.processes import all_stats, environ_holds
 from paddock.wire.agent import EnvironmentReport, EnvironmentSpec
 from tests.agent.instances import PlayedInstance, Prepare, Reply, RuntimeClient, eventually, played_instance
 from tests.agent.server_side import environment_spec
@@ -108,13 +107,8 @@ async def ready(
 async def failure(instance: PlayedInstance, spec: EnvironmentSpec) -> tuple[str, str]:
     report: EnvironmentReport = await instance.server.phase(spec, "ended")
     assert report.failure is not None
-    assert living(instance) == []
+    assert instance.living() == []
     return report.failure.error_type, report.failure.reason_code
-
-
-def living(instance: PlayedInstance) -> list[int]:
-    marker = f"_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET={instance.path}/".encode()
-    return [stat.pid for stat in all_stats() if environ_holds(stat.pid, marker)]
 
 
 def error_type(reply: Reply) -> tuple[int, str]:
@@ -157,9 +151,10 @@ async def test_an_extension_sees_its_own_variables_and_its_output_is_logged() ->
             instance, layer(instance, "says", script="#!/bin/sh\nenv\necho my name is $0\nexec sleep 99\n")
         )
         assert b"extensions/says" in await instance.server.logged("my name is")
-        names = {line.partition(b"=")[0] for _, line, _ in instance.server.log_lines if b"=" in line}
-        assert b"AWS_LAMBDA_RUNTIME_API" in names
-        assert b"AWS_LAMBDA_MAX_CONCURRENCY" not in names
+        said = [line for _, line, _ in instance.server.log_lines if b"=" in line and not line.startswith(b"{")]
+        names = {line.partition(b"=")[0] for line in said}
+        of_shells = {b"PWD", b"SHLVL", b"_", b"OLDPWD"}
+        assert names - of_shells == {b"AWS_LAMBDA_RUNTIME_API", b"PATH", b"AWS_LAMBDA_METADATA_TOKEN"}
         assert spec.environment_id in instance.agent.environments
 
 
@@ -366,7 +361,7 @@ async def test_shutdown_with_an_internal_extension_asks_the_runtime(tmp_path: Pa
         instance.server.configure()
         await instance.server.phase(spec, "ended")
         assert said.read_text() == "up\nasked\n"
-        assert living(instance) == []
+        assert instance.living() == []
 
 
 @pytest.mark.usefixtures("patient")
@@ -384,7 +379,7 @@ async def test_shutdown_tells_subscribers_after_the_runtime_has_ended(tmp_path: 
         environment = instance.agent.environments[spec.environment_id]
         assert environment.processes.extensions["listens"].signal_group(signal.SIGKILL)
         assert (await instance.server.phase(spec, "ended")).failure is None
-        assert living(instance) == []
+        assert instance.living() == []
 
 
 async def test_a_runtime_that_ignores_the_request_is_killed_and_extensions_are_still_told() -> None:
@@ -395,7 +390,7 @@ async def test_a_runtime_that_ignores_the_request_is_killed_and_extensions_are_s
         instance.server.configure()
         assert (await played["a"].event())["shutdownReason"] == "spindown"
         await instance.server.phase(spec, "ended")
-        assert living(instance) == []
+        assert instance.living() == []
 
 
 async def test_in_flight_invocations_are_answered_before_anybody_is_told() -> None:

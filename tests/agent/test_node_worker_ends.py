@@ -31,7 +31,7 @@ for word in "$@"; do
 done
 exec "${words[@]}"
 """
-"""So that a heap is full long before the memory is: each thread has its own. In the proportions that Lambda gives them."""
+"""So that a heap is full long before the memory is: each thread has one. Young and old in the proportion of Lambda."""
 
 
 @pytest.mark.parametrize("runtime", ["nodejs22.x", "nodejs24.x"])

@@ -60,6 +60,12 @@ while True:
     connection.request("POST", path, json.dumps(said))
     connection.getresponse().read()
 """
+LISTS = r"""#!/usr/bin/env python3
+import time
+with open("/proc/self/environ") as file:
+    print("names", *sorted(each.partition("=")[0] for each in file.read().split("\0") if each), flush=True)
+time.sleep(600)
+"""
 WAYS = ("own namespaces", "bubblewrap", "limits")
 
 
@@ -110,6 +116,31 @@ async def test_an_extension_starts_first_shares_tmp_and_hears_of_the_end_last(la
         await eventually(lambda: any(line == b"heard spindown" for _, line, _ in instance.server.log_lines))
         lines = [line for _, line, _ in instance.server.log_lines if line.startswith((b"heard", b"runtime"))]
         assert lines == [b"runtime asked to end", b"heard spindown"]
+
+
+@pytest.mark.parametrize("layer", WAYS)
+async def test_an_extension_has_its_own_variables_and_no_others(layer: str) -> None:
+    async with with_extension(layer, LISTS) as (instance, spec):
+        names = (await instance.server.logged("names ")).decode().split()[1:]
+        assert spec.environment_variables == {}
+        assert names == [
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "AWS_DEFAULT_REGION",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            "AWS_LAMBDA_FUNCTION_NAME",
+            "AWS_LAMBDA_FUNCTION_VERSION",
+            "AWS_LAMBDA_INITIALIZATION_TYPE",
+            "AWS_LAMBDA_LOG_FORMAT",
+            "AWS_LAMBDA_METADATA_API",
+            "AWS_LAMBDA_METADATA_TOKEN",
+            "AWS_LAMBDA_RUNTIME_API",
+            "AWS_REGION",
+            "LANG",
+            "LD_LIBRARY_PATH",
+            "PATH",
+            "TZ",
+        ]
 
 
 @pytest.mark.parametrize("layer", WAYS)

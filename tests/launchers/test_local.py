@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from paddock.launchers.instance_directory import InstanceDirectory, NotPrivate, socket_directory
+from paddock.launchers.instance_directory import (
+    MARKING_VARIABLE,
+    InstanceDirectory,
+    NotPrivate,
+    socket_directory,
+    token_beginning,
+)
 from paddock.launchers.local import LocalLauncher
 from paddock.launchers.processes import all_stats, environ_holds, send_signal
 from paddock.model.capacity_provider import Architecture
@@ -132,7 +138,7 @@ async def test_nothing_of_an_instance_outlives_its_agent(tmp_path: Path, victim:
             send_signal(pid, signal.SIGKILL)
         assert (await ended(under_test, instance_id)).reason is not None
         assert under_test.processes(instance_id) == []
-        marker = f"_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET={socket_place(under_test, instance_id)}/".encode()
+        marker = f"{MARKING_VARIABLE}={token_beginning(socket_place(under_test, instance_id))}".encode()
         assert [stat.pid for stat in all_stats() if environ_holds(stat.pid, marker)] == []
         await server.close()
 

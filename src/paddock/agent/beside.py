@@ -69,7 +69,9 @@ class SharedEnvironment(Protocol):
         ...
 
     def start_beside(self, argv: Sequence[str], environment: Mapping[str, str], cwd: PurePath) -> BesideProcess:
-        """Returns before the program is executed. On the loop, in the agent's main thread. Raises `CannotStart`."""
+        """Returns before the program is executed. On the loop, in the agent's main thread. `environment` holds what the
+        command's `marker` says. Raises `CannotStart`.
+        """
         ...
 
     def living(self) -> list[int]: ...
@@ -216,9 +218,7 @@ class _Processes:
         if len(self._programs) >= MOST_PROGRAMS:
             failed = LaunchFailed("starting a process", 0, f"more than {MOST_PROGRAMS} programs in one environment")
             raise cannot_start(failed) from failed
-        name, _, value = self._command.marker.decode().partition("=")
-        marked = {name: value.rstrip("\0"), **environment}
-        command = replace(self._command, argv=argv, environment=marked, cwd=cwd)
+        command = replace(self._command, argv=argv, environment=environment, cwd=cwd)
         program = start(command, self._cgroup, self._isolation)
         self._programs.append(program)
         return program

@@ -190,7 +190,7 @@ class ExecutionEnvironment:
         runtime_api = f"{_LOOPBACK}:{self._port}"
         access = await self._facilities.endpoints.admit(self.spec.environment_id)
         invitation = RuntimeInvitation(
-            self.spec, task_root, runtime_api, self._log_socket, self.processes.processors, opt_root, access, image
+            self.spec, task_root, runtime_api, self._log_socket, access, self.processes.processors, opt_root, image
         )
         async with asyncio.timeout(RUNTIME_WAIT_SECONDS):
             self._prepared = await asyncio.to_thread(self._facilities.runtimes.prepare, invitation)

@@ -45,6 +45,7 @@ from paddock.core.environment import errors
 from paddock.isolation.ladder import Isolation
 from paddock.isolation.peers import Peers
 from paddock.launchers.cgroups import Cgroup
+from paddock.launchers.instance_directory import token_beginning
 from paddock.model.ids import AvailabilityZone
 from paddock.model.zones import zone_id
 from paddock.ports.clock import Clock, IdSource
@@ -123,7 +124,11 @@ class InstanceAgent:
             start=start_runtime,
             peers=_peers() if isolation.way.own_users else None,
             endpoints=InstanceEndpoints(
-                zone_id(AvailabilityZone(bootstrap.zone)), self._credentials, self._timebase.epoch_now, ids.hex
+                zone_id(AvailabilityZone(bootstrap.zone)),
+                self._credentials,
+                self._timebase.epoch_now,
+                ids.hex,
+                token_beginning(socket_dir),
             ),
         )
 

@@ -42,7 +42,9 @@ class EndpointAccess:
 
 
 class InstanceEndpoints:
-    """One listener for all environments, opened with the first. `hex_digits` makes secrets."""
+    """One listener for all environments, opened with the first. `hex_digits` makes secrets; each token begins with
+    `token_beginning`, which is none.
+    """
 
     def __init__(
         self,
@@ -50,12 +52,14 @@ class InstanceEndpoints:
         credentials: FunctionCredentials,
         epoch_seconds: Callable[[], float],
         hex_digits: Callable[[int], str],
+        token_beginning: str = "",
     ) -> None:
         self._connections: dict[EndpointConnection, None] = {}
         self._zone = json.dumps({"AvailabilityZoneID": zone_id}).encode()
         self._credentials = credentials
         self._epoch_seconds = epoch_seconds
         self._hex_digits = hex_digits
+        self._token_beginning = token_beginning
         self._tokens: dict[str, bytes] = {}
         self._opening = asyncio.Lock()
         self._server: asyncio.Server | None = None
@@ -67,7 +71,7 @@ class InstanceEndpoints:
                 loop = asyncio.get_running_loop()
                 self._server = await loop.create_server(lambda: EndpointConnection(self), _LOOPBACK, 0)
         host, port = self._server.sockets[0].getsockname()[:2]
-        token = self._hex_digits(_TOKEN_DIGITS)
+        token = self._token_beginning + self._hex_digits(_TOKEN_DIGITS)
         self._tokens[environment_id] = token.encode()
         return EndpointAccess(f"{host}:{port}", token)
 

@@ -17,7 +17,7 @@ from paddock.agent.metadata import EndpointAccess
 from paddock.agent.runtime_process import CannotStart, ProcessCommand
 from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_RUNTIME
 from paddock.isolation.view import EnvironmentView
-from paddock.launchers.instance_directory import LOG_SOCKET_VARIABLE
+from paddock.launchers.instance_directory import MARKING_VARIABLE
 from paddock.wire.agent import EnvironmentSpec
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class RuntimeInvitation:
     task_root: Path
     runtime_api: str
     log_socket: str
+    endpoints: EndpointAccess
     cpus: tuple[int, ...] = ()
     opt_root: Path | None = None
-    endpoints: EndpointAccess | None = None
     image: AssembledImage | None = None
 
 
@@ -99,10 +99,9 @@ class InstalledRuntimes:
         except InvalidEntrypoint as invalid:
             raise CannotStart(INVALID_ENTRYPOINT, str(invalid)) from invalid
         variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
-        marker = f"{LOG_SOCKET_VARIABLE}={invitation.log_socket}".encode()
         view = _view(invitation, installed.runtime_dir, installed.lang_dir, command.readable_paths)
         return PreparedRuntime(
-            ProcessCommand(command.argv, variables, command.cwd, marker, view),
+            ProcessCommand(command.argv, variables, command.cwd, marker(invitation.endpoints), view),
             installed.resolution.release,
             installed.resolution.runtime_version_arn(self._region),
             " ".join(filter(None, (installed.resolution.note, note))),
@@ -126,9 +125,10 @@ class InstalledRuntimes:
         variables = of_image | managed_environment(facts, AWS_LAYOUT, ProcessKind.RUNTIME)
         of_extensions = of_image | managed_environment(facts, AWS_LAYOUT, ProcessKind.EXTENSION)
         view = replace(_view(invitation, image.root, image.root, ()), image_root=image.root)
-        marker = f"{LOG_SOCKET_VARIABLE}={invitation.log_socket}".encode()
         argv, cwd = program.argv(image, variables), PurePath(program.working_directory)
-        return PreparedRuntime(ProcessCommand(argv, variables, cwd, marker, view), "", "", "", of_extensions)
+        return PreparedRuntime(
+            ProcessCommand(argv, variables, cwd, marker(invitation.endpoints), view), "", "", "", of_extensions
+        )
 
     def _facts(self, invitation: RuntimeInvitation) -> EnvironmentFacts:
         from paddock.runtimes import (  # noqa: PLC0415  # as above
@@ -159,11 +159,14 @@ class InstalledRuntimes:
             credentials=spec.credentials,
             customer=spec.environment_variables,
             telemetry_socket=Path(invitation.log_socket),
-            metadata=None if access is None else MetadataEndpoint(access.api, access.token),
-            credential_endpoint=(
-                None if access is None or not managed else CredentialEndpoint(access.credentials_url, access.token)
-            ),
+            metadata=MetadataEndpoint(access.api, access.token),
+            credential_endpoint=CredentialEndpoint(access.credentials_url, access.token) if managed else None,
         )
+
+
+def marker(access: EndpointAccess) -> bytes:
+    """What is in the environment of each process of one execution environment, and of no other's."""
+    return f"{MARKING_VARIABLE}={access.token}".encode()
 
 
 def _view(

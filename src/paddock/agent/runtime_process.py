@@ -1,7 +1,7 @@
 """Starts the runtime of one execution environment and sees to it that nothing of it outlives it.
 
-The processes of an environment are found by their cgroup; without one, by descent, by process group, and by the path of
-their log socket, which stands in the environment of all of them and of no other.
+The processes of an environment are found by their cgroup; without one, by descent, by process group, and by a token
+that stands in the environment of all of them and of no other.
 """
 
 from __future__ import annotations

@@ -24,8 +24,10 @@ from paddock.launchers.processes import (
     read_stat,
 )
 
-LOG_SOCKET_VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"
-"""In the environment of every process of a runtime; its value lies in the instance's socket directory."""
+MARKING_VARIABLE = "AWS_LAMBDA_METADATA_TOKEN"
+"""In the environment of every process of an execution environment, extensions among them, as on AWS. No two environments
+have the same token, and `token_beginning` says whose it is.
+"""
 _MAX_SOCKET_DIRECTORY = 80
 """A unix socket's whole path must stay under 108 bytes, and shorter still on other systems."""
 
@@ -128,11 +130,11 @@ class InstanceDirectory:
             return None
 
     def living(self, socket_directory: Path) -> list[int]:
-        """Every process of the instance, found by descent, session, cgroup and the place of its log socket."""
+        """Every process of the instance, found by descent, session, cgroup and how its token begins."""
         recorded = self.process()
         stats = all_stats()
         own = os.getpid()
-        marker = f"{LOG_SOCKET_VARIABLE}={socket_directory}/".encode()
+        marker = f"{MARKING_VARIABLE}={token_beginning(socket_directory)}".encode()
         found = {stat.pid for stat in stats if environ_holds(stat.pid, marker)}
         if recorded is not None:
             found.update(stat.pid for stat in stats if stat.session == recorded.pid)
@@ -186,6 +188,11 @@ def socket_directory(instance: Path, environ_runtime_dir: str | None) -> Path:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_private(directory)
     return base / digest
+
+
+def token_beginning(socket_directory: Path) -> str:
+    """Of the tokens that an instance gives to its environments: 16 digits that name it and are no secret."""
+    return hashlib.sha256(str(socket_directory).encode()).hexdigest()[:16]
 
 
 def _fallback_base() -> Path:
