@@ -10,8 +10,8 @@ from bench.table import LIMIT, Row
 OURS, ONE_PROCESS = "paddock", "one process"
 BARE = "Python without AWS_EXECUTION_ENV"
 OVER_LIMIT, OVER_LIMIT_IN_ONE = 3.0, 2.0
-"""The goals of 90 and 60 µs were set on a machine where the limit took 25 to 34 µs: as multiples of the limit's they mean
-the same on any machine.
+"""The goals of 90 and 60 µs were set on a machine where the limit took 25 to 34 µs: as multiples of the limit's they
+mean the same on any machine.
 """
 OVERLOADED = ("2 x capacity", "5 x capacity", "20 x capacity")
 

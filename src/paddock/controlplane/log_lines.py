@@ -15,7 +15,8 @@ from paddock.ports.logs import LogLine
 from paddock.wire.agent import LogRecord
 
 _encode = msgspec.json.Encoder().encode
-_is_json = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_is_json = msgspec.json.Decoder(msgspec.Raw)
+_is_json_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def kept_line(record: LogRecord, *, plain: bool = False) -> LogLine:
@@ -33,7 +34,8 @@ def _is_object(message: bytes) -> bool:
     if not message.lstrip().startswith(b"{"):
         return False
     try:
-        _is_json.decode(message)
+        # Two records of the platform's come with every invocation: of ASCII text no member need be looked at.
+        (_is_json if message.isascii() else _is_json_object).decode(message)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True

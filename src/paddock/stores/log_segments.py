@@ -51,16 +51,16 @@ class Segment:
     size: int = 0
     spans: dict[str, StreamSpan] = field(default_factory=dict)
 
-    def note(self, line: _Line, size: int) -> None:
-        span = self.spans.get(line.stream)
+    def note(self, stream: str, added: StreamSpan) -> None:
+        span = self.spans.get(stream)
         if span is None:
-            self.spans[line.stream] = StreamSpan(line.at, line.at, line.ingested, size)
+            self.spans[stream] = added
         else:
-            span.first_ms = min(span.first_ms, line.at)
-            span.last_ms = max(span.last_ms, line.at)
-            span.last_ingested_ms = max(span.last_ingested_ms, line.ingested)
-            span.stored_bytes += size
-        self.size += size
+            span.first_ms = min(span.first_ms, added.first_ms)
+            span.last_ms = max(span.last_ms, added.last_ms)
+            span.last_ingested_ms = max(span.last_ingested_ms, added.last_ingested_ms)
+            span.stored_bytes += added.stored_bytes
+        self.size += added.stored_bytes
 
     def may_have(self, query: LogQuery) -> bool:
         return any(
@@ -74,7 +74,7 @@ class Segment:
         return max((span.last_ms for span in self.spans.values()), default=0)
 
 
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 _decode = msgspec.json.Decoder(_Line).decode
 _decode_index = msgspec.json.Decoder(dict[str, StreamSpan]).decode
 
@@ -104,18 +104,16 @@ class SegmentedLog:
         if not self.segments or self.segments[-1].size >= SEGMENT_BYTES:
             self._begin_segment()
         segment = self.segments[-1]
-        encoded = [
-            (line, _encode(line) + b"\n") for line in (_Line(it.at_ms, ingested_ms, stream, it.message) for it in lines)
-        ]
+        data = _encode_lines([_Line(it.at_ms, ingested_ms, stream, it.message) for it in lines])
         file = self._opened(segment)
         try:
-            file.write(b"".join(data for _, data in encoded))
+            file.write(data)
         except OSError:
             # A part may have been written: the file must end where the books say it ends.
             os.truncate(self._path(segment.number), segment.size)
             raise
-        for line, data in encoded:
-            segment.note(line, len(data))
+        times = [it.at_ms for it in lines]
+        segment.note(stream, StreamSpan(min(times), max(times), ingested_ms, len(data)))
 
     def forward(self, query: LogQuery, from_position: int, limit: int) -> LogPage:
         found: list[LogEvent] = []
@@ -203,9 +201,11 @@ class SegmentedLog:
         """Read a segment that was being written. What a killed process left half is cut off."""
         for data in path.read_bytes().splitlines(keepends=True):
             try:
-                segment.note(_decode(data), len(data)) if data.endswith(b"\n") else None
+                line = _decode(data)
             except msgspec.MsgspecError:
                 break
+            if data.endswith(b"\n"):
+                segment.note(line.stream, StreamSpan(line.at, line.at, line.ingested, len(data)))
         os.truncate(path, segment.size)
         return segment
 
