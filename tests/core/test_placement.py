@@ -52,7 +52,9 @@ def placed(
     total: int | None = None,
     spread: int = 3,
 ) -> Placement:
-    return place(of, count, rooms, offers, budget=budget, total=total or count, spread=spread)
+    return place(
+        of, count, rooms, offers, budget=budget, preferred=environments_per_instance(total or count), spread=spread
+    )
 
 
 def sizes(placement: Placement) -> list[str]:

@@ -169,21 +169,29 @@ def rank_types(types: Iterable[InstanceType], shape: EnvironmentShape, *, at_lea
     return tuple(sorted((each for each in types if holds(each, shape)), key=rank))
 
 
-def environments_per_instance(total: int) -> int:
+def environments_per_instance(
+    total: int, *, instances: int = INSTANCES_AIMED_FOR, least: int = PREFERRED_ENVIRONMENTS_PER_INSTANCE
+) -> int:
     """How many environments of one version an instance should be able to hold, when it has `total` of them."""
-    return max(PREFERRED_ENVIRONMENTS_PER_INSTANCE, ceil(total / INSTANCES_AIMED_FOR))
+    return max(least, ceil(total / instances))
 
 
 def place(
-    shape: EnvironmentShape, count: int, rooms: Sequence[Room], offers: Offers, *, budget: int, total: int, spread: int
+    shape: EnvironmentShape,
+    count: int,
+    rooms: Sequence[Room],
+    offers: Offers,
+    *,
+    budget: int,
+    preferred: int,
+    spread: int,
 ) -> Placement:
-    """Find places for `count` more environments of a revision that will then have `total`.
+    """Find places for `count` more environments of a revision.
 
-    `budget` is how many vCPU may be launched. `spread` of the environments should stand on different instances.
-    Tries the preferred instance size first, then smaller ones, then gives up the spread; takes the first attempt that
+    `budget` is how many vCPU may be launched. An instance should hold as many as are `preferred` if it can, and `spread` of
+    the environments should stand on different instances. Tries the preferred instance size first, then smaller ones, then gives up the spread; takes the first attempt that
     places all, else the one that places most.
     """
-    preferred = environments_per_instance(total)
     best: Placement | None = None
     for at_least, wanted_spread in [*((size, spread) for size in _sizes(preferred)), (count, 0), (1, 0)]:
         attempt = _Attempt(shape, rooms, offers, budget=budget, at_least=at_least, spread=wanted_spread)

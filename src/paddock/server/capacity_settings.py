@@ -95,6 +95,14 @@ class CapacitySettings:
     planning_spread_instances: int = _setting(
         _PLANNING.spread_instances, "the first environments of a version stand on so many instances, in as many zones"
     )
+    planning_instances_aimed_for: int = _setting(
+        _PLANNING.instances_aimed_for,
+        "a version with many environments gets instance types of which so many hold all of them",
+    )
+    planning_environments_per_instance: int = _setting(
+        _PLANNING.environments_per_instance,
+        "an instance type should hold at least so many of a version; more makes fewer and larger instances",
+    )
     planning_idle_grace_seconds: float = _setting(
         _PLANNING.idle_grace, "an instance without environments ends after this long"
     )

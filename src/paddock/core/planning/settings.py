@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
-from paddock.core.placement import SPREAD_INSTANCES
+from paddock.core.placement import INSTANCES_AIMED_FOR, PREFERRED_ENVIRONMENTS_PER_INSTANCE, SPREAD_INSTANCES
 from paddock.core.scaling import ScalingSettings
 from paddock.model.ids import EnvironmentId, InstanceId
 
@@ -25,6 +25,9 @@ class PlanIds(Protocol):
 class PlanningSettings:
     scaling: ScalingSettings = field(default_factory=ScalingSettings)
     spread_instances: int = SPREAD_INSTANCES
+    instances_aimed_for: int = INSTANCES_AIMED_FOR
+    environments_per_instance: int = PREFERRED_ENVIRONMENTS_PER_INSTANCE
+    """At least so many of a version should fit on an instance: a republish finds room beside what it replaces."""
     idle_grace: timedelta = timedelta(minutes=3)
     """AWS ends an empty instance "typically within minutes"; the next publish may want it before."""
     replaced_at_once: float = 0.2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from paddock.core.placement import Offers, Placement, Selection, place, select_types
+from paddock.core.placement import Offers, Placement, Selection, environments_per_instance, place, select_types
 from paddock.core.planning.backoff import Backoff
 from paddock.core.planning.demand import Demand, restart_not_before
 from paddock.core.planning.draft import Draft
@@ -107,7 +107,9 @@ def find_places(
         draft.rooms(demand.key, demand.revision),
         Offers(_selection(draft, demand).types, zones, blocked),
         budget=draft.budget if budget is None else budget,
-        total=demand.wanted,
+        preferred=environments_per_instance(
+            demand.wanted, instances=draft.settings.instances_aimed_for, least=draft.settings.environments_per_instance
+        ),
         spread=wanted_spread,
     )
 
