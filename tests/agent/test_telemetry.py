@@ -8,15 +8,18 @@ import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from paddock.agent.limits import SUBSCRIPTIONS
 from paddock.agent.log_collector import LogCollector
 from paddock.agent.log_shipping import LogShipper
 from paddock.agent.platform_events import PlatformEvents
 from paddock.agent.telemetry import Source
 from paddock.agent.telemetry_delivery import ListenerGuard
+from paddock.agent.telemetry_records import Outcome
 from paddock.agent.telemetry_routes import put_subscription, subscription_api
 from paddock.agent.telemetry_setup import environment_telemetry
 from paddock.agent.text_events import TextEvents
@@ -185,6 +188,32 @@ async def test_lines_are_objects_or_text_and_say_whose_they_are() -> None:
         assert listener.records("extension") == ["from beside"]
 
 
+async def test_a_tcp_destination_is_connected_with_the_subscription() -> None:
+    async with tcp_listener() as listener, environment() as played:
+        destination = {"protocol": "TCP", "port": listener.port}
+        played.subscribe(destination, types=["function"], buffering={"timeoutMs": 30_000})
+        await listener.has(lambda: listener.connections == 1)
+        assert listener.lines == []
+
+
+async def test_a_tcp_destination_that_nobody_listens_to_yet_is_connected_with_the_first_batch() -> None:
+    with closing(socket.socket()) as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        async with environment() as played:
+            played.subscribe({"protocol": "TCP", "port": port}, types=["function"])
+            (subscriber,) = played.hub._subscribers.values()
+            await eventually(lambda: subscriber.task is not None)
+            reserved.listen()
+            reserved.setblocking(False)
+            played.wrote(b"now")
+            loop = asyncio.get_running_loop()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                connection, _ = await loop.sock_accept(reserved)
+                with closing(connection):
+                    assert b'"record":"now"' in await loop.sock_recv(connection, 4096)
+
+
 async def test_over_tcp_each_event_is_a_line() -> None:
     async with tcp_listener() as listener, environment() as played:
         played.subscribe({"protocol": "TCP", "port": listener.port})
@@ -303,6 +332,28 @@ async def test_a_second_subscription_takes_the_place_of_the_first() -> None:
         assert first.records("function") == []
 
 
+async def test_a_subscription_that_was_replaced_ends_in_the_middle_of_a_delivery() -> None:
+    async with http_listener(answering=False) as hanging, http_listener() as second, environment() as played:
+        played.subscribe(to(hanging))
+        await hanging.has(lambda: hanging.connections == 1)
+        (replaced,) = played.hub._subscribers.values()
+        played.subscribe(to(second))
+        await eventually(lambda: replaced.task is not None and replaced.task.done())
+        await second.has(lambda: len(second.records("platform.telemetrySubscription")) == 2)
+
+
+async def test_an_extension_can_subscribe_only_so_often() -> None:
+    async with http_listener() as listener, environment() as played:
+        for number in range(SUBSCRIPTIONS):
+            played.subscribe(to(listener, f"/{number}"))
+        request = {"schemaVersion": "2025-01-29", "types": ALL, "destination": to(listener, "/more")}
+        status, error = played.put(request)
+        assert (status, error["errorType"]) == (400, "ValidationError")
+        assert played.put(request, "another") == (200, "OK")
+        last = f"POST /{SUBSCRIPTIONS - 1} HTTP/1.1"
+        await listener.has(lambda: any(request.line == last for request in listener.requests))
+
+
 async def test_when_nobody_listens_nothing_is_kept() -> None:
     async with environment() as played:
         sources: list[Source] = [played.events, played.collector]
@@ -364,6 +415,29 @@ async def test_default_lambda_is_told_in_the_schema_that_was_asked_for() -> None
         text = [line.decode() for line in played.logged]
         assert "LOGS\tName: logs\tState: Subscribed\tTypes: [Platform, Function, Extension]" in text
         assert "TELEMETRY\tName: telemetry\tState: Subscribed\tTypes: [Platform, Function, Extension]" in text
+
+
+async def test_what_extensions_took_is_in_the_report_and_traces_have_the_platforms_span() -> None:
+    classic: dict[str, Any] = {"initialization_type": "on-demand", "log_format": "Text"}
+    traced = Outcome("success", "", "Root=1-2;Parent=3;Sampled=1", "5" * 16, produced_bytes=16)
+    async with http_listener() as logs, http_listener() as telemetry, environment(**classic) as played:
+        played.subscribe(to(logs), name="logs", api=TelemetryApi.LOGS, schemaVersion="2021-03-18")
+        played.subscribe(to(telemetry), name="telemetry", schemaVersion="2022-07-01")
+        assert isinstance(played.events, TextEvents)
+        at_ms, now = played.timebase.epoch_ms(played.now), played.now
+        played.events.runtime_done(at_ms, "r-1", 0.1, traced)
+        overhead = played.events.extension_overhead(now - 0.25, now)
+        played.events.invocation_over(at_ms, "r-1", 0.35, replace(traced, extension_overhead=overhead))
+        await logs.has(lambda: logs.records("platform.report"))
+        await telemetry.has(lambda: telemetry.records("platform.report"))
+        (done,), (report,) = telemetry.records("platform.runtimeDone"), telemetry.records("platform.report")
+        assert done["metrics"] == {"durationMs": 100.0, "producedBytes": 16}
+        assert (report["metrics"]["durationMs"], report["metrics"]["billedDurationMs"]) == (350.0, 350)
+        (span,) = report["spans"]
+        assert (span["name"], span["durationMs"]) == ("extensionOverhead", 250.0)
+        tracing = {"type": "X-Amzn-Trace-Id", "value": traced.trace_header}
+        assert report["tracing"] == done["tracing"] == {"spanId": "5" * 16, **tracing}
+        assert logs.records("platform.report")[0]["tracing"] == tracing
 
 
 async def test_an_extension_uses_one_of_the_two_interfaces() -> None:

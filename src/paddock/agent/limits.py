@@ -95,6 +95,8 @@ LOG_STALL_SECONDS = 2.0
 EARLY_TELEMETRY_BYTES = 1024 * 1024
 EARLY_TELEMETRY_EVENTS = 10_000
 """Kept during init for extensions that subscribe late: as much as one of them could ask to have buffered."""
+SUBSCRIPTIONS = 16
+"""Of one extension, each in place of the one before; for each all that has happened is prepared anew."""
 TELEMETRY_ATTEMPTS = 3
 """To deliver a batch. Whoever restarts its listener is back by then; what comes meanwhile waits, bounded."""
 TELEMETRY_BACKOFF_SECONDS = 0.1

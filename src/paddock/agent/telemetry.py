@@ -16,6 +16,7 @@ from typing import Protocol
 from paddock.agent.limits import (
     EARLY_TELEMETRY_BYTES,
     EARLY_TELEMETRY_EVENTS,
+    SUBSCRIPTIONS,
     TELEMETRY_ATTEMPTS,
     TELEMETRY_BACKOFF_SECONDS,
 )
@@ -101,9 +102,11 @@ class TelemetryHub:
                 raise InvalidSubscription("An extension uses the Telemetry API or the Logs API, not both")
             if known.subscription == subscription:
                 return
-            known.replaced = True
-            known.wake.set()
+            if known.number == SUBSCRIPTIONS:
+                raise InvalidSubscription(f"An extension may subscribe {SUBSCRIPTIONS} times")
+            known.end()
         subscriber = Subscriber(subscription, self._timebase, self._guard, json_logs=self._json_logs)
+        subscriber.number = 1 if known is None else known.number + 1
         self._subscribers[extension_name] = subscriber
         subscriber.queue.drop(*self._early_dropped)
         for event in self._early:
@@ -152,18 +155,15 @@ class TelemetryHub:
 
     async def run(self) -> None:
         """Until `close`; one task for each subscriber."""
-        running: set[Subscriber] = set()
         async with asyncio.TaskGroup() as group:
-            tasks = []
             while not self._closed:
                 self._changed.clear()
                 for subscriber in self._subscribers.values():
-                    if subscriber not in running:
-                        running.add(subscriber)
-                        tasks.append(group.create_task(subscriber.run()))
+                    if subscriber.task is None:
+                        subscriber.task = group.create_task(subscriber.run())
                 await self._changed.wait()
-            for task in tasks:
-                task.cancel()
+            for subscriber in self._subscribers.values():
+                subscriber.end()
 
     async def flush(self, timeout_seconds: float) -> None:
         """Deliver what waits, without waiting for more of it; afterwards nothing is buffered."""
@@ -189,7 +189,7 @@ class TelemetryHub:
 
 
 class Subscriber:
-    """One extension's subscription: what waits for it, and the task that delivers."""
+    """One extension's subscription: what waits for it, and the task that delivers. It is the extension's `number`th."""
 
     def __init__(
         self, subscription: Subscription, timebase: Timebase, guard: ListenerGuard | None, *, json_logs: bool
@@ -199,7 +199,8 @@ class Subscriber:
         self.wake = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
-        self.replaced = False
+        self.number = 1
+        self.task: asyncio.Task[None] | None = None
         self._timebase = timebase
         self._carrier: Carrier = carrier(subscription.destination, guard)
         self._categories = frozenset(subscription.categories)
@@ -217,10 +218,18 @@ class Subscriber:
         self.queue.flush()
         self.wake.set()
 
+    def end(self) -> None:
+        """At once, also in the middle of a delivery."""
+        self.idle.set()
+        if self.task is not None:
+            self.task.cancel()
+
     async def run(self) -> None:
-        """Returns when another subscription took its place."""
+        """Until `end`."""
         try:
-            while await self._batch_due():
+            await self._carrier.open()
+            while True:
+                await self._batch_due()
                 await self._deliver(self.queue.take())
                 if self.queue.empty:
                     self.idle.set()
@@ -228,18 +237,17 @@ class Subscriber:
             self._carrier.close()
             self.idle.set()
 
-    async def _batch_due(self) -> bool:
-        """Waits for the next one; False when there will be none."""
-        while not self.replaced:
+    async def _batch_due(self) -> None:
+        """Waits for the next one."""
+        while True:
             self.wake.clear()
             due_at = self.queue.due_at()
             seconds = math.inf if due_at is None else due_at - self._timebase.monotonic()
             if seconds <= 0:
-                return True
+                return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if seconds == math.inf else seconds):
                     await self.wake.wait()
-        return False
 
     async def _deliver(self, batch: Batch) -> None:
         events = batch.events

@@ -42,6 +42,10 @@ class ListenerGuard:
 
 
 class Carrier(Protocol):
+    async def open(self) -> None:
+        """What can be done before there is a batch. That nobody listens yet is no failure."""
+        ...
+
     async def carry(self, events: Sequence[bytes]) -> None:
         """Raises `Undelivered`."""
 
@@ -58,6 +62,9 @@ class HttpCarrier:
     def __init__(self, destination: Destination, guard: ListenerGuard | None) -> None:
         self._destination = destination
         self._guard = guard
+
+    async def open(self) -> None:
+        """Nothing is open before a batch."""
 
     async def carry(self, events: Sequence[bytes]) -> None:
         try:
@@ -91,13 +98,20 @@ class HttpCarrier:
 
 
 class TcpCarrier:
-    """One connection for as long as it holds."""
+    """One connection from the subscription on, for as long as it holds."""
 
     def __init__(self, port: int, guard: ListenerGuard | None) -> None:
         self._port = port
         self._guard = guard
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+
+    async def open(self) -> None:
+        try:
+            async with asyncio.timeout(TELEMETRY_DELIVERY_SECONDS):
+                await self._connect()
+        except (OSError, TimeoutError):
+            self.close()
 
     async def carry(self, events: Sequence[bytes]) -> None:
         try:
@@ -109,12 +123,16 @@ class TcpCarrier:
 
     async def _write(self, lines: bytes) -> None:
         if self._writer is None or self._reader is None or self._reader.at_eof() or self._writer.is_closing():
-            self.close()
-            self._reader, self._writer = await connected(self._port, self._guard)
-            # So that a batch has left us when `drain` returns.
-            self._writer.transport.set_write_buffer_limits(0)
+            self._writer = await self._connect()
         self._writer.write(lines)
         await self._writer.drain()
+
+    async def _connect(self) -> asyncio.StreamWriter:
+        self.close()
+        self._reader, self._writer = await connected(self._port, self._guard)
+        # So that a batch has left us when `drain` returns.
+        self._writer.transport.set_write_buffer_limits(0)
+        return self._writer
 
     def close(self) -> None:
         if self._writer is not None:

@@ -25,8 +25,8 @@ from paddock.launchers.processes import (
 )
 
 MARKING_VARIABLE = "AWS_LAMBDA_METADATA_TOKEN"
-"""In the environment of every process of an execution environment, extensions among them, as on AWS. No two environments
-have the same token, and `token_beginning` says whose it is.
+"""In the environment of every process of an execution environment, extensions among them, as on AWS. No two have the
+same value, and `token_beginning` says whose it is.
 """
 _MAX_SOCKET_DIRECTORY = 80
 """A unix socket's whole path must stay under 108 bytes, and shorter still on other systems."""

@@ -68,7 +68,7 @@ class PlatformEvent:
         record = self.record
         if not isinstance(record, str):
             if schema.api is TelemetryApi.LOGS and self.name in _LOGS_FIELDS:
-                record = {name: record[name] for name in _LOGS_FIELDS[self.name] if name in record}
+                record = {name: _of_logs_api(record[name]) for name in _LOGS_FIELDS[self.name] if name in record}
             elif not schema.has_function_arn:
                 record = {name: value for name, value in record.items() if name != "functionArn"}
         return envelope(self.time, self.name, _json(record))
@@ -131,6 +131,13 @@ def is_json_object(line: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(parsed, dict)
+
+
+def _of_logs_api(field: object) -> object:
+    """Its traces have no span."""
+    if isinstance(field, dict):
+        return {name: value for name, value in field.items() if name != "spanId"}
+    return field
 
 
 def _refuse(constant: str) -> NoReturn:
