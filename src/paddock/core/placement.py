@@ -188,9 +188,9 @@ def place(
 ) -> Placement:
     """Find places for `count` more environments of a revision.
 
-    `budget` is how many vCPU may be launched. An instance should hold as many as are `preferred` if it can, and `spread` of
-    the environments should stand on different instances. Tries the preferred instance size first, then smaller ones, then gives up the spread; takes the first attempt that
-    places all, else the one that places most.
+    `budget` is how many vCPU may be launched. An instance should hold as many as are `preferred`, if it can, and
+    `spread` of the environments should stand on different instances. Tries the preferred instance size first, then
+    smaller ones, then gives up the spread; takes the first attempt that places all, else the one that places most.
     """
     best: Placement | None = None
     for at_least, wanted_spread in [*((size, spread) for size in _sizes(preferred)), (count, 0), (1, 0)]:
