@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import errno
 import shutil
-import tempfile
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from paddock.agent.limits import BLOB_WAIT_SECONDS, IDLE_IMAGE_BYTES
-from paddock.agent.packages import remove_tree
+from paddock.agent.packages import build_in_place
 from paddock.agent.runtime_process import CannotStart
 from paddock.core.environment.errors import INVALID_IMAGE, PLATFORM_FAILURE
 from paddock.images.budget import Budget
@@ -209,17 +207,13 @@ def _built(target: Path, build: Callable[[Path], object]) -> None:
     """`target` is whole or not there. Who does the same at the same time, because an environment was given up in the
     middle of it and another needs the same, is not disturbed: the content is the same.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".building", dir=target.parent))
-    building.chmod(0o755)
-    try:
+
+    def fill(building: Path) -> None:
+        building.chmod(0o755)
         build(building)
-        with contextlib.suppress(OSError):
-            building.rename(target)
-    finally:
-        remove_tree(building)
-    if not target.is_dir():
-        raise OSError(errno.EIO, "it cannot be put in its place")
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    build_in_place(target, fill)
 
 
 def _remove(place: Path) -> None:

@@ -19,7 +19,6 @@ from paddock.images.errors import (
     ImageArchitectureMismatch,
     ImageError,
     ImageNotFound,
-    ImageReferenceInvalid,
     ImageUnavailable,
     ImageUnsupported,
 )
@@ -142,7 +141,5 @@ def _in_words_of_aws(uri: str, error: ImageError) -> ApiError:
             )
         case ImageUnavailable():
             return invalid_parameter(f"Source image {shown} could not be read. {error}")
-        case ImageReferenceInvalid():
-            return invalid_parameter(f"Source image {shown} is not valid. Provide a valid source image. {error}")
         case _:
             return invalid_parameter(f"Source image {shown} is not valid. Provide a valid source image. {error}")

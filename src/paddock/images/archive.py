@@ -18,7 +18,7 @@ from typing import Any
 from paddock.images.budget import Budget
 from paddock.images.documents import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descriptor
 from paddock.images.errors import ImageInvalid, ImageNotFound
-from paddock.images.limits import MAX_CONFIG_BYTES, MAX_ENTRIES, MAX_LAYERS, MAX_MANIFEST_BYTES, PIECE_BYTES
+from paddock.images.limits import MAX_ENTRIES, MAX_LAYERS, MAX_MANIFEST_BYTES, PIECE_BYTES
 from paddock.images.reference import is_digest
 from paddock.images.tar import TarEntry, TarReader, file_pieces
 
@@ -58,7 +58,7 @@ class ArchiveSource:
 
     def _entry(self, name: str) -> dict[str, Any]:
         try:
-            entries = json.loads(self._small("manifest.json", MAX_MANIFEST_BYTES))
+            entries = json.loads(self._small("manifest.json"))
             tag = "" if is_digest(name) else name
             found = [entry for entry in entries if not tag or _has_tag(entry.get("RepoTags") or [], tag)]
             usable = [entry for entry in found if isinstance(entry["Config"], str) and len(entry["Layers"])]
@@ -81,9 +81,9 @@ class ArchiveSource:
         self._blobs[name] = place
         return {"mediaType": media_type, "digest": name, "size": place.size_bytes}
 
-    def _small(self, member: str, most_bytes: int) -> bytes:
+    def _small(self, member: str) -> bytes:
         place = self._found(member)
-        if place.size_bytes > min(most_bytes, MAX_CONFIG_BYTES):
+        if place.size_bytes > MAX_MANIFEST_BYTES:
             raise ImageInvalid(f"{member} of the archive is too large.")
         return b"".join(self._pieces(place))
 
