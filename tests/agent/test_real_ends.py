@@ -110,7 +110,7 @@ async def test_a_hang_is_timed_out_beside_one_that_is_served_and_keeps_its_slot_
     language: str,
 ) -> None:
     async with ready(language, 2) as (instance, spec):
-        hanging = instance.server.invoke(spec, event("wait", seconds=2), timeout_seconds=0.3)
+        hanging = instance.server.invoke(spec, event("wait", seconds=4), timeout_seconds=0.3)
         assert (await instance.server.invoke(spec, event("echo")).result())[0].outcome == "ok"
         header, _ = await hanging.result()
         assert (header.error_type, header.slot_held) == ("Sandbox.Timedout", True)
