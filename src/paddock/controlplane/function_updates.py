@@ -60,16 +60,14 @@ async def _update_code(api: Api, call: Call, name: FunctionName, arrival: Arriva
         return with_layers(api, tx, with_code(before), {})
 
     def with_code(before: FunctionVersion) -> FunctionConfiguration:
-        wanted = params.get("Architectures", [before.configuration.architecture])[0]
-        if wanted != before.configuration.architecture:
-            if before.configuration.on_demand:
-                changed_architecture = replace(before.configuration, architecture=Architecture(wanted))
-                return with_image(replace(changed_architecture, code=arrival.code), arrival.image, {})
+        configuration = before.configuration
+        wanted = Architecture(params.get("Architectures", [configuration.architecture])[0])
+        if wanted is not configuration.architecture and not configuration.on_demand:
             raise invalid_parameter(
-                f"The architecture {wanted} does not match the architecture "
-                f"{before.configuration.architecture.value} of the function's capacity provider."
+                f"The architecture {wanted.value} does not match the architecture "
+                f"{configuration.architecture.value} of the function's capacity provider."
             )
-        return with_image(replace(before.configuration, code=arrival.code), arrival.image, {})
+        return with_image(replace(configuration, architecture=wanted, code=arrival.code), arrival.image, {})
 
     def tried_in(tx: Transaction) -> FunctionVersion:
         latest = _latest(api, tx, name, params.get("RevisionId"))
