@@ -36,6 +36,8 @@ class SimulatedFleet:
         self._incarnation = 1
         self.changed = True
         """Something other than a call has happened since this was last set to False."""
+        self.touched: dict[InstanceId, SimulatedInstance] = {}
+        """Instances that this happened to: whoever looks empties it."""
         self.global_faults: list[float] = []
         """When the server died or the wall clock jumped (which ends what was allowed to take until a certain time)."""
         self.launcher = SimulatedLauncher(kernel, self, launch_seconds)
@@ -77,12 +79,16 @@ class SimulatedFleet:
             self.controls[instance.provider].connected(instance)
 
     def agent_reported(self, report: AgentReport) -> None:
-        self.changed = True
         instance = self.launcher.instances[report.instance_id]
+        self._touch(instance)
         self.controls[instance.provider].reported(report)
 
-    def agent_lost(self, instance: SimulatedInstance) -> None:
+    def _touch(self, instance: SimulatedInstance) -> None:
         self.changed = True
+        self.touched[instance.instance_id] = instance
+
+    def agent_lost(self, instance: SimulatedInstance) -> None:
+        self._touch(instance)
         self.router.reachable(instance.instance_id, reachable=False)
 
     def answered(
@@ -110,7 +116,7 @@ class SimulatedFleet:
         def deliver() -> None:
             instance = self.launcher.instances.get(instance_id)
             if instance is not None and instance.connected:
-                self.changed = True
+                self._touch(instance)
                 instance.configure(configuration)
 
         self.kernel.after(LATENCY_SECONDS, deliver)

@@ -6,7 +6,6 @@ The checker looks at the truth (what really runs), not at what the control plane
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from enum import StrEnum
 
 from paddock.core.placement import usable_memory_mb, usable_vcpu
@@ -83,18 +82,22 @@ class Checker:
             self._check_slots()
 
     def _check_fleet(self) -> None:
-        for control in self._fleet.controls.values():
-            living = [each for each in self._fleet.launcher.living() if each.provider == control.records.name]
-            self._check_ceiling(control, living)
-            for instance in living:
+        fleet = self._fleet
+        used = dict.fromkeys(fleet.controls, 0)
+        for instance in fleet.launcher.living():
+            used[instance.provider] += instance.launch.instance_type.vcpu
+        for name, control in fleet.controls.items():
+            self._check_ceiling(control, used[name])
+        for instance in fleet.touched.values():
+            if instance.alive:
                 self._check_room(instance)
-                self._check_owner(control, instance)
-                self._check_generation(control, instance)
+                self._check_owner(fleet.controls[instance.provider], instance)
+                self._check_generation(fleet.controls[instance.provider], instance)
+        fleet.touched.clear()
 
-    def _check_ceiling(self, control: SimulatedControlPlane, living: Iterable[SimulatedInstance]) -> None:
+    def _check_ceiling(self, control: SimulatedControlPlane, used: int) -> None:
         """A ceiling lowered below what runs holds for what is launched; what runs may only become less."""
         self.checks[Promise.CEILING] += 1
-        used = sum(instance.launch.instance_type.vcpu for instance in living)
         ceiling = control.records.scaling.max_vcpu_count
         allowed = max(ceiling, self._allowed.get(control.records.name, ceiling))
         if used > allowed:
@@ -141,9 +144,10 @@ class Checker:
             expected[environment.environment_id] += 1
         for _, environment in router.held.values():
             expected[environment.environment_id] += 1
+        routed_as = router.table.environment
         for instance in self._fleet.launcher.living():
             for environment_id, simulated in instance.environments.items():
-                routed = router.table.environment(environment_id)
+                routed = routed_as(environment_id)
                 if routed is not None and routed.in_flight != expected[environment_id]:
                     text = f"{environment_id} has {routed.in_flight} slots taken for {expected[environment_id]} calls"
                     raise self._broken(Promise.SLOTS, text)
