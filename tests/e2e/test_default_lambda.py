@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from paddock.launchers.processes import all_stats, environ_holds
-from tests.e2e.conftest import ROLE, Server, eventually, invoke, package
+from tests.e2e.conftest import QUICKLY, ROLE, Server, eventually, invoke, package
 
 pytestmark = pytest.mark.e2e
 
@@ -28,7 +28,7 @@ def create(api: Any, name: str, *files: str, **more: Any) -> str:
         "Code": {"ZipFile": package(*(files or ("plain.py",)))},
     } | more
     api.create_function(**arguments)
-    api.get_waiter("function_active_v2").wait(FunctionName=name)
+    api.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
     return name
 
 
@@ -150,14 +150,14 @@ def test_an_update_is_in_force_when_it_is_successful(api: Any) -> None:
     assert invoke(api, "updated", {})["memory"] == "128"
     changed = api.update_function_configuration(FunctionName="updated", MemorySize=256)
     assert changed["LastUpdateStatus"] == "InProgress"
-    api.get_waiter("function_updated_v2").wait(FunctionName="updated")
+    api.get_waiter("function_updated_v2").wait(FunctionName="updated", WaiterConfig=QUICKLY)
 
     assert invoke(api, "updated", {})["memory"] == "256"
 
 
 def test_versions_and_aliases_are_invoked_by_their_names(api: Any) -> None:
     create(api, "numbered", Publish=True)
-    api.get_waiter("published_version_active").wait(FunctionName="numbered", Qualifier="1", WaiterConfig={"Delay": 1})
+    api.get_waiter("published_version_active").wait(FunctionName="numbered", Qualifier="1", WaiterConfig=QUICKLY)
     api.create_alias(FunctionName="numbered", Name="live", FunctionVersion="1")
 
     assert invoke(api, "numbered", {}, Qualifier="1")["version"] == "1"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from paddock.runtimes import RuntimeStore, RuntimeUnavailable
-from tests.e2e.conftest import ROLE, RUNTIMES_DIR, invoke
+from tests.e2e.conftest import QUICKLY, ROLE, RUNTIMES_DIR, invoke
 from tests.e2e.test_runtimes import KINDS, archive, source
 from tests.runtimes.built_functions import ToolchainMissing
 
@@ -40,7 +40,7 @@ def name(request: pytest.FixtureRequest, api: Any) -> str:
         MemorySize=512,
         Timeout=TIMEOUT_SECONDS,
     )
-    api.get_waiter("function_active_v2").wait(FunctionName=named, WaiterConfig={"Delay": 1})
+    api.get_waiter("function_active_v2").wait(FunctionName=named, WaiterConfig=QUICKLY)
     return named
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.conftest import Server, create_function, create_provider, eventually, invoke, package
+from tests.e2e.conftest import QUICKLY, Server, create_function, create_provider, eventually, invoke, package
 
 pytestmark = pytest.mark.e2e
 
@@ -74,7 +74,9 @@ def test_instances_show_operator_provider_and_propagated_tags(server: Server, me
     kinds = sorted({each["InstanceType"] for each in found})
     types = server.client("ec2").describe_instance_types(InstanceTypes=kinds)["InstanceTypes"]
     assert [each["InstanceType"] for each in types] == kinds
-    server.client("ec2").get_waiter("instance_running").wait(InstanceIds=[each["InstanceId"] for each in found])
+    server.client("ec2").get_waiter("instance_running").wait(
+        InstanceIds=[each["InstanceId"] for each in found], WaiterConfig=QUICKLY
+    )
 
 
 def test_instances_are_hidden_by_default_and_found_by_id(server: Server, measured: str) -> None:
@@ -286,7 +288,7 @@ def test_an_instance_that_ended_is_shown_as_terminated(own_server: Callable[...,
     assert known
     api.delete_function(FunctionName="passing")
     assert eventually(lambda: deleted(api, "passing"))
-    ec2.get_waiter("instance_terminated").wait(InstanceIds=known, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    ec2.get_waiter("instance_terminated").wait(InstanceIds=known, WaiterConfig=QUICKLY)
 
 
 def test_metrics_outlive_the_server(own_server: Callable[..., Server]) -> None:

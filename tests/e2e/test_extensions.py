@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import WaiterError
 
-from tests.e2e.conftest import ROLE, Server, create_function, eventually, invoke
+from tests.e2e.conftest import QUICKLY, ROLE, Server, create_function, eventually, invoke
 
 pytestmark = pytest.mark.e2e
 
@@ -95,7 +95,7 @@ def test_an_extension_hears_of_each_invocation_as_default_lambda(server: Server,
         Code={"ZipFile": packed({"app.py": FUNCTION})},
         Layers=[layer(api, name, EXTENSION)],
     )
-    api.get_waiter("function_active_v2").wait(FunctionName=name)
+    api.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
 
     assert [invoke(api, name, {"n": number}) for number in range(4)] == [["watched", number] for number in range(4)]
     assert eventually(lambda: heard(server, name, "INVOKE"))
@@ -123,7 +123,7 @@ def test_an_invocation_does_not_wait_for_the_extensions_of_the_one_before(api: A
         Code={"ZipFile": packed({"app.py": WHERE})},
         Layers=[layer(api, name, EXTENSION.replace('    if event["eventType"]', SLOW + '    if event["eventType"]'))],
     )
-    api.get_waiter("function_active_v2").wait(FunctionName=name)
+    api.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
 
     first, second = (invoke(api, name, {"n": number}) for number in range(2))
     assert first != second

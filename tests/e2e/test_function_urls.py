@@ -19,7 +19,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.e2e.conftest import ROLE, Server, create_function, create_provider, eventually, invoke, package
+from tests.e2e.conftest import QUICKLY, ROLE, Server, create_function, create_provider, eventually, invoke, package
 
 pytestmark = pytest.mark.e2e
 PAGE = "https://shop.example"
@@ -154,9 +154,7 @@ def test_a_real_browser_opens_urls_by_name_and_obeys_their_settings(
 def test_a_signed_url_knows_who_calls(server: Server, api: Any, site: str) -> None:
     """And is of an alias: function and alias have a URL each."""
     version = api.publish_version(FunctionName="site")["Version"]
-    api.get_waiter("published_version_active").wait(
-        FunctionName="site", Qualifier=version, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-    )
+    api.get_waiter("published_version_active").wait(FunctionName="site", Qualifier=version, WaiterConfig=QUICKLY)
     api.create_alias(FunctionName="site", Name="live", FunctionVersion=version)
     url = url_of(api, "site", "AWS_IAM", Qualifier="live")
     assert seen(url, "/event")[::2] == (403, b'{"Message":"Forbidden"}')
@@ -238,7 +236,7 @@ def test_default_lambda_has_urls_too(api: Any) -> None:
         api.create_function(
             FunctionName=name, Runtime="python3.13", Handler=handler, Role=ROLE, Code={"ZipFile": package("pages.py")}
         )
-        api.get_waiter("function_active_v2").wait(FunctionName=name)
+        api.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
     assert seen(url_of(api, "plain-site"), "/page")[::2] == (201, b"<h1>made</h1>")
     assert seen(url_of(api, "broken-site"), "/page")[::2] == (502, b"Internal Server Error")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ROLE, Server, create_function, create_provider, eventually, invoke, start_server
+from tests.e2e.conftest import QUICKLY, ROLE, Server, create_function, create_provider, eventually, invoke, start_server
 
 pytestmark = pytest.mark.e2e
 
@@ -83,7 +83,7 @@ def default(reloading_api: Any, sources: Path) -> str:
         Code=code_of(sources / "default"),
         Timeout=30,
     )
-    reloading_api.get_waiter("function_active_v2").wait(FunctionName="default", WaiterConfig={"Delay": 1})
+    reloading_api.get_waiter("function_active_v2").wait(FunctionName="default", WaiterConfig=QUICKLY)
     return "default"
 
 

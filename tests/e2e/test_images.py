@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from paddock.runtimes import RuntimeStore
 from tests.e2e.conftest import (
+    QUICKLY,
     ROLE,
     RUNTIMES_DIR,
     Server,
@@ -112,7 +113,7 @@ def create(client: Any, name: str, uri: str, provider: str | None = None, **more
     if provider:
         wait_active(client, name)
     else:
-        client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
     return dict(created)
 
 
@@ -166,7 +167,7 @@ def test_image_config_stands_in_for_the_image(client: Any, registry: Registry, p
             "WorkingDirectory": "/tmp",
         },
     )
-    client.get_waiter("function_updated_v2").wait(FunctionName="configured")
+    client.get_waiter("function_updated_v2").wait(FunctionName="configured", WaiterConfig=QUICKLY)
     assert eventually(lambda: invoke(client, "configured", {"n": 2}).get("event") == {"n": 2})
 
 

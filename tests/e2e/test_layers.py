@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.conftest import ROLE, Server, create_function, create_provider, eventually, invoke
+from tests.e2e.conftest import QUICKLY, ROLE, Server, create_function, create_provider, eventually, invoke
 from tests.stores.bucket_server import Buckets, bucket_server
 
 pytestmark = pytest.mark.e2e
@@ -50,7 +50,7 @@ def layer(api: Any, name: str, files: Mapping[str, str]) -> str:
 def default_function(api: Any, name: str, **more: Any) -> None:
     """Without a capacity provider."""
     api.create_function(FunctionName=name, Role=ROLE, **more)
-    api.get_waiter("function_active_v2").wait(FunctionName=name)
+    api.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_the_aws_command_publishes_and_uses_layers(server: Server, api: Any, tmp
         "--handler", "app.handler", "--zip-file", f"fileb://{function}", "--layers", arn, "--timeout", "10",
     )  # fmt: skip
     assert created.returncode == 0, created.stderr
-    api.get_waiter("function_active_v2").wait(FunctionName="layered-cli")
+    api.get_waiter("function_active_v2").wait(FunctionName="layered-cli", WaiterConfig=QUICKLY)
     assert invoke(api, "layered-cli", {}) == "cli"
     listed = server.aws("lambda", "list-layers", "--compatible-runtime", "python3.14", "--query", "Layers[].LayerName")
     assert "e2e-cli" in json.loads(listed.stdout), listed.stderr

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from paddock.runtimes import InstalledRuntime, RuntimeStore, RuntimeUnavailable
-from tests.e2e.conftest import ROLE, RUNTIMES_DIR, Server, create_function, eventually, invoke
+from tests.e2e.conftest import QUICKLY, ROLE, RUNTIMES_DIR, Server, create_function, eventually, invoke
 from tests.images.ordinary_images import ordinary_image
 from tests.images.registry_server import Registry, registry_server
 from tests.runtimes import ordinary
@@ -225,7 +225,7 @@ def deployed(api: Any, provider: str, name: str, kind: str, code: Mapping[str, A
         create_function(api, provider, name, **code, **SETTINGS)
     else:
         api.create_function(FunctionName=name, Role=ROLE, MemorySize=512, **code, **SETTINGS)
-        api.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+        api.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
     yield
     api.delete_function(FunctionName=name)
 

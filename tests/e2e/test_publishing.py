@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.conftest import Server, create_function, create_provider, eventually, invoke, package, wait_active
+from tests.e2e.conftest import (
+    QUICKLY,
+    Server,
+    create_function,
+    create_provider,
+    eventually,
+    invoke,
+    package,
+    wait_active,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -72,7 +81,9 @@ def test_a_republish_under_load_loses_no_invocation(api: Any, provider: str) -> 
             Publish=True,
             PublishTo="LATEST_PUBLISHED",
         )
-        api.get_waiter("function_updated_v2").wait(FunctionName="republished", Qualifier="$LATEST.PUBLISHED")
+        api.get_waiter("function_updated_v2").wait(
+            FunctionName="republished", Qualifier="$LATEST.PUBLISHED", WaiterConfig=QUICKLY
+        )
         time.sleep(0.5)
     stop.set()
     for driver in drivers:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROLE, Server, eventually, start_server
+from tests.e2e.conftest import QUICKLY, ROLE, Server, eventually, start_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.toolchain]
 
@@ -82,7 +82,7 @@ def test_a_build_is_invoked_its_logs_are_read_and_the_next_build_is_deployed(
         Role=ROLE,
         Code={"S3Bucket": "hot-reload", "S3Key": str(project / ".aws-sam/build/Hello")},
     )
-    api.get_waiter("function_active_v2").wait(FunctionName="hello", WaiterConfig={"Delay": 1})
+    api.get_waiter("function_active_v2").wait(FunctionName="hello", WaiterConfig=QUICKLY)
 
     def answer() -> str:
         return sam("remote", "invoke", "--event", '{"name": "you"}', ARN)

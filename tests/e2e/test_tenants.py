@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from paddock.runtimes import RuntimeStore, RuntimeUnavailable
-from tests.e2e.conftest import ROLE, RUNTIMES_DIR, Server, eventually, package
+from tests.e2e.conftest import QUICKLY, ROLE, RUNTIMES_DIR, Server, eventually, package
 
 pytestmark = pytest.mark.e2e
 
@@ -36,7 +36,7 @@ def create(api: Any, name: str, runtime: str, file: str, **more: Any) -> str:
         LoggingConfig={"LogFormat": "JSON"},
         **more,
     )
-    api.get_waiter("function_active_v2").wait(FunctionName=name)
+    api.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
     return name
 
 
