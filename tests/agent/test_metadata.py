@@ -81,14 +81,14 @@ async def test_credentials_are_those_the_server_said_last() -> None:
         assert (first["AccessKeyId"], first["SecretAccessKey"], first["Token"]) == ("AKIAONE", "one", "")
         expires = datetime.strptime(first["Expiration"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         assert timedelta(0) < expires - datetime.now(UTC) < timedelta(hours=2)
-        instance.server.send(
-            RenewCredentials({"AWS_ACCESS_KEY_ID": "ASIATWO", "AWS_SECRET_ACCESS_KEY": "two", "AWS_SESSION_TOKEN": "t"})
-        )
+        renewed = {"AWS_ACCESS_KEY_ID": "ASIATWO", "AWS_SECRET_ACCESS_KEY": "two", "AWS_SESSION_TOKEN": "t"}
+        instance.server.send(RenewCredentials({**renewed, "AWS_CREDENTIAL_EXPIRATION": "2027-01-01T00:00:00Z"}))
         instance.server.configure(generation=instance.agent._ledger.generation + 1)
         await eventually(lambda: instance.agent._ledger.environments == ())
         found = await instance.agent._facilities.endpoints.admit("another")
         second = json.loads((await asked(found, CREDENTIALS, found.token)).body)
         assert (second["AccessKeyId"], second["SecretAccessKey"], second["Token"]) == ("ASIATWO", "two", "t")
+        assert second["Expiration"] == "2027-01-01T00:00:00Z"
 
 
 async def test_boto3_finds_and_renews_credentials_through_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,12 +30,13 @@ def signed(
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
     service: str = "lambda",
+    key_id: str = KEY_ID,
     secret: str = SECRET,
     token: str | None = None,
     at: datetime = NOW,
 ) -> Request:
     request = AWSRequest(method, url, data=body, headers=dict(headers or {}))
-    _sign(SigV4Auth(Credentials(KEY_ID, secret, token), service, "us-east-1"), request, at)
+    _sign(SigV4Auth(Credentials(key_id, secret, token), service, "us-east-1"), request, at)
     return received(request, body)
 
 

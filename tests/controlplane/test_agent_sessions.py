@@ -2,11 +2,14 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from paddock.controlplane.agent_stream import StreamConnector
+from paddock.controlplane.function_credentials import EXPIRATION, CredentialSource, FunctionCredentials
 from paddock.controlplane.log_lines import kept_line
 from paddock.model.ids import CodeSha256
 from paddock.ports.logs import LogQuery
@@ -219,29 +222,43 @@ async def test_an_address_where_nobody_is_raises_oserror(address: str) -> None:
         await StreamConnector().connect(address, lambda message: None)
 
 
+def keys_of(key_id: str) -> CredentialSource:
+    return lambda now, lifetime: FunctionCredentials({"AWS_ACCESS_KEY_ID": key_id}, now + lifetime)
+
+
 def credentials_said(agent: PlayedAgent) -> list[dict[str, str]]:
     return [each.variables for each in agent.received if isinstance(each, RenewCredentials)]
 
 
 def test_an_agent_hears_what_functions_sign_with_before_it_is_told_to_run_any() -> None:
-    keys = {"AWS_ACCESS_KEY_ID": "AKIAONE", "AWS_SECRET_ACCESS_KEY": "one"}
-
     async def scenario(world: World) -> None:
         agent = await one_agent(world)
         kinds = [type(each) for each in agent.received if isinstance(each, RenewCredentials | Configure)]
         assert kinds[0] is RenewCredentials
-        assert credentials_said(agent)[0] == keys
+        assert credentials_said(agent)[0]["AWS_ACCESS_KEY_ID"] == "AKIAONE"
 
-    run(scenario, function_credentials=keys)
+    run(scenario, function_credentials=keys_of("AKIAONE"))
+
+
+def test_an_agent_hears_of_new_credentials_long_before_the_old_ones_end() -> None:
+    async def scenario(world: World) -> None:
+        agent = await one_agent(world)
+        await asyncio.sleep(3 * 3600)
+        ends = [datetime.fromisoformat(each[EXPIRATION]) for each in credentials_said(agent)]
+        assert len(ends) == 10
+        assert all(later - sooner < timedelta(minutes=21) for sooner, later in pairwise(ends))
+        assert ends[-1] - world.clock.now() > timedelta(minutes=39)
+
+    run(scenario, function_credentials=keys_of("AKIAONE"))
 
 
 def test_a_new_key_pair_reaches_agents_that_outlived_the_server() -> None:
     async def scenario(world: World) -> None:
-        world.settings = replace(world.settings, function_credentials={"AWS_ACCESS_KEY_ID": "AKIAONE"})
+        world.settings = replace(world.settings, function_credentials=keys_of("AKIAONE"))
         async with world.server():
             agent = await one_agent(world)
-        world.settings = replace(world.settings, function_credentials={"AWS_ACCESS_KEY_ID": "AKIATWO"})
+        world.settings = replace(world.settings, function_credentials=keys_of("AKIATWO"))
         async with world.server():
-            await world.until(lambda: {"AWS_ACCESS_KEY_ID": "AKIATWO"} in credentials_said(agent), 30)
+            await world.until(lambda: "AKIATWO" in [each["AWS_ACCESS_KEY_ID"] for each in credentials_said(agent)], 30)
 
     run_without_server(scenario)

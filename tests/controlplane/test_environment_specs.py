@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from paddock.controlplane.environment_specs import environment_spec
+from paddock.controlplane.function_credentials import FunctionCredentials
 from paddock.model.arns import Place
 from paddock.model.fleet import EnvironmentAssignment
 from paddock.model.function import (
@@ -49,7 +50,7 @@ MANAGED = FunctionConfiguration(
 def spec_of(configuration: FunctionConfiguration) -> EnvironmentSpec:
     key = FunctionVersionKey(NAME, LATEST_PUBLISHED)
     assignment = EnvironmentAssignment(EnvironmentId("env-1"), key, RevisionId("r"), MANAGED.shape)
-    return environment_spec(assignment, configuration, place=PLACE, credentials={}, now=NOON)
+    return environment_spec(assignment, configuration, place=PLACE, credentials=FunctionCredentials(), now=NOON)
 
 
 @pytest.mark.parametrize(("timeout", "init"), [(1, 130), (130, 130), (131, 131), (900, 900)])

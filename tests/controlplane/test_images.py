@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from paddock.controlplane.cleanup import remove_unneeded_code
 from paddock.controlplane.environment_specs import environment_spec
+from paddock.controlplane.function_credentials import FunctionCredentials
 from paddock.images.errors import (
     ImageAccessDenied,
     ImageInvalid,
@@ -171,7 +172,7 @@ def test_agents_are_told_of_the_image_and_what_stands_in_for_it(harness: Harness
     assert latest is not None
     configuration = latest.configuration
     assignment = EnvironmentAssignment(EnvironmentId("env-1"), key, latest.revision, configuration.shape)
-    spec = environment_spec(assignment, configuration, place=PLACE, credentials={}, now=NOON)
+    spec = environment_spec(assignment, configuration, place=PLACE, credentials=FunctionCredentials(), now=NOON)
     assert spec.image == ImageSpec(command=("app.handler",))
     assert base64.b64decode(spec.code_sha256).hex() == FIRST.digest.removeprefix("sha256:")
 

@@ -27,6 +27,7 @@ def test_on_managed_instances_boto3_signs_with_what_the_credential_endpoint_give
     )
     found = invoke(api, "signs", {})
     assert (found["method"], found["variables"]) == ("container-role", [])
+    assert found["key"].startswith("ASIA"), "a session, not the key pair of the server"
     assert "signs" in found["names"]
 
 
@@ -42,7 +43,8 @@ def test_on_default_lambda_credentials_are_variables(api: Any, server: Server) -
     )
     api.get_waiter("function_active_v2").wait(FunctionName="signs-by-default", WaiterConfig={"Delay": 1})
     found = invoke(api, "signs-by-default", {})
-    assert (found["method"], len(found["variables"])) == ("env", 2)
+    assert (found["method"], len(found["variables"])) == ("env", 3)
+    assert found["key"].startswith("ASIA"), "a session, not the key pair of the server"
     assert "signs-by-default" in found["names"]
 
 

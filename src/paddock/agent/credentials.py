@@ -1,7 +1,6 @@
 """The credentials of functions on this instance, as the server gave them last, in the words of SDKs.
 
-Never logged. Paddock's keys do not expire, but they may be replaced while an environment lives: SDKs come back after an
-hour at the latest, and find what is in force then.
+Never logged. They end, and the server says the next ones long before: SDKs come back in time and find them here.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 RENEWED_SECONDS = 3600.0
-"""SDKs ask again some minutes before a document expires."""
+"""SDKs ask again some minutes before a document expires; for keys that do not say when they end."""
+EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"
 
 
 class FunctionCredentials:
@@ -32,12 +32,13 @@ class FunctionCredentials:
         """None while there are none. Every field is there, because SDK for JavaScript insists on them."""
         if not self._variables:
             return None
-        expires = datetime.fromtimestamp(epoch_seconds + RENEWED_SECONDS, UTC)
+        in_a_while = datetime.fromtimestamp(epoch_seconds + RENEWED_SECONDS, UTC)
+        expires = self._variables.get(EXPIRATION) or f"{in_a_while:%Y-%m-%dT%H:%M:%SZ}"
         return json.dumps(
             {
                 "AccessKeyId": self._variables.get("AWS_ACCESS_KEY_ID", ""),
                 "SecretAccessKey": self._variables.get("AWS_SECRET_ACCESS_KEY", ""),
                 "Token": self._variables.get("AWS_SESSION_TOKEN", ""),
-                "Expiration": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
+                "Expiration": expires,
             }
         ).encode()

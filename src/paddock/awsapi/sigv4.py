@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from paddock.awsapi import canonical
 from paddock.awsapi.messages import Request
+from paddock.awsapi.session_credentials import Parent, session_of
 from paddock.model.errors import ApiError
 from paddock.model.ids import AccountId
 
@@ -88,7 +89,10 @@ def verify(request: Request, credentials: Mapping[str, Credential], now: datetim
     else:
         raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token", status=403)
     claim = signed.claim
-    credential = _known(credentials.get(claim.access_key_id), signed.token, now)
+    credential = credentials.get(claim.access_key_id)
+    if credential is None and signed.token is not None:
+        credential = _session(claim.access_key_id, signed.token, credentials)
+    credential = _known(credential, signed.token, now)
     _check_time(signed, now)
     _check_header_names(request, claim)
     sent = canonical.canonical_request(
@@ -212,6 +216,16 @@ def _claim_of(credential: str, signed_headers: str) -> Claim:
 
 
 # --- checks ---
+
+
+def _session(access_key_id: str, token: str, credentials: Mapping[str, Credential]) -> Credential | None:
+    """A session of one of the keys that last."""
+    parents = (Parent(each.secret_access_key, each.account_id) for each in credentials.values())
+    found = session_of(access_key_id, token, parents)
+    if found is None:
+        return None
+    session, account_id = found
+    return Credential(session.secret_access_key, account_id, session.session_token, session.expires_at)
 
 
 def _known(credential: Credential | None, token: str | None, now: datetime) -> Credential:

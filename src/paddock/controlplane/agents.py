@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Protocol
 
 from paddock.controlplane.agent_stream import AgentChannel, AgentConnector
+from paddock.controlplane.function_credentials import RENEWED_SECONDS
 from paddock.controlplane.limits import (
     CODE_AT_ONCE,
     CODE_PIECE_BYTES,
@@ -64,9 +65,9 @@ class AgentSession:
         connector: AgentConnector,
         code: CodeStore,
         logs: LogStore,
-        credentials: Mapping[str, str],
+        credentials: Callable[[], dict[str, str]],
     ) -> None:
-        """`credentials` are what functions sign with, said first on every connection."""
+        """`credentials` makes what functions sign with: said first on every connection, and again before it ends."""
         self.address = address
         self._instance_id = instance_id
         self._hello = hello
@@ -116,6 +117,7 @@ class AgentSession:
                     group.create_task(self._keep_logs(channel)),
                     *(group.create_task(self._serve_code(channel)) for _ in range(CODE_AT_ONCE)),
                     group.create_task(self._require_hello(channel)),
+                    group.create_task(self._keep_credentials_fresh()),
                 ]
                 await channel.wait_closed()
                 for chore in chores:
@@ -163,13 +165,22 @@ class AgentSession:
             and message.protocol_version == PROTOCOL_VERSION
         ):
             self._greeted.set()
-            if self._credentials:
-                self.send(RenewCredentials(dict(self._credentials)))
+            self._renew_credentials()
             self._owner.heard(self._instance_id, message)
             return
         log.warning("the agent at %s is not that of %s, or of another version", self.address, self._instance_id)
         if self._channel is not None:
             self._channel.close()
+
+    def _renew_credentials(self) -> None:
+        variables = self._credentials()
+        if variables:
+            self.send(RenewCredentials(variables))
+
+    async def _keep_credentials_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWED_SECONDS)
+            self._renew_credentials()
 
     def _put(self, queue: asyncio.Queue[LogBatch] | asyncio.Queue[CodeSha256], item: LogBatch | CodeSha256) -> None:
         try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from paddock.controlplane.fleet_records import PROVISIONED
+from paddock.controlplane.function_credentials import FunctionCredentials
 from paddock.model.arns import Place
 from paddock.model.fleet import EnvironmentAssignment
 from paddock.model.function import FunctionConfiguration, TracingMode
@@ -26,7 +26,7 @@ def environment_spec(
     configuration: FunctionConfiguration,
     *,
     place: Place,
-    credentials: Mapping[str, str],
+    credentials: FunctionCredentials,
     now: datetime,
 ) -> EnvironmentSpec:
     version = assignment.key.version
@@ -55,7 +55,7 @@ def environment_spec(
         system_log_level=configuration.logging.system_log_level or "INFO",
         ephemeral_storage_mb=configuration.ephemeral_storage_mb,
         environment_variables=dict(configuration.environment_variables),
-        credentials=dict(credentials),
+        credentials=dict(credentials.variables) if configuration.on_demand else credentials.for_endpoint,
         tracing_active=configuration.tracing_mode is TracingMode.ACTIVE,
         draining=assignment.draining,
         initialization_type=initialization_type,
@@ -64,7 +64,12 @@ def environment_spec(
         architecture=configuration.architecture.value,
         layers=tuple(layer.code.sha256 for layer in configuration.layers),
         tenant_id=assignment.tenant_id,
+        credentials_end_at=_end_of(credentials) if configuration.on_demand else None,
     )
+
+
+def _end_of(credentials: FunctionCredentials) -> float | None:
+    return None if credentials.expires_at is None else credentials.expires_at.timestamp()
 
 
 def _image(configuration: FunctionConfiguration) -> ImageSpec | None:

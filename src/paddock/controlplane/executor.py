@@ -15,6 +15,7 @@ from typing import Any
 from paddock.controlplane.entitlement import cores_per_vcpu
 from paddock.controlplane.environment_specs import environment_spec
 from paddock.controlplane.fleet_records import InstanceRecord
+from paddock.controlplane.function_credentials import credentials_for
 from paddock.controlplane.inventory import Inventory, drained
 from paddock.controlplane.limits import KEPT_FAILED_LAUNCHES, LAUNCHES_AT_ONCE, TERMINATION_GRACE_SECONDS
 from paddock.controlplane.outcomes import take_outcome
@@ -261,7 +262,7 @@ class Executor:
             assignment,
             configuration,
             place=self._settings.place,
-            credentials=self._settings.function_credentials,
+            credentials=credentials_for(self._settings.function_credentials, configuration, now),
             now=now,
         )
 

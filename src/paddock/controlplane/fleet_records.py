@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from paddock.controlplane.limits import WARM_UP_SECONDS
 from paddock.model.fleet import Environment, EnvironmentFailure, EnvironmentShape, ManagedInstance
@@ -98,6 +98,7 @@ class EnvironmentRecord:
             idle_since=self.idle_since,
             provisioned=self.spec.initialization_type == PROVISIONED,
             tenant_id=TenantId(self.spec.tenant_id),
+            credentials_end_at=_moment(self.spec.credentials_end_at),
         )
 
 
@@ -151,6 +152,10 @@ class InstanceRecord:
             empty_since=self.empty_since,
             replace_reason=self.intent.replace_reason or self.outdated,
         )
+
+
+def _moment(epoch_seconds: float | None) -> datetime | None:
+    return None if epoch_seconds is None else datetime.fromtimestamp(epoch_seconds, UTC)
 
 
 def failure_of(report: EnvironmentFailureReport) -> EnvironmentFailure:

@@ -20,6 +20,7 @@ from paddock.controlplane.agent_stream import AgentConnector
 from paddock.controlplane.agents import AgentSession
 from paddock.controlplane.executor import Executor, ExecutorHooks, FunctionRoutes
 from paddock.controlplane.fleet_records import InstanceRecord
+from paddock.controlplane.function_credentials import MANAGED_LIFETIME
 from paddock.controlplane.inventory import Inventory
 from paddock.controlplane.limits import LEASE_CHECK_SECONDS, PLAN_INTERVAL_SECONDS, SAMPLE_SECONDS
 from paddock.controlplane.loads import LoadHistory
@@ -334,8 +335,12 @@ class ProviderReconciler:
             connector=self._parts.connector,
             code=self._parts.code,
             logs=self._parts.logs,
-            credentials=self._parts.settings.function_credentials,
+            credentials=self._endpoint_credentials,
         )
+
+    def _endpoint_credentials(self) -> dict[str, str]:
+        made = self._parts.settings.function_credentials(self._parts.clock.now(), MANAGED_LIFETIME)
+        return made.for_endpoint
 
     def _bring_up_to_date(self, record: InstanceRecord) -> None:
         fresh = self.inventory.is_fresh(record, self._parts.clock.monotonic())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from paddock.controlplane.function_credentials import CredentialSource, no_credentials
 from paddock.controlplane.lease import Lease
 from paddock.controlplane.limits import DEFAULT_CODE_STORAGE_BYTES
 from paddock.core.api_rates import ApiRates
@@ -35,7 +36,7 @@ class ControlPlaneSettings:
     strict_cpu: bool = False
     function_url_domain: str = "localhost"
     instance_lifetime: timedelta = timedelta(days=14)
-    function_credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    function_credentials: CredentialSource = field(default=no_credentials, repr=False)
     planning: PlanningSettings = DEFAULT_SETTINGS
     lease: Lease = field(default_factory=Lease)
     async_retry_delay: timedelta = timedelta(minutes=1)

@@ -123,6 +123,8 @@ class Environment:
     """Default Lambda: kept ready whether or not anybody invokes it."""
     tenant_id: TenantId = NO_TENANT
     """The only one it ever serves."""
+    credentials_end_at: datetime | None = None
+    """Default Lambda: it must be replaced before; None where they are renewed in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from paddock.awsapi.replies import Reply
 from paddock.awsapi.services import Services
 from paddock.awsapi.sigv4 import Credential
 from paddock.controlplane.control_plane import ControlPlane, ControlPlanePorts
+from paddock.controlplane.function_credentials import CredentialSource
 from paddock.controlplane.lease import Lease
 from paddock.controlplane.runtime_lookup import ThreadedRuntimes
 from paddock.controlplane.settings import ControlPlaneSettings
@@ -44,6 +45,7 @@ from paddock.router.router import Router
 from paddock.runtimes import RuntimeStore
 from paddock.server.caller_identity import CALLER_IDENTITY, caller_identity
 from paddock.server.data_dir import KeyPair
+from paddock.server.function_credentials import sessions_of
 from paddock.server.network_file import load_network
 from paddock.server.settings import Settings
 from paddock.stores.code import EncryptedCodeStore
@@ -121,7 +123,8 @@ async def composed(
         running = await stack.enter_async_context(asyncio.TaskGroup())
         routing = running.create_task(router.run())
         stack.callback(routing.cancel)
-        control_plane = ControlPlane(_control_plane_settings(settings, place, keys, late, server_id), ports)
+        credentials = sessions_of(keys, ids)
+        control_plane = ControlPlane(_control_plane_settings(settings, place, credentials, late, server_id), ports)
         async with control_plane:
             late.queue = control_plane.async_queue
             late.demand = control_plane
@@ -177,7 +180,7 @@ async def _ports(
 
 
 def _control_plane_settings(
-    settings: Settings, place: Place, keys: KeyPair, late: Late, server_id: str
+    settings: Settings, place: Place, credentials: CredentialSource, late: Late, server_id: str
 ) -> ControlPlaneSettings:
     prices = catalogue.load()
     return ControlPlaneSettings(
@@ -192,10 +195,7 @@ def _control_plane_settings(
         cores_per_vcpu=settings.cores_per_vcpu,
         strict_cpu=settings.strict_cpu,
         instance_lifetime=timedelta(hours=settings.instance_lifetime_hours),
-        function_credentials={
-            "AWS_ACCESS_KEY_ID": keys.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
-        },
+        function_credentials=credentials,
         planning=settings.planning(),
         lease=Lease(settings.instance_stale_seconds, settings.instance_lost_seconds),
         on_demand=_on_demand_settings(settings),

@@ -46,7 +46,7 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     `draining`: take no new invocations, finish those in flight, then end. `credentials` never reach a log. `layers` are
     packages by their hashes, as the code is; a later one lies over an earlier one at `/opt`. `architecture` is what the
     function says it is for, empty when nobody asked. `tenant_id`: the only one it serves,
-    empty where the function has none.
+    empty where the function has none. `credentials_end_at` (epoch seconds) of those that cannot be renewed in it.
     """
 
     environment_id: str
@@ -77,6 +77,7 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     layers: tuple[str, ...] = ()
     architecture: str = ""
     tenant_id: str = ""
+    credentials_end_at: float | None = None
 
 
 class AgentConfiguration(msgspec.Struct, frozen=True):

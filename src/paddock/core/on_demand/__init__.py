@@ -5,6 +5,7 @@ for it.
 """
 
 from paddock.core.on_demand.concurrency import Concurrency, ThrottleReason
-from paddock.core.on_demand.plan import OnDemandSettings, OnDemandSnapshot, OnDemandVersion, plan_on_demand
+from paddock.core.on_demand.plan import plan_on_demand
+from paddock.core.on_demand.snapshot import OnDemandSettings, OnDemandSnapshot, OnDemandVersion
 
 __all__ = ["Concurrency", "OnDemandSettings", "OnDemandSnapshot", "OnDemandVersion", "ThrottleReason", "plan_on_demand"]

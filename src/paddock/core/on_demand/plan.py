@@ -10,6 +10,8 @@ Rules of this module:
   never do.
 - One instance carries all. It is launched with the first function and ended when the last one has been gone for the
   idle time.
+- Variables cannot change, and credentials stand in them: an environment drains before those end, a provisioned one when
+  another is ready in its place.
 - An instance that must be replaced works on until another one runs; then what is on it drains, and it ends when empty.
 """
 
@@ -17,23 +19,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from paddock.core.on_demand.snapshot import OnDemandSettings, OnDemandSnapshot, OnDemandVersion
 from paddock.core.planning import PlanIds
 from paddock.model.fleet import (
     Environment,
     EnvironmentAssignment,
-    EnvironmentShape,
     InstanceAssignment,
-    LaunchFailure,
     LaunchInstance,
     ManagedInstance,
     Plan,
     Reason,
     RevisionServed,
     TerminateInstance,
-    Zone,
 )
 from paddock.model.ids import (
     DEFAULT_LAMBDA,
@@ -41,60 +40,14 @@ from paddock.model.ids import (
     EnvironmentId,
     FunctionVersionKey,
     InstanceId,
-    RevisionId,
     TenantId,
 )
-from paddock.model.instance_types import InstanceType
 from paddock.model.states import EnvironmentPhase, InstancePhase
 
 _TO_COME = frozenset({EnvironmentPhase.ASSIGNED, EnvironmentPhase.STARTING})
 _USABLE = frozenset({InstancePhase.PENDING, InstancePhase.RUNNING})
+_CREDENTIALS_END = "its credentials end soon, and variables cannot change"
 _NOTHING = "nothing to start and nothing to end"
-
-
-@dataclass(frozen=True, slots=True)
-class OnDemandSettings:
-    """`idle`: how long an environment is kept that nobody invokes. AWS does not say; minutes is what people see.
-
-    `most_environments` is what the machine has room for, of all functions together. `init_backoff`: after a failed init
-    of a provisioned environment nothing is started for its version so long; nobody waits for those.
-    """
-
-    idle: timedelta = timedelta(minutes=7)
-    most_environments: int = 64
-    init_backoff: timedelta = timedelta(seconds=30)
-    launch_deadline: timedelta = timedelta(minutes=2)
-    launch_backoff: timedelta = timedelta(seconds=2)
-    launch_backoff_limit: timedelta = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class OnDemandVersion:
-    """One version. `serving` is what the routers send to, `revision` what they should; `waiting` invocations have no
-    environment yet, where there are tenants `tenants_waiting` of each; `provisioned` environments are to be kept ready.
-    """
-
-    key: FunctionVersionKey
-    revision: RevisionId
-    serving: RevisionId | None
-    shape: EnvironmentShape
-    waiting: int = 0
-    provisioned: int = 0
-    tenants_waiting: tuple[tuple[TenantId, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OnDemandSnapshot:
-    """`environments` holds those not yet reported as ended and the recently failed. `instance_type` and `place` are
-    what an instance is launched with: default Lambda has no choice of them.
-    """
-
-    instance_type: InstanceType
-    place: Zone
-    versions: tuple[OnDemandVersion, ...]
-    instances: tuple[ManagedInstance, ...]
-    environments: tuple[Environment, ...]
-    launch_failures: tuple[LaunchFailure, ...] = ()
 
 
 def plan_on_demand(snapshot: OnDemandSnapshot, *, now: datetime, ids: PlanIds, settings: OnDemandSettings) -> Plan:
@@ -117,6 +70,7 @@ class _Planner:
         self._terminations: list[TerminateInstance] = []
         self._reasons: list[Reason] = []
         self._wakes: list[datetime] = []
+        self._aged = {each.environment_id for each in self._alive if self._is_aged(each)}
 
     def plan(self) -> Plan:
         instance = self._instance()
@@ -127,6 +81,7 @@ class _Planner:
         for version in self._snapshot.versions:
             self._trim_provisioned(version)
         self._empty_worn(instance)
+        self._end_aged()
         if instance is not None:
             for version in self._snapshot.versions:
                 self._start_what_is_missing(version, instance)
@@ -260,7 +215,11 @@ class _Planner:
             return "its version is deleted"
         if environment.revision != version.revision:
             return "a newer revision serves"
-        if environment.provisioned or environment.idle_since is None:
+        if environment.provisioned:
+            return None
+        if environment.environment_id in self._aged:
+            return _CREDENTIALS_END
+        if environment.idle_since is None:
             return None
         due = environment.idle_since + self._settings.idle
         if due > self._now:
@@ -268,10 +227,28 @@ class _Planner:
             return None
         return f"nobody has invoked it for {self._settings.idle.total_seconds():.0f} s"
 
+    def _is_aged(self, environment: Environment) -> bool:
+        """Is it time that another one takes its place?"""
+        if environment.credentials_end_at is None:
+            return False
+        due = environment.credentials_end_at - self._settings.credentials_left
+        if due > self._now:
+            self._wakes.append(due)
+        return due <= self._now
+
+    def _end_aged(self) -> None:
+        for each in self._alive:
+            if each.provisioned and each.environment_id in self._aged - self._draining and not self._must_stay(each):
+                self._drain(each, _CREDENTIALS_END)
+
     def _trim_provisioned(self, version: OnDemandVersion) -> None:
         """What is provisioned beyond the number asked for ends, the idle first."""
         worn = {each.instance_id for each in self._snapshot.instances if each.replace_reason is not None}
-        kept = [each for each in self._of(version, provisioned=True) if each.instance_id not in worn]
+        kept = [
+            each
+            for each in self._of(version, provisioned=True)
+            if each.instance_id not in worn and each.environment_id not in self._aged
+        ]
         surplus = len(kept) - version.provisioned
         for environment in sorted(kept, key=lambda each: each.in_flight)[: max(0, surplus)]:
             self._drain(environment, f"{version.provisioned} provisioned environments are asked for")
@@ -290,8 +267,12 @@ class _Planner:
     # Environments that are missing
 
     def _lasting(self, version: OnDemandVersion, instance: InstanceId) -> list[Environment]:
-        """Its provisioned environments where new ones are started; what is on an instance on its way out is extra."""
-        return [each for each in self._of(version, provisioned=True) if each.instance_id == instance]
+        """Its provisioned environments where new ones are started; what goes soon, or its instance does, is extra."""
+        return [
+            each
+            for each in self._of(version, provisioned=True)
+            if each.instance_id == instance and each.environment_id not in self._aged
+        ]
 
     def _start_what_is_missing(self, version: OnDemandVersion, instance: InstanceId) -> None:
         missing = version.provisioned - len(self._lasting(version, instance))
