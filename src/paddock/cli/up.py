@@ -10,6 +10,17 @@ import typer
 
 from paddock.cli.options import DataDir
 
+ScalingSpeedup = Annotated[
+    float | None,
+    typer.Option(help="Give capacity back so many times sooner: a day's shape in minutes. [default: 1]"),
+]
+HotReloadDirs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--hot-reload-dir", help="Functions may have a directory in this one as their code.", show_default=False
+    ),
+]
+
 
 def up(
     *,
@@ -37,17 +48,9 @@ def up(
     routers: Annotated[
         int | None, typer.Option(help="Processes that answer invokes and share the port. [default: 1]")
     ] = None,
-    scaling_speedup: Annotated[
-        float | None,
-        typer.Option(help="Give capacity back so many times sooner: a day's shape in minutes. [default: 1]"),
-    ] = None,
+    scaling_speedup: ScalingSpeedup = None,
     api_rates: Annotated[str | None, typer.Option(help="AWS's request quotas: aws or off. [default: off]")] = None,
-    hot_reload_dir: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--hot-reload-dir", help="Functions may have a directory in this one as their code.", show_default=False
-        ),
-    ] = None,
+    hot_reload_dir: HotReloadDirs = None,
     images_dir: Annotated[
         Path | None,
         typer.Option("--images-dir", help="ImageUri may name images below this directory.", show_default=False),
