@@ -9,16 +9,19 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any
+
+from paddock.images.credential_helpers import BasicCredentials, ask_helper
 
 _HUB = {"registry-1.docker.io", "docker.io"}
 _HUB_KEY = "https://index.docker.io/v1/"
 _MAX_CONFIG_BYTES = 4 * 1024 * 1024
 _ecr_region = re.compile(r"[0-9]{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?").fullmatch
 
-BasicCredentials: TypeAlias = "tuple[str, str]"
-CredentialSource: TypeAlias = Callable[[str], "BasicCredentials | None"]
-"""User and password for a registry (its host and port), None where there are none. Blocking; raises `OSError`."""
+CredentialSource = Callable[[str], BasicCredentials | None]
+"""User and password for a registry (its host and port), None where there are none. Blocking; raises `OSError`, and
+`ImageUnavailable` where somebody who should know does not answer.
+"""
 
 
 def credentials_for(registry: str) -> BasicCredentials | None:
@@ -30,23 +33,40 @@ def credentials_for(registry: str) -> BasicCredentials | None:
 
 
 def docker_credentials(registry: str, environ: Mapping[str, str]) -> BasicCredentials | None:
-    """From `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; credential helpers are not asked."""
+    """From `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, as Docker reads it: the registry's own helper, the
+    helper for all, what stands there. Raises `ImageUnavailable` when a helper that is named does not answer.
+    """
     directory = environ.get("DOCKER_CONFIG") or str(Path(environ.get("HOME") or "/nonexistent") / ".docker")
     path = Path(directory) / "config.json"
     try:
         if path.stat().st_size > _MAX_CONFIG_BYTES:
             return None
-        found = json.loads(path.read_bytes()).get("auths") or {}
+        config = json.loads(path.read_bytes())
+        found, helpers = _mapping(config.get("auths")), _mapping(config.get("credHelpers"))
     except (OSError, ValueError, AttributeError):
         return None
-    keys = [registry, f"https://{registry}", f"https://{registry}/v1/", f"https://{registry}/v2/"]
-    if registry in _HUB:
-        keys.append(_HUB_KEY)
-    for key in keys:
+    names = _names(registry)
+    own = next((helpers[name] for name in names if helpers.get(name)), None)
+    if own:
+        return ask_helper(str(own), names[0], environ)
+    if config.get("credsStore"):
+        kept = ask_helper(str(config["credsStore"]), names[0], environ)
+        if kept is not None:
+            return kept
+    for key in (*names, f"https://{registry}", f"https://{registry}/v1/", f"https://{registry}/v2/"):
         entry = found.get(key)
         if isinstance(entry, dict):
             return _pair(str(entry.get("auth") or ""))
     return None
+
+
+def _names(registry: str) -> tuple[str, ...]:
+    """What the registry is called there; a helper knows it by the first."""
+    return (_HUB_KEY, "docker.io", registry) if registry in _HUB else (registry,)
+
+
+def _mapping(given: Any) -> dict[str, Any]:
+    return given if isinstance(given, dict) else {}
 
 
 def ecr_credentials(region: str) -> BasicCredentials | None:
