@@ -59,6 +59,8 @@ def test_instances_that_die_cost_what_they_ran_and_are_replaced() -> None:
     assert document["failed"] > 0
     assert min(document["ticks"]["instances"]) >= 2
     assert document["ticks"]["ready"][-1] >= 3
+    told = [reason for decision in document["decisions"] for reason in decision["reasons"] if " died with " in reason]
+    assert len(told) == document["lost_instances"]
 
 
 @pytest.mark.parametrize("how", ["argument", "option"])
@@ -135,10 +137,17 @@ def test_ctrl_c_ends_it_without_a_traceback(
     assert "Traceback" not in said
 
 
-def test_a_seed_simulates_a_whole_fleet() -> None:
-    done = CliRunner().invoke(app, ["simulate", "--seed", "3"])
+@pytest.mark.parametrize(
+    ("arguments", "simulated"),
+    [(["--seed", "3"], "fleets"), (["--on-demand", "--seed", "3"], "default Lambda"), (["--whole"], "the whole")],
+)
+def test_without_traffic_a_seed_makes_it(arguments: list[str], simulated: str) -> None:
+    text = CliRunner().invoke(app, ["simulate", *arguments])
+    document = CliRunner().invoke(app, ["simulate", *arguments, "--output", "json"])
 
-    assert done.exit_code == 0
+    assert (text.exit_code, document.exit_code) == (0, 0)
+    assert f"1 seeds of {simulated}, 0 broken" in text.stdout
+    assert json.loads(document.stdout)["simulated"] == simulated
 
 
 @pytest.mark.parametrize(
@@ -151,6 +160,9 @@ def test_a_seed_simulates_a_whole_fleet() -> None:
         (("one.csv", "--trace", "two.csv"), "once"),
         (("--shape", "steady", "--rps", "1", "--seed", "1", "--seeds", "5"), "--seeds is for whole fleets"),
         (("--shape", "steady", "--rps", "1", "--lost-instances", "5"), "needs --seed"),
+        (("--shape", "steady", "--rps", "1", "--whole"), "leave it out"),
+        (("--whole", "--on-demand"), "--whole or --on-demand"),
+        (("--seed", "1", "--lost-instances", "5"), "needs traffic"),
         (("--shape", "steady", "--rps", "1", "--type", "t3.micro"), "no C, M or R type"),
         (("--shape", "steady", "--rps", "1", "--max-environments", "2"), "must not be below"),
     ],

@@ -39,6 +39,12 @@ Seed = Annotated[
     ),
 ]
 Seeds = Annotated[int, typer.Option(min=1, max=100_000, help="Without traffic: how many seeds, from --seed on.")]
+Whole = Annotated[
+    bool, typer.Option("--whole", help="Without traffic: the product itself, on a network in memory, by --seed.")
+]
+OnDemand = Annotated[
+    bool, typer.Option("--on-demand", help="Without traffic: default Lambda's limits and slots, by --seed.")
+]
 LostInstances = Annotated[
     float, typer.Option(min=0, max=1000, help="With traffic and --seed: instances that die in a day.")
 ]
@@ -66,6 +72,8 @@ def simulate(
     start_seconds: options.StartSeconds = 7,
     seed: Seed = None,
     seeds: Seeds = 1,
+    whole: Whole = False,
+    on_demand: OnDemand = False,
     lost_instances: LostInstances = 0,
     trace_option: TraceOption = None,
     output: OutputOption = Output.TEXT,
@@ -74,18 +82,18 @@ def simulate(
 
     An invocation of which neither the trace nor an option tells takes 100 ms, a tenth of it CPU.
     With --seed, arrivals are drawn around the traffic's rates, the same for the same seed. With --seed and no traffic,
-    whole fleets under random traffic and faults are simulated instead, and every promise is checked at every event.
+    whole fleets under random traffic and faults are simulated instead, and every promise is checked at every event;
+    a broken one is shown with its story, and the exit status is 1.
     """
     path = trace_option or trace
-    if seed is not None and path is None and shape is None:
-        from paddock.simulator.__main__ import main
-
-        raise typer.Exit(main(["--seed", str(seed), "--seeds", str(seeds)]))
     from paddock.advisor.documents import InputError
     from paddock.simulator.trace_steering import ReplayError
 
+    by_seed = ByChance(seed, seeds, whole, on_demand, lost_instances)
     try:
-        _must_agree(trace, trace_option, seed, seeds, lost_instances)
+        if by_seed.wanted and path is None and shape is None:
+            raise typer.Exit(by_seed.run(output))
+        by_seed.must_agree(trace, trace_option)
         traffic = _traffic(path, trace_format, function, (shape, rps, peak_rps, days))
         fleet = SimulatedFleet(
             instance_type, slots, memory_mb, memory_gib_per_vcpu, min_environments, max_environments, max_vcpu
@@ -106,17 +114,44 @@ def simulate(
     _print(terminal(), traffic, replayed)
 
 
-def _must_agree(
-    trace: Path | None, trace_option: Path | None, seed: int | None, seeds: int, lost_instances: float
-) -> None:
-    from paddock.advisor.documents import InputError
+@dataclass(frozen=True, slots=True)
+class ByChance:
+    """What the options leave to chance, with traffic and without."""
 
-    if trace is not None and trace_option is not None:
-        raise InputError("give the trace file once, with --trace or without")
-    if seeds != 1:
-        raise InputError("--seeds is for whole fleets: leave the traffic out, and give --seed")
-    if lost_instances and seed is None:
-        raise InputError("--lost-instances needs --seed, which says when they die")
+    seed: int | None
+    seeds: int
+    whole: bool
+    on_demand: bool
+    lost_instances: float
+
+    @property
+    def wanted(self) -> bool:
+        return self.seed is not None or self.whole or self.on_demand
+
+    def run(self, output: Output) -> int:
+        """Without traffic: fleets, or what `--whole` or `--on-demand` says."""
+        from paddock.advisor.documents import InputError
+        from paddock.simulator.__main__ import main
+
+        if self.lost_instances:
+            raise InputError("--lost-instances needs traffic: fleets by seed lose theirs by chance")
+        if self.whole and self.on_demand:
+            raise InputError("give --whole or --on-demand")
+        kind = ["--whole"] * self.whole + ["--on-demand"] * self.on_demand
+        return main([*kind, "--seed", str(self.seed or 0), "--seeds", str(self.seeds), "--output", output.value])
+
+    def must_agree(self, trace: Path | None, trace_option: Path | None) -> None:
+        """With traffic."""
+        from paddock.advisor.documents import InputError
+
+        if trace is not None and trace_option is not None:
+            raise InputError("give the trace file once, with --trace or without")
+        if self.whole or self.on_demand:
+            raise InputError("--whole and --on-demand make their own traffic: leave it out")
+        if self.seeds != 1:
+            raise InputError("--seeds is for whole fleets: leave the traffic out, and give --seed")
+        if self.lost_instances and self.seed is None:
+            raise InputError("--lost-instances needs --seed, which says when they die")
 
 
 def _work_ms(traffic: Trace, duration_ms: float | None, cpu_ms: float | None) -> tuple[float, float]:

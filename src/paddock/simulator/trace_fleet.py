@@ -250,11 +250,14 @@ class Fleet:
             elif isinstance(outcome, RevisionFailed):
                 self.failed = f"{outcome.reason_code.value}: {outcome.text}"
 
-    def lose(self, share: float) -> None:
-        """One of the running instances dies: the one that stands at `share` (from 0, below 1) of their row."""
+    def lose(self, share: float) -> str:
+        """One of the running instances dies: the one that stands at `share` (from 0, below 1) of their row. Told."""
         running = [each for each, there in self._instances.items() if there.phase is InstancePhase.RUNNING]
-        if running:
-            self._terminate(running[int(share * len(running))])
+        dies = running[int(share * len(running))]
+        ran = sum(each.instance_id == dies for each in self._environments.values())
+        zone = self._instances[dies].zone
+        self._terminate(dies)
+        return f"an instance in {zone} died with {ran} environments"
 
     def _terminate(self, instance_id: InstanceId) -> None:
         self._instances.pop(instance_id, None)

@@ -181,10 +181,10 @@ class _Replayer:
             if not self._fleet.running:
                 return
             ready = self._fleet.ready
-            self._fleet.lose(float(self._dice.random()))
+            told = self._fleet.lose(float(self._dice.random()))
             self._lost_instances += 1
             self._failed += in_flight * (1 - self._fleet.ready / ready) if ready else 0.0
-            self._steering.plan_soon()
+            self._steering.plan_soon(told)
 
     def _first_minute(self, at: datetime) -> LoadSample:
         rate = float(self._rates[0])

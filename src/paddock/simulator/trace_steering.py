@@ -52,6 +52,7 @@ class Steering:
         self._planning = planning
         self._samples: list[LoadSample] = []
         self._planned_at = START
+        self._happened: list[str] = []
 
     def publish(self) -> datetime:
         """Publish and wait until the version serves; when that is. Raises ReplayError when it never does."""
@@ -84,9 +85,10 @@ class Steering:
         while sample.at - self._samples[0].at > SAMPLES_KEPT:
             self._samples.pop(0)
 
-    def plan_soon(self) -> None:
-        """Something happened that no load sample tells."""
+    def plan_soon(self, happened: str) -> None:
+        """For something that no load sample tells: the next decision says it first."""
         self._planned_at = START
+        self._happened.append(happened)
 
     def decide(self, now: datetime, begin: datetime) -> None:
         """The planner is asked when the scaler wants another number, when something is under way, or now and then."""
@@ -106,5 +108,7 @@ class Steering:
         reasons = fleet.plan(now, loads)
         self._planned_at = now
         after = (fleet.staying, fleet.instances)
-        if after != before:
-            self.decisions.append(ReplayedDecision((now - begin).total_seconds(), *after, tuple(reasons)))
+        if after != before or self._happened:
+            told = (*self._happened, *reasons)
+            self.decisions.append(ReplayedDecision((now - begin).total_seconds(), *after, told))
+            self._happened.clear()

@@ -18,6 +18,8 @@ from paddock.ports.clock import Dice
 HOST, PORT = "127.0.0.1", 4600
 KEPT_SECONDS = 60.0
 """SDKs drop a connection that was idle for so long; the server does so later."""
+KEPT_SHARE = 0.7
+"""Of the connections, after each answer: new ones must come to every router, also to one that has just begun."""
 SIP_BYTES = 16 * 1024
 SIP_SECONDS = 0.05
 """One who reads slowly rests so long after so much."""
@@ -171,7 +173,9 @@ class Callers:
         except BaseException:
             connection.close()
             raise
-        if connection.usable and manner is not Manner.LEAVES:
+        if self._dice.random() >= KEPT_SHARE:
+            connection.close()
+        elif connection.usable and manner is not Manner.LEAVES:
             connection.idle_since = asyncio.get_running_loop().time()
             self._kept.append(connection)
         return answer
