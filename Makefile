@@ -42,7 +42,7 @@ format: ## format the code and mend what the linter can
 bench: setup ## measure this machine: ratios to the limit, first answer, memory
 	@$(BIN)/python -m bench $(ARGS)
 
-sim: setup ## simulate whole fleets with faults, by seed: make sim SEED=7, make sim ARGS="--seeds 50 --whole"
+sim: setup ## simulate fleets with faults, by seed: make sim SEED=7, make sim ARGS="--seeds 50 --whole" (or --on-demand)
 	@$(BIN)/python -m paddock.simulator $(if $(SEED),--seed $(SEED),--seeds 200) $(ARGS)
 
 docs: ## write again the pages that are made from the code
