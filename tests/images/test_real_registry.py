@@ -19,7 +19,7 @@ import pytest
 from paddock.images.archive import ArchiveSource
 from paddock.images.budget import Budget
 from paddock.images.compression import decompressed
-from paddock.images.credential_helpers import BasicCredentials
+from paddock.images.credential_programs import BasicCredentials
 from paddock.images.errors import ImageAccessDenied, ImageArchitectureMismatch, ImageNotFound
 from paddock.images.layers import unpack_layer
 from paddock.images.layout import LayoutSource

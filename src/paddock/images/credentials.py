@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paddock.images.credential_helpers import BasicCredentials, ask_helper
+from paddock.images.credential_programs import BasicCredentials, ask_program
 
 _HUB = {"registry-1.docker.io", "docker.io"}
 _HUB_KEY = "https://index.docker.io/v1/"
@@ -48,9 +48,9 @@ def docker_credentials(registry: str, environ: Mapping[str, str]) -> BasicCreden
     names = _names(registry)
     own = next((helpers[name] for name in names if helpers.get(name)), None)
     if own:
-        return ask_helper(str(own), names[0], environ)
+        return ask_program(str(own), names[0], environ)
     if config.get("credsStore"):
-        kept = ask_helper(str(config["credsStore"]), names[0], environ)
+        kept = ask_program(str(config["credsStore"]), names[0], environ)
         if kept is not None:
             return kept
     for key in (*names, f"https://{registry}", f"https://{registry}/v1/", f"https://{registry}/v2/"):

@@ -18,21 +18,21 @@ from collections.abc import Mapping
 
 from paddock.images.errors import ImageUnavailable
 
-HELPER_SECONDS = 30.0
+ANSWER_SECONDS = 30.0
 """Some ask a cloud first. One that wants to be unlocked by hand waits for nobody here."""
 MAX_ANSWER_BYTES = 64 * 1024
 """A token of a cloud has some KiB."""
 _NOT_THERE = b"credentials not found"
 _IDENTITY_TOKEN = "<token>"  # noqa: S105  # a word in the place of a user's name
-_helper_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*").fullmatch
+_suffix = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*").fullmatch
 
 BasicCredentials = tuple[str, str]
 
 
-def ask_helper(name: str, server: str, environ: Mapping[str, str]) -> BasicCredentials | None:
+def ask_program(name: str, server: str, environ: Mapping[str, str]) -> BasicCredentials | None:
     """None when it knows nothing of the server. Blocking. Raises `ImageUnavailable` when it does not answer."""
     program = f"docker-credential-{name}"
-    found = shutil.which(program, path=environ.get("PATH", os.defpath)) if _helper_name(name) else None
+    found = shutil.which(program, path=environ.get("PATH", os.defpath)) if _suffix(name) else None
     if found is None:
         raise _failed(program, "cannot be found on the PATH of the server")
     status, answer = _run(found, server, environ, program)
@@ -63,7 +63,7 @@ def _run(path: str, server: str, environ: Mapping[str, str], program: str) -> tu
     except OSError as error:
         raise _failed(program, f"cannot be started ({error.strerror})") from error
     late = threading.Event()
-    timer = threading.Timer(HELPER_SECONDS, _end_late, (process, late))
+    timer = threading.Timer(ANSWER_SECONDS, _end_late, (process, late))
     timer.start()
     try:
         answer = _asked(process, server)
@@ -74,7 +74,7 @@ def _run(path: str, server: str, environ: Mapping[str, str], program: str) -> tu
         timer.cancel()
         _end(process)
     if late.is_set():
-        raise _failed(program, f"did not answer within {HELPER_SECONDS:.0f} s")
+        raise _failed(program, f"did not answer within {ANSWER_SECONDS:.0f} s")
     return status, answer
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from paddock.images import credential_helpers
-from paddock.images.credential_helpers import MAX_ANSWER_BYTES, ask_helper
+from paddock.images import credential_programs
+from paddock.images.credential_programs import MAX_ANSWER_BYTES, ask_program
 from paddock.images.credentials import docker_credentials
 from paddock.images.errors import ImageUnavailable
 
@@ -77,7 +77,7 @@ def test_a_helper_that_does_not_help_is_named_without_what_it_said(tmp_path: Pat
     docker = Docker(tmp_path)
     docker.helper("bad", script)
     with pytest.raises(ImageUnavailable) as failed:
-        ask_helper("bad", "registry.example", docker.environ)
+        ask_program("bad", "registry.example", docker.environ)
     assert "docker-credential-bad" in str(failed.value)
     assert said in str(failed.value)
     assert "se:cret" not in str(failed.value)
@@ -86,11 +86,11 @@ def test_a_helper_that_does_not_help_is_named_without_what_it_said(tmp_path: Pat
 def test_a_helper_that_waits_for_somebody_is_ended_with_all_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(credential_helpers, "HELPER_SECONDS", 0.3)
+    monkeypatch.setattr(credential_programs, "ANSWER_SECONDS", 0.3)
     docker = Docker(tmp_path)
     docker.helper("slow", f"sleep 600 & echo $! > {tmp_path}/pid; wait")
     with pytest.raises(ImageUnavailable, match="did not answer"):
-        ask_helper("slow", "registry.example", docker.environ)
+        ask_program("slow", "registry.example", docker.environ)
     deadline = time.monotonic() + 20
     while runs(int((tmp_path / "pid").read_text())):
         assert time.monotonic() < deadline
@@ -111,7 +111,7 @@ def test_a_helper_that_is_not_there_or_no_name_of_one_is_said(tmp_path: Path, na
     docker = Docker(tmp_path)
     (tmp_path / "evil").write_text("#!/bin/sh\n")
     with pytest.raises(ImageUnavailable, match="cannot be found"):
-        ask_helper(name, "registry.example", docker.environ)
+        ask_program(name, "registry.example", docker.environ)
 
 
 def test_a_helper_that_is_no_program_cannot_be_started(tmp_path: Path) -> None:
@@ -119,10 +119,10 @@ def test_a_helper_that_is_no_program_cannot_be_started(tmp_path: Path) -> None:
     docker.helper("odd", "")
     (tmp_path / "docker-credential-odd").write_bytes(b"\x00\x01")
     with pytest.raises(ImageUnavailable, match="cannot be started"):
-        ask_helper("odd", "registry.example", docker.environ)
+        ask_program("odd", "registry.example", docker.environ)
 
 
 def test_an_answer_without_a_secret_is_none(tmp_path: Path) -> None:
     docker = Docker(tmp_path)
     docker.helper("empty", """echo '{"Username": "", "Secret": ""}'""")
-    assert ask_helper("empty", "registry.example", docker.environ) is None
+    assert ask_program("empty", "registry.example", docker.environ) is None
