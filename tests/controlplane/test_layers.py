@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from paddock.controlplane import function_layers
 from paddock.controlplane.cleanup import remove_unneeded_code
-from paddock.controlplane.layer_permissions import MAX_POLICY_BYTES
+from paddock.core.resource_policy import MAX_POLICY_BYTES
 from paddock.model.ids import FunctionName, FunctionVersionKey, VersionName
 from paddock.model.states import FunctionState, LastUpdateStatus
 from tests.controlplane.harness import NOON, ROLE, Harness, zipped

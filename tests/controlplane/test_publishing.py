@@ -248,6 +248,23 @@ def test_limits_stay_with_latest_published_and_new_numbers_begin_with_defaults(s
     assert stored(served, "1").bounds == ScalingBounds()
 
 
+def test_a_policy_stays_with_latest_published_and_new_numbers_begin_without_one(served: Harness) -> None:
+    for qualifier in ({}, {"Qualifier": PUBLISHED}):
+        served.client.add_permission(
+            FunctionName="thumbnail",
+            StatementId="bucket",
+            Action="lambda:InvokeFunction",
+            Principal="s3.amazonaws.com",
+            **qualifier,
+        )
+    change_latest(served, 9)
+    publish(served, PublishTo="LATEST_PUBLISHED")
+    publish(served)
+    policy = served.client.get_policy(FunctionName=f"thumbnail:{PUBLISHED}")["Policy"]
+    assert f"function:thumbnail:{PUBLISHED}" in policy
+    assert (len(stored(served).permissions), stored(served, "1").permissions) == (1, ())
+
+
 def test_a_deactivated_version_takes_new_code_without_waking(served: Harness) -> None:
     become(served, state=FunctionState.DEACTIVATED, serving=None, applied_scaling=ScalingBounds(0, 0))
     before = stored(served).revision

@@ -263,3 +263,46 @@ def test_a_url_works_through_every_router_and_outlives_a_killed_server(own_serve
     assert seen(again, "/page")[0] == 201
     api.delete_function_url_config(FunctionName="site")
     assert seen(again, "/page")[0] == 403
+
+
+def test_a_policy_is_kept_and_shown_and_an_open_url_asks_for_none(own_server: Callable[..., Server]) -> None:
+    server = own_server()
+    api = server.client("lambda")
+    code = {"ZipFile": package("pages.py")}
+    create_function(api, create_provider(api, "policies"), "site", Handler="pages.handler", Code=code)
+    url = url_of(api, "site")
+    assert seen(url, "/page")[0] == 201
+    anyone = {"FunctionName": "site", "Principal": "*"}  # what templates and consoles of AWS give a public URL
+    api.add_permission(**anyone, StatementId="url", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE")
+    api.add_permission(**anyone, StatementId="invoke", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True)
+    added = server.aws(
+        *("lambda", "add-permission", "--function-name", "site", "--statement-id", "pictures"),
+        *(
+            "--action",
+            "lambda:InvokeFunction",
+            "--principal",
+            "s3.amazonaws.com",
+            "--source-arn",
+            "arn:aws:s3:::pictures",
+        ),
+    )
+    assert added.returncode == 0, added.stderr
+    policy = json.loads(api.get_policy(FunctionName="site")["Policy"])
+    assert [(each["Sid"], each["Principal"], each.get("Condition")) for each in policy["Statement"]] == [
+        ("url", "*", {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}),
+        ("invoke", "*", {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}),
+        ("pictures", {"Service": "s3.amazonaws.com"}, {"ArnLike": {"AWS:SourceArn": "arn:aws:s3:::pictures"}}),
+    ]
+    assert json.loads(json.loads(added.stdout)["Statement"]) == policy["Statement"][2]
+
+    server.kill()
+    api = own_server().client("lambda")
+    kept = api.get_policy(FunctionName="site")
+    assert json.loads(kept["Policy"]) == policy
+    assert kept["RevisionId"] == api.get_function_configuration(FunctionName="site")["RevisionId"]
+    for each in policy["Statement"]:
+        api.remove_permission(FunctionName="site", StatementId=each["Sid"])
+    with pytest.raises(api.exceptions.ResourceNotFoundException):
+        api.get_policy(FunctionName="site")
+    invoke(api, "site", {"rawPath": "/event"})
+    assert seen(api.get_function_url_config(FunctionName="site")["FunctionUrl"], "/page")[0] == 201

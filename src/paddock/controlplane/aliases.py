@@ -12,7 +12,7 @@ from typing import Any
 from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.functions import PAGE_ITEMS
-from paddock.controlplane.publishing import revision_mismatch
+from paddock.controlplane.publishing import check_revision
 from paddock.model.errors import conflict, invalid_parameter, not_found
 from paddock.model.function import Alias
 from paddock.model.ids import LATEST, FunctionVersionKey, VersionName
@@ -82,8 +82,7 @@ async def update_alias(api: Api, call: Call) -> Answer:
         before = tx.aliases.get((function, name))
         if before is None:
             raise not_found(f"Alias not found: {api.place.function_arn(function, name)}")
-        if params.get("RevisionId") not in (None, before.revision_id):
-            raise revision_mismatch()
+        check_revision(before, params.get("RevisionId"))
         version = VersionName(params.get("FunctionVersion", before.function_version))
         weights = before.additional_weights
         if "RoutingConfig" in params:

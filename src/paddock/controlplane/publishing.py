@@ -12,8 +12,8 @@ from typing import Any
 
 from paddock.controlplane.function_view import code_sha256
 from paddock.core.lifecycle import FUNCTION_VERSION, FunctionVersionEvent
-from paddock.model.errors import ApiError, conflict, invalid_parameter
-from paddock.model.function import NOTHING_TO_TELL, FunctionConfiguration, FunctionVersion, Status
+from paddock.model.errors import ApiError, conflict, invalid_parameter, stale_revision
+from paddock.model.function import NOTHING_TO_TELL, Alias, FunctionConfiguration, FunctionVersion, Status
 from paddock.model.ids import (
     DEFAULT_LAMBDA,
     LATEST,
@@ -146,18 +146,9 @@ def check_code_sha256(latest: FunctionVersion, expected: str | None) -> None:
         )
 
 
-def revision_mismatch() -> ApiError:
-    return ApiError(
-        "PreconditionFailedException",
-        "The Revision Id provided does not match the latest Revision Id. "
-        "Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
-        members={"Type": "User"},
-    )
-
-
-def check_revision(version: FunctionVersion, expected: str | None) -> None:
-    if expected is not None and expected != version.revision_id:
-        raise revision_mismatch()
+def check_revision(changed: FunctionVersion | Alias, expected: str | None) -> None:
+    if expected is not None and expected != changed.revision_id:
+        raise stale_revision("GetFunction/GetAlias")
 
 
 def _check_provider(tx: Transaction, name: CapacityProviderName) -> None:

@@ -71,6 +71,16 @@ def conflict(message: str) -> ApiError:
     return ApiError("ResourceConflictException", message, members={"Type": "User"})
 
 
+def stale_revision(calls: str) -> ApiError:
+    """`calls` tell the latest revision of what was to be changed."""
+    return ApiError(
+        "PreconditionFailedException",
+        "The Revision Id provided does not match the latest Revision Id. "
+        f"Call the {calls} API to retrieve the latest Revision Id",
+        members={"Type": "User"},
+    )
+
+
 def access_denied(message: str) -> ApiError:
     return ApiError("AccessDeniedException", message, status=403)
 

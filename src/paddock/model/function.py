@@ -24,6 +24,7 @@ from paddock.model.ids import (
     RevisionId,
     VersionName,
 )
+from paddock.model.resource_policy import Permission
 from paddock.model.states import FunctionState, LastUpdateStatus, StateReasonCode
 
 DEFAULT_TIMEOUT_SECONDS = 3
@@ -205,6 +206,8 @@ class FunctionVersion:
     requested_scaling: ScalingBounds | None = None
     applied_scaling: ScalingBounds | None = None
     provisioned: ProvisionedConcurrency | None = None
+    permissions: tuple[Permission, ...] = ()
+    """Of `$LATEST` they are those of the function without a qualifier."""
 
     @property
     def function_name(self) -> FunctionName:
@@ -258,6 +261,7 @@ class Alias:
     additional_weights: tuple[tuple[VersionName, float], ...] = ()
     provisioned: ProvisionedConcurrency | None = None
     url: FunctionUrl | None = None
+    permissions: tuple[Permission, ...] = ()
 
 
 def default_log_group(name: FunctionName) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from paddock.model.function import Code
 from paddock.model.ids import LayerName
+from paddock.model.resource_policy import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,16 +16,6 @@ class Layer:
 
     name: LayerName
     next_version: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class LayerPermission:
-    """A statement of a layer version's policy: who may use it. `principal` is `*`, an account or its root."""
-
-    statement_id: str
-    action: str
-    principal: str
-    organization_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +30,7 @@ class LayerVersion:
     license_info: str | None = None
     compatible_runtimes: tuple[str, ...] = ()
     compatible_architectures: tuple[str, ...] = ()
-    permissions: tuple[LayerPermission, ...] = ()
+    permissions: tuple[Permission, ...] = ()
     policy_revision_id: str | None = None
 
     def is_compatible(self, runtime: str | None, architecture: str | None) -> bool:

@@ -23,6 +23,7 @@ from paddock.model.function import (
     ServedRevision,
     Status,
 )
+from paddock.model.function_url import FunctionUrlAuthType
 from paddock.model.ids import (
     AvailabilityZone,
     CapacityProviderName,
@@ -37,7 +38,8 @@ from paddock.model.ids import (
     VersionName,
 )
 from paddock.model.instance_types import InstanceType
-from paddock.model.layer import LayerPermission, LayerVersion
+from paddock.model.layer import LayerVersion
+from paddock.model.resource_policy import Permission
 from paddock.model.states import FunctionState, InstancePhase, LastUpdateStatus, StateReasonCode
 from paddock.ports.store import AcceptedInvocation, InstanceIntent, PlanRecord, Store, Transaction
 
@@ -79,6 +81,15 @@ def a_version(name: str = "thumbnail", version: str = "1", provider: str = "stea
         state_status=Status("The function is being created.", StateReasonCode.CREATING),
         serving=ServedRevision(RevisionId("r1"), replace(configuration, memory_mb=4096)),
         applied_scaling=ScalingBounds(2, 7),
+        permissions=(
+            Permission(
+                "page",
+                "lambda:InvokeFunctionUrl",
+                "*",
+                function_url_auth_type=FunctionUrlAuthType.NONE,
+                invoked_via_function_url=True,
+            ),
+        ),
     )
 
 
@@ -114,7 +125,7 @@ def a_layer_version(version: int, name: str = "shared") -> LayerVersion:
         code=Code(CodeSha256("bGF5ZXI="), 7, unzipped_bytes=9),
         created_at=NOON,
         compatible_runtimes=("python3.13", "nodejs22.x"),
-        permissions=(LayerPermission("everyone", "lambda:GetLayerVersion", "*"),),
+        permissions=(Permission("everyone", "lambda:GetLayerVersion", "*"),),
     )
 
 
