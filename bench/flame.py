@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+from bench import table
 from bench.cpu import pids_of
 from bench.processes import load
 from bench.sitting import RUNTIMES_DIR, Manner, Setup, started
@@ -29,7 +30,7 @@ from bench.syscalls import order_of, processes_of
 
 SAMPLES_PER_SECOND = 997
 WIDTH, ROW, MARGIN, CHARACTER = 1400, 16, 8, 6.6
-LEAST_SHARE = 0.001
+LEAST_SHARE = 0.002
 """What took less is left out: nobody could see it."""
 LOOP = "uv__"
 """How the names of the event loop's own functions begin."""
@@ -38,6 +39,11 @@ _FRAME = re.compile(r"^\s+[0-9a-f]+ (.+) \((.*)\)$")
 """A line of a stack as `perf script` prints it: address, symbol, the file it is of."""
 
 Stack = tuple[str, ...]
+
+
+SHARES = ("kernel", "python", "uvloop", "httptools", "msgspec", "libcrypto", "libc")
+_NAMED = {"loop": "uvloop", "parser": "httptools", "_core": "msgspec", "libpython": "python"}
+"""What the files of extension modules and of the interpreter belong to."""
 
 
 class Box(NamedTuple):
@@ -77,6 +83,27 @@ def _frame(line: str) -> str:
         return f"{name} [kernel]"
     short = Path(file).name
     return f"{name if name != '[unknown]' else '?'} [{short}]"
+
+
+def shares(stacks: Mapping[Stack, int]) -> list[tuple[str, ...]]:
+    """In whose code each process was, in percent of its CPU; headings first."""
+    found: dict[str, Counter[str]] = {}
+    for (process, *frames), count in stacks.items():
+        found.setdefault(process, Counter())[_owner(frames[-1] if frames else "")] += count
+    lines: list[tuple[str, ...]] = [("process", *SHARES, "other")]
+    for process, counts in sorted(found.items()):
+        total = counts.total()
+        others = total - sum(counts[name] for name in SHARES)
+        lines.append(
+            (process, *(f"{100 * count / total:.0f}" for count in (*(counts[name] for name in SHARES), others)))
+        )
+    return lines
+
+
+def _owner(frame: str) -> str:
+    file = frame.rpartition("[")[2].rstrip("]")
+    name = re.split(r"[.\d]", file, maxsplit=1)[0]
+    return _NAMED.get(name, name)
 
 
 def boxes(stacks: Mapping[Stack, int]) -> list[Box]:
@@ -146,7 +173,7 @@ def recorded(groups: Iterable[int], seconds: float, directory: Path) -> str:
     return done.stdout
 
 
-def flame(setup: Setup, manner: Manner) -> str:
+def sampled(setup: Setup, manner: Manner) -> Counter[Stack]:
     (subject,), (in_flight,) = setup.subjects, setup.in_flight
     with tempfile.TemporaryDirectory(prefix="paddock-perf-") as directory, started(setup, manner) as reached:
         one = reached[subject]
@@ -157,7 +184,7 @@ def flame(setup: Setup, manner: Manner) -> str:
             loading = beside.submit(load, order)
             script = recorded(one.platform, manner.seconds, Path(directory))
             loading.result()
-    return picture(folded(script, names), f"{subject}, {in_flight} in flight: CPU of {' and '.join(parts)}")
+    return folded(script, names)
 
 
 def main() -> None:
@@ -181,7 +208,10 @@ def main() -> None:
         execution_env=options.with_execution_env,
     )
     manner = Manner(1, options.seconds, runtimes_dir=options.runtimes_dir)
-    options.out.write_text(flame(setup, manner), encoding="utf-8")
+    stacks = sampled(setup, manner)
+    title = f"{options.subject}, {options.in_flight} in flight: CPU of the platform"
+    options.out.write_text(picture(stacks, title), encoding="utf-8")
+    print(table.markdown(shares(stacks)))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from bench.costs import costs
 from bench.overload import overload
 from bench.runtimes import MANAGED_RUNTIMES, Wanted, starts
 from bench.sitting import Manner, Setup, sit
+from bench.syscalls import SUBJECTS as TRACED
+from bench.syscalls import syscalls
 from bench.table import Row
 
 SMALL, KILOBYTES, MEGABYTE, SIX_MEGABYTES = 100, 10_000, 1_000_000, 6_000_000
@@ -40,6 +43,7 @@ FLEETS = (
     Setup("one instance, 16 slots", (1, 16)),
     Setup("three instances, 16 slots each", (1, 16, 48), environments=3),
 )
+KERNEL = Setup("syscalls", (1, 8, 16), TRACED, execution_env=False)
 SHORT = Setup("Python", (1, 16), ("limit", "paddock", "unsigned"))
 
 
@@ -82,6 +86,13 @@ def _overload(manner: Manner) -> Result:
 
 def _costs(manner: Manner) -> Result:
     return Result(cells=costs("python3.13", manner.runtimes_dir, manner.rounds), described="microseconds of CPU")
+
+
+def _syscalls(manner: Manner) -> Result:
+    if shutil.which("strace") is None:
+        return Result(described="not measured: strace is not installed")
+    described = "for each invocation, Python without AWS_EXECUTION_ENV"
+    return Result(cells=syscalls(KERNEL, manner), described=described)
 
 
 def _beside(manner: Manner) -> Result:
@@ -133,6 +144,7 @@ SECTIONS: dict[str, Callable[[Manner], Result]] = {
     "fleets": _sat(FLEETS),
     "overload": _overload,
     "costs": _costs,
+    "syscalls": _syscalls,
     "decisions": _decisions,
     "planning": _planning,
     "simulation": _simulation,
@@ -148,6 +160,7 @@ TITLES = {
     "fleets": "One instance and three",
     "overload": "More than fits",
     "costs": "What each part costs",
+    "syscalls": "What the kernel is asked for",
     "decisions": "Decisions of the advisor",
     "planning": "Plans by the size of the fleet, and how that grows",
     "simulation": "A trace simulated, and how that grows",

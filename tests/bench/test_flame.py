@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from bench.flame import Box, boxes, folded, picture
+from bench.flame import SHARES, Box, boxes, folded, picture, shares
 
 SCRIPT = """    7
 \tffffffff81000000 tcp_sendmsg+0x10 ([kernel.kallsyms])
@@ -28,6 +28,18 @@ def test_equal_stacks_are_counted_together_from_the_loop_on() -> None:
         ("server", "uv__stream_io [loop.so]", "write [libc.so.6]", "tcp_sendmsg [kernel]"): 1,
         ("server", "uv__stream_io [loop.so]", "? [parser.so]"): 1,
     }
+
+
+def test_each_process_has_its_shares_by_whose_code_it_was_in() -> None:
+    stacks = {
+        ("server", "a [x]", "tcp_sendmsg [kernel]"): 1,
+        ("server", "f [libpython3.11.so.1.0]"): 2,
+        ("server", "g [y.so]"): 1,
+    }
+    assert shares(stacks) == [
+        ("process", *SHARES, "other"),
+        ("server", "25", "50", "0", "0", "0", "0", "0", "25"),
+    ]
 
 
 def test_a_box_is_as_wide_as_the_samples_above_it() -> None:
