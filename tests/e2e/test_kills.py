@@ -209,7 +209,10 @@ def test_a_killed_server_loses_nothing_accepted_and_the_next_one_has_every_slot(
     assert_every_slot_is_free(second, "f")
 
 
-def test_environments_whose_handlers_never_return_are_replaced_and_every_slot_is_free_again(server: Server) -> None:
+def test_environments_whose_handlers_never_return_are_replaced_and_every_slot_is_free_again(
+    own_server: Callable[..., Server],
+) -> None:
+    server = own_server(environ={"PADDOCK_LEAKED_SLOT_SECONDS": "5"})
     api = server.client("lambda")
     fixed_fleet(api, create_provider(api, "leaks"), "leaks", Timeout=LEAKY_TIMEOUT_SECONDS)
     leaky = ready(server, "leaks")
@@ -221,7 +224,7 @@ def test_environments_whose_handlers_never_return_are_replaced_and_every_slot_is
     assert all("Sandbox.Timedout" in answer.body.decode() for answer in answers)
     assert statuses(call(server, "leaks", {}, callers=1)) == {429: 1}
 
-    assert are_back(server, set(leaky), "leaks", seconds=150)
+    assert are_back(server, set(leaky), "leaks")
     assert eventually(lambda: counted(server, "paddock_invocations_in_flight", "leaks") == 0)
     held = call(server, "leaks", {"do": "wait", "seconds": 1.5}, callers=SLOTS + 3)
     assert statuses(held) == {200: SLOTS, 429: 3}

@@ -19,6 +19,7 @@ BOOTSTRAP = AgentBootstrap(
     region="us-east-1",
     account_id="000000000000",
     fence_after_seconds=15.0,
+    leaked_slot_seconds=5.0,
 )
 
 

@@ -83,6 +83,7 @@ class ExecutionEnvironment:
             nonce_prefix=facilities.ids.hex(_NONCE_DIGITS),
         )
         machine.ends_on_timeout = not managed
+        machine.leaked_slot_seconds = facilities.leaked_slot_seconds
         self.server = InvocationServer(
             machine,
             timebase,

@@ -59,11 +59,19 @@ class LocalIsolation:
 _NOTHING_DEMANDED = LocalIsolation()
 
 
-class LocalLauncher:
-    """`data_dir` holds `instances/`; the installed runtimes are there too unless `runtimes_dir` names another place.
+@dataclass(frozen=True, slots=True)
+class AgentTerms:
+    """What each agent is told beside its instance: see `AgentBootstrap`."""
 
-    `fence_after_seconds`: see `AgentBootstrap`.
-    """
+    fence_after_seconds: float | None = None
+    leaked_slot_seconds: float | None = None
+
+
+_NO_TERMS = AgentTerms()
+
+
+class LocalLauncher:
+    """`data_dir` holds `instances/`; the installed runtimes are there too unless `runtimes_dir` names another place."""
 
     def __init__(
         self,
@@ -73,7 +81,7 @@ class LocalLauncher:
         region: str,
         account_id: str,
         strict_runtimes: bool = False,
-        fence_after_seconds: float | None = None,
+        terms: AgentTerms = _NO_TERMS,
         runtimes_dir: Path | None = None,
         isolation: LocalIsolation = _NOTHING_DEMANDED,
     ) -> None:
@@ -84,7 +92,7 @@ class LocalLauncher:
         self._region = region
         self._account_id = account_id
         self._strict_runtimes = strict_runtimes
-        self._fence_after_seconds = fence_after_seconds
+        self._terms = terms
         self._isolation = isolation
         self._ending: set[InstanceId] = set()
         self._has_cgroups: bool | None = None
@@ -148,7 +156,8 @@ class LocalLauncher:
             region=self._region,
             account_id=self._account_id,
             strict_runtimes=self._strict_runtimes,
-            fence_after_seconds=self._fence_after_seconds,
+            fence_after_seconds=self._terms.fence_after_seconds,
+            leaked_slot_seconds=self._terms.leaked_slot_seconds,
             isolation_min=self._isolation.minimum,
         )
 

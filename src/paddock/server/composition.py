@@ -29,7 +29,7 @@ from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.core.api_rates import ApiRates
 from paddock.core.on_demand import Concurrency, OnDemandSettings
 from paddock.images.opening import ImageSources
-from paddock.launchers.local import LocalIsolation, LocalLauncher
+from paddock.launchers.local import AgentTerms, LocalIsolation, LocalLauncher
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError
@@ -156,6 +156,7 @@ async def _ports(
         region=settings.region,
         account_id=settings.account_id,
         strict_runtimes=settings.strict_runtimes,
+        terms=AgentTerms(leaked_slot_seconds=settings.leaked_slot_seconds),
         runtimes_dir=runtimes_dir,
         isolation=LocalIsolation(settings.isolation_min, isolation),
     )

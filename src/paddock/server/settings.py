@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
+from paddock.core.environment.slots import LEAKED_SLOT_SECONDS
 from paddock.model.errors import SettingsError
 from paddock.server.capacity_settings import CapacitySettings
 
@@ -37,6 +38,7 @@ ABOVE_ZERO = (
     "default_lambda_environments",
     "default_lambda_idle_seconds",
     "instance_lifetime_hours",
+    "leaked_slot_seconds",
 )
 
 
@@ -100,6 +102,13 @@ class Settings(CapacitySettings):
     )
     instance_lost_seconds: float = field(
         default=10.0, metadata={"help": "after so long it is replaced; at least the one before"}
+    )
+    leaked_slot_seconds: float = field(
+        default=LEAKED_SLOT_SECONDS,
+        metadata={
+            "help": "handlers that outlived their timeout hold their slots; where they hold every slot of an "
+            "environment, one of them for so long, it is replaced. AWS does not say what becomes of them"
+        },
     )
     isolation_min: IsolationRung | None = field(
         default=None,

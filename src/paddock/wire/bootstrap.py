@@ -15,7 +15,8 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     holds the installed runtimes. `entitled_cores` is what the instance's vCPUs are worth on this machine.
 
     `isolation_min` is the rung below which nothing may run. `fence_after_seconds`: end the instance when no server
-    has been connected for so long; None: go on for ever.
+    has been connected for so long; None: go on for ever. `leaked_slot_seconds`: how long handlers that outlived their
+    timeout may hold every slot of an environment; None: as long as its machine thinks right.
     """
 
     instance_id: str
@@ -35,6 +36,7 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     strict_runtimes: bool = False
     fence_after_seconds: float | None = None
     isolation_min: str | None = None
+    leaked_slot_seconds: float | None = None
 
     def __repr__(self) -> str:
         return f"AgentBootstrap({self.instance_id!r})"

@@ -119,6 +119,21 @@ def test_one_leaked_slot_of_several_is_borne() -> None:
     assert scene.machine.phase is EnvironmentPhase.READY
 
 
+def test_how_long_leaked_slots_are_borne_can_be_set() -> None:
+    scene = ready(slots=1, polls="a")
+    scene.machine.leaked_slot_seconds = 5.0
+    scene.do(["invoke", "r1"])
+    scene.do(["at", "3"])
+    scene.play(
+        """
+        >> at 8
+        << recycle
+        << release r1
+        << end Sandbox.Timedout
+        """
+    )
+
+
 def test_it_wakes_for_whatever_is_due_first() -> None:
     scene = ready(slots=3, polls="abc")
     settles_at = scene.machine.next_wake()

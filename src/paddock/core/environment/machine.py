@@ -57,6 +57,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
     def __init__(self, *, max_concurrency: int, workers: RuntimeWorkers, nonce_prefix: str) -> None:
         assert max_concurrency >= 1
         self.ends_on_timeout = False
+        self.leaked_slot_seconds = LEAKED_SLOT_SECONDS
         self.lingers = False
         self.phase = _STARTING
         self.failure: Failure | None = None
@@ -314,7 +315,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
                 self._forget(invocation)
                 effects.append(Refuse(invocation.caller, errors.UNAVAILABLE))
             elif phase is _TIMED_OUT:
-                invocation.wake_at = now + LEAKED_SLOT_SECONDS
+                invocation.wake_at = now + self.leaked_slot_seconds
                 leaking = True
             elif phase is _LINGERING:
                 effects.extend(self.fail(errors.TIMED_OUT, errors.timeout_message(invocation.timeout_seconds)))
@@ -328,7 +329,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
     def _time_out(self, invocation: Invocation[CallerT, ConnectionT], now: float) -> Effects[CallerT, ConnectionT]:
         """The caller is answered; the handler keeps its slot until it posts, or ends with its environment."""
         invocation.phase = _TIMED_OUT
-        invocation.wake_at = now + LEAKED_SLOT_SECONDS
+        invocation.wake_at = now + self.leaked_slot_seconds
         failed = Fail(invocation, errors.TIMED_OUT, errors.timeout_message(invocation.timeout_seconds))
         return (failed, *self.fail(failed.error_type, failed.message)) if self.ends_on_timeout else (failed,)
 
