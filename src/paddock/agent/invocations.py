@@ -136,27 +136,23 @@ class InvocationServer:
             self.perform(self.machine.undelivered(invocation, now), now)
             return
         call = invocation.caller
-        header = call.header
+        to = call.header
         at_ms = self._timebase.epoch_ms(now)
-        due_ms = at_ms + header.timeout_ms
+        due_ms = at_ms + to.timeout_ms
         head = f"{call.head}{due_ms}\r\nLambda-Runtime-Invocation-Id: {invocation.nonce}\r\n{self.tenant_head}\r\n"
         connection.last_invocation_id = invocation.invocation_id
         if self.one_at_a_time is not None:
             # Before the runtime can have written a word.
             self.one_at_a_time.begin()
-            self._tell_start(call, at_ms)
+            self._events.start(at_ms, to.invocation_id, to.invoked_function_arn, to.trace_header, call.segment)
             if self.gate is not None:
-                self.gate.invoked(call, at_ms + header.timeout_ms)
+                self.gate.invoked(call, at_ms + to.timeout_ms)
         connection.deliver(head.encode(), call.event)
         call.event = []
         if invocation.wake_at < self._wake.at:
             self._wake.by(invocation.wake_at, now)
         if self.one_at_a_time is None:
-            self._tell_start(call, at_ms)
-
-    def _tell_start(self, call: Call, at_ms: int) -> None:
-        to = call.header
-        self._events.start(at_ms, to.invocation_id, to.invoked_function_arn, to.trace_header, call.segment)
+            self._events.start(at_ms, to.invocation_id, to.invoked_function_arn, to.trace_header, call.segment)
 
     # From the runtime's connections
 
@@ -189,14 +185,20 @@ class InvocationServer:
     def polled(self, connection: RuntimeConnection) -> None:
         if not self.user_agent:
             self.user_agent = connection.user_agent
-        if self.gate is not None and self.gate.holds(connection):
+        if self.gate is not None:
+            self._polled_at_gate(self.gate, connection)
             return
         now = self._monotonic()
         effects = self.machine.poll(connection, now)
         if effects:
             self.perform(effects, now)
-        if self.machine.lingers:
-            self.perform(self.machine.conclude(), now)
+
+    def _polled_at_gate(self, gate: PollGate, connection: RuntimeConnection) -> None:
+        if not gate.holds(connection):
+            now = self._monotonic()
+            self.perform(self.machine.poll(connection, now), now)
+            if self.machine.lingers:
+                self.perform(self.machine.conclude(), now)
 
     def extensions_back(self) -> None:
         """From the last invocation, of which they heard; or they are ready to hear of the first."""
