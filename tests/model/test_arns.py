@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
+import botocore.session
 import pytest
 
-from paddock.model.arns import Place, parse_capacity_provider, parse_function, parse_layer
+from paddock.model.arns import Place, parse_capacity_provider, parse_function, parse_layer, partition_of
 from paddock.model.ids import AccountId, CapacityProviderName, FunctionName, LayerName, Region
 
 ACCOUNT = AccountId("123456789012")
@@ -67,6 +70,16 @@ def test_a_layer_is_read_from_its_name_its_arn_and_the_arn_of_a_version() -> Non
     assert parse_layer(HERE.layer_version_arn(name, 12)).version == 12
 
 
+def test_every_region_of_aws_is_in_its_partition() -> None:
+    known: Any = botocore.session.get_session()
+    partitions = known.get_available_partitions()
+    regions = {name: known.get_available_regions("lambda", name) for name in partitions}
+
+    assert {"aws", "aws-cn", "aws-us-gov", "aws-eusc"} <= regions.keys()
+    assert all(partition_of(region) == name for name, found in regions.items() for region in found)
+    assert all(parse_function(f"arn:{name}:lambda:{found[0]}:{ACCOUNT}:function:f") for name, found in regions.items())
+
+
 @pytest.mark.parametrize(
     ("region", "partition"),
     [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-central-1", "aws")],
@@ -77,4 +90,5 @@ def test_the_partition_follows_the_region(region: str, partition: str) -> None:
     assert place.partition == partition
     assert place.function_arn(FunctionName("f")) == f"arn:{partition}:lambda:{region}:{ACCOUNT}:function:f"
     assert place.log_group_arn("/aws/lambda/f") == f"arn:{partition}:logs:{region}:{ACCOUNT}:log-group:/aws/lambda/f"
-    assert place.runtime_version_arn("abc") == f"arn:{partition}:lambda:{region}::runtime:abc"
+    assert place.root_arn() == f"arn:{partition}:iam::{ACCOUNT}:root"
+    assert place.root_arn("210987654321") == f"arn:{partition}:iam::210987654321:root"

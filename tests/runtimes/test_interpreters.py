@@ -198,6 +198,7 @@ def test_a_runtime_version_arn_has_awss_form_and_changes_with_the_interpreter(
         pretend(python, version)
         resolution = RuntimeStore(tmp_path, environ=empty_machine).resolve("python3.13")
         arns.add(resolution.runtime_version_arn("eu-west-1"))
+        assert resolution.runtime_version_arn("cn-north-1").startswith("arn:aws-cn:lambda:cn-north-1::runtime:")
     assert len(arns) == 2
     assert all(arn.startswith("arn:aws:lambda:eu-west-1::runtime:") and len(arn.split(":")[-1]) == 64 for arn in arns)
 

@@ -122,7 +122,7 @@ def own_layer(api: Api, reference: LayerReference, action: str) -> LayerName:
 
 def no_permission(api: Api, arn: str, action: str = "GetLayerVersion") -> ApiError:
     return access_denied(
-        f"User: arn:{api.place.partition}:iam::{api.place.account_id}:root is not authorized to perform: "
+        f"User: {api.place.root_arn()} is not authorized to perform: "
         f"lambda:{action} on resource: {arn} because no resource-based policy allows the lambda:{action} action"
     )
 

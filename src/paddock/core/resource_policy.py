@@ -97,7 +97,7 @@ def _principal(principal: str, place: Place) -> str | dict[str, str]:
     if _SERVICE.fullmatch(principal):
         return {"Service": principal}
     if _ACCOUNT.fullmatch(principal):
-        principal = f"arn:{place.partition}:iam::{principal}:root"
+        principal = place.root_arn(principal)
     return {"AWS": principal}
 
 

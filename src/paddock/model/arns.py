@@ -28,6 +28,22 @@ _LAYER = re.compile(
 )
 
 
+_PARTITIONS = (
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("us-isof-", "aws-iso-f"),
+    ("eusc-", "aws-eusc"),
+)
+"""By the beginning of their regions' names, as in AWS's list of endpoints; every other region is in `aws`."""
+
+
+def partition_of(region: str) -> str:
+    return next((partition for beginning, partition in _PARTITIONS if region.startswith(beginning)), "aws")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where this server is, as ARNs say it."""
@@ -37,9 +53,11 @@ class Place:
 
     @property
     def partition(self) -> str:
-        if self.region.startswith("cn-"):
-            return "aws-cn"
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+        return partition_of(self.region)
+
+    def root_arn(self, account_id: str | None = None) -> str:
+        """The root of an account, ours unless another is named: it stands for the account as a whole."""
+        return f"arn:{self.partition}:iam::{account_id or self.account_id}:root"
 
     def function_arn(self, name: FunctionName, qualifier: str | None = None) -> str:
         arn = f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:function:{name}"
@@ -59,9 +77,6 @@ class Place:
 
     def log_group_arn(self, name: str) -> str:
         return f"arn:{self.partition}:logs:{self.region}:{self.account_id}:log-group:{name}"
-
-    def runtime_version_arn(self, digest: str) -> str:
-        return f"arn:{self.partition}:lambda:{self.region}::runtime:{digest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,7 @@ class FunctionUrlFront:
             text = f"Credential should be scoped to correct service: '{SIGNED_FOR}'. "
             raise ApiError("InvalidSignatureException", text, status=403)
         account = identity.account_id
-        arn = f"arn:{self._access.place.partition}:iam::{account}:root"
-        return IamCaller(identity.access_key_id, account, account, arn)
+        return IamCaller(identity.access_key_id, account, account, self._access.place.root_arn(account))
 
     def _url_request(self, request: Request, headers: Mapping[str, str], responder: Responder) -> UrlRequest:
         forwarded = FORWARDED_SOURCE.decode()

@@ -7,6 +7,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from paddock.model.arns import partition_of
 from paddock.model.runtimes import LambdaRuntime, Language
 from paddock.runtimes.errors import RuntimeUnavailable
 from paddock.runtimes.interpreters import Interpreter
@@ -59,7 +60,8 @@ class Resolution:
 
     def runtime_version_arn(self, region: str) -> str:
         """For RuntimeVersionConfig. AWS's is opaque too: it ends in 64 hexadecimal digits."""
-        return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(self.release.encode()).hexdigest()}"
+        digest = hashlib.sha256(self.release.encode()).hexdigest()
+        return f"arn:{partition_of(region)}:lambda:{region}::runtime:{digest}"
 
 
 @dataclass(frozen=True, slots=True)
