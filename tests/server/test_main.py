@@ -13,7 +13,7 @@ import pytest
 from paddock.isolation import ladder
 from paddock.isolation.launch import as_process
 from paddock.isolation.view import Rung
-from paddock.model.errors import StartError
+from paddock.model.errors import SettingsError, StartError
 from paddock.server import main
 from paddock.server.main import run
 from paddock.server.settings import Settings
@@ -37,6 +37,11 @@ def test_a_port_in_use_is_one_line_for_the_operator(tmp_path: Path) -> None:
 
     said = f"paddock: cannot listen on 127.0.0.1:{port}: it is in use; stop what uses it or choose another port\n"
     assert (ended.returncode, ended.stderr) == (1, said)
+
+
+def test_a_network_file_that_cannot_be_used_is_one_line_for_the_operator(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"network\.yaml cannot be read"):
+        run(Settings(data_dir=tmp_path, port=0, network_file=tmp_path / "network.yaml"))
 
 
 def test_a_full_disk_is_one_line_for_the_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from paddock.awsapi.http import Address, ListenError, serve
 from paddock.awsapi.turns import Turns
 from paddock.isolation.ladder import select
 from paddock.isolation.view import IsolationUnavailable, Rung
-from paddock.model.errors import StartError
+from paddock.model.errors import SettingsError, StartError
 from paddock.ports import collector
 from paddock.ports.clock import RandomIds, SystemClock
 from paddock.server import data_dir as data_directory
@@ -80,7 +80,9 @@ def _first(error: BaseException) -> BaseException:
 
 
 def _raise_start_error(settings: Settings, error: BaseException) -> None:
-    """Raises `StartError` for what the operator can mend, and nothing for what is a fault of ours."""
+    """Raises `StartError` or `SettingsError` for what the operator can mend; nothing for a fault of ours."""
+    if isinstance(error, StartError | SettingsError):
+        raise error
     if isinstance(error, ListenError):
         raise StartError(str(error)) from error
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
