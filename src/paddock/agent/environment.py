@@ -82,8 +82,7 @@ class ExecutionEnvironment:
             workers=self._workers,
             nonce_prefix=facilities.ids.hex(_NONCE_DIGITS),
         )
-        machine.ends_on_timeout = not managed
-        machine.leaked_slot_seconds = facilities.leaked_slot_seconds
+        machine.ends_on_timeout, machine.leaked_slot_seconds = not managed, facilities.leaked_slot_seconds
         self.server = InvocationServer(
             machine,
             timebase,
