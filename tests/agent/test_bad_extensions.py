@@ -277,6 +277,22 @@ async def test_one_that_opens_hundreds_of_connections_has_so_many_and_no_more() 
         await two.goes_on(two.bad)
 
 
+async def test_one_that_leaks_connections_does_not_keep_the_runtime_out() -> None:
+    async with played_instance() as instance:
+        spec, (worker,) = await instance.start(max_concurrency=1)
+        limit = 2 * spec.max_concurrency + SPARE_CONNECTIONS
+        leaked = [await instance.runtime(spec) for _ in range(limit + 10)]
+        connections = instance.agent.environments[spec.environment_id].server.connections
+        await eventually(lambda: len(connections) == limit)
+        answer = instance.server.invoke(spec)
+        event = await worker.event()
+        another = await instance.runtime(spec)
+        assert (await another.respond(event, b"1")).status == 202
+        assert (await answer.result())[1] == b"1"
+        assert len(connections) <= limit
+        assert await leaked[0].closed()
+
+
 async def test_one_that_subscribes_again_and_again_is_refused_in_the_end() -> None:
     async with beside("subscribe_again_and_again") as two:
         assert await two.said("accepted") == [str(SUBSCRIPTIONS), "refused", str(300 - SUBSCRIPTIONS)]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from paddock.agent.limits import MAX_HEAD_BYTES
+from paddock.agent.limits import MAX_HEAD_BYTES, SPARE_CONNECTIONS
 from paddock.core.environment.errors import MAX_ERROR_BYTES, MAX_RESPONSE_BYTES
 from paddock.wire.agent import SlotReleased
 from tests.agent.instances import PlayedInstance, RuntimeClient, path_of, played_instance
@@ -349,9 +349,20 @@ async def test_a_head_without_end_is_refused() -> None:
 async def test_more_connections_than_a_runtime_can_need_are_closed() -> None:
     async with played_instance() as instance:
         spec, _ = await instance.start(max_concurrency=1)
-        clients = [await instance.runtime(spec) for _ in range(80)]
-        assert await clients[-1].closed()
-        assert (await clients[0].call("GET", "/2018-06-01/ping")).status == 200
+        used = [await instance.runtime(spec) for _ in range(60)]
+        assert [(await client.call("GET", "/2018-06-01/ping")).status for client in used] == [200] * 60
+        silent = [await instance.runtime(spec) for _ in range(20)]
+        assert await silent[0].closed()
+        assert (await silent[-1].call("GET", "/2018-06-01/ping")).status == 200
+        assert (await used[0].call("GET", "/2018-06-01/ping")).status == 200
+
+
+async def test_where_all_connections_are_used_a_further_one_is_closed() -> None:
+    async with played_instance() as instance:
+        spec, _ = await instance.start(max_concurrency=1)
+        for _ in range(2 * spec.max_concurrency + SPARE_CONNECTIONS - 1):
+            assert (await (await instance.runtime(spec)).call("GET", "/2018-06-01/ping")).status == 200
+        assert await (await instance.runtime(spec)).closed()
 
 
 async def test_an_error_document_that_is_too_large_is_refused_and_the_caller_hears() -> None:

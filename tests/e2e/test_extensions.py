@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import zipfile
 from typing import Any
@@ -99,6 +100,8 @@ def test_an_extension_hears_of_each_invocation_as_default_lambda(server: Server,
 
     assert [invoke(api, name, {"n": number}) for number in range(4)] == [["watched", number] for number in range(4)]
     assert eventually(lambda: heard(server, name, "INVOKE"))
+    answer = api.invoke(FunctionName=name, Payload=b'{"n": 4}', LogType="Tail")
+    assert "REPORT RequestId" in base64.b64decode(answer["LogResult"]).decode()
 
 
 def test_a_publish_with_an_extension_that_ends_fails_and_says_so(api: Any, provider: str) -> None:

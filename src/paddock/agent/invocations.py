@@ -12,6 +12,7 @@ from functools import partial
 
 from paddock.agent import runtime_replies as replies
 from paddock.agent.calls import Call
+from paddock.agent.connections import Connections
 from paddock.agent.deliverable import is_deliverable
 from paddock.agent.error_documents import decoded, error_document, error_message
 from paddock.agent.extension_api import ExtensionApi
@@ -83,7 +84,7 @@ class InvocationServer:
         self.new_segment: Callable[[], str] | None = None
         self.tenant_head = ""
         self.machine = machine
-        self.connections: dict[RuntimeConnection, None] = {}
+        self.connections = Connections(2 * max_concurrency + SPARE_CONNECTIONS)
         self.user_agent = ""
         self._monotonic = timebase.monotonic
         self._timebase = timebase
@@ -92,7 +93,6 @@ class InvocationServer:
         self._recycling = recycling
         self._check_memory = check_memory
         self._ended = ended
-        self._max_connections = 2 * max_concurrency + SPARE_CONNECTIONS
         self._loop = asyncio.get_running_loop()
         self._wake = Wake(self._expire)
 
@@ -158,13 +158,10 @@ class InvocationServer:
 
     def admits(self, connection: RuntimeConnection) -> bool:
         over = self.machine.phase is EnvironmentPhase.ENDED and not self.admits_when_ended
-        if over or len(self.connections) >= self._max_connections:
-            return False
-        self.connections[connection] = None
-        return True
+        return not over and self.connections.add(connection)
 
     def disconnected(self, connection: RuntimeConnection) -> None:
-        self.connections.pop(connection, None)
+        self.connections.discard(connection)
         if self.extension_api is not None:
             self.extension_api.disconnected(connection)
         if self.gate is not None:

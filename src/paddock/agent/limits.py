@@ -23,7 +23,7 @@ JOINED_EVENT_BYTES = 64 * 1024
 DISCARDED_BYTES = 64 * 1024 * 1024
 """How much of a refused body is read on, so that the runtime sees the refusal, before its connection is closed."""
 SPARE_CONNECTIONS = 64
-"""Of a runtime beyond two per slot (polls, posts): a runtime that opens more leaks them."""
+"""Of a runtime and its extensions beyond two per slot (polls, posts): who opens more leaks them."""
 STREAM_BYTES = 200 * 1024 * 1024
 """Of a streamed answer (Lambda quotas)."""
 

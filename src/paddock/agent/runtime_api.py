@@ -107,6 +107,11 @@ class RuntimeConnection(asyncio.Protocol):
             transport.close()
 
     @property
+    def silent(self) -> bool:
+        """Nothing was ever asked on it."""
+        return not self._completed and self._between_requests
+
+    @property
     def gone(self) -> bool:
         return self._transport is None or self._transport.is_closing()
 
