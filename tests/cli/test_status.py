@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from paddock.cli.demo.live import environment_rows
 from paddock.cli.status import replacements, shortages
 
 PATCHED = "it is patched: a new runtime or agent"
@@ -54,3 +55,19 @@ def test_a_version_below_its_minimum_is_named_with_the_reason() -> None:
         "hello:1 has 2 of at least 3 environments: the ceiling; no room",
         "hello:1 has 2 of at least 3 environments: the next decision says why",
     ]
+
+
+def test_an_environment_of_a_tenant_names_it_beside_its_function() -> None:
+    environment = {
+        "instance_id": "i-00000001",
+        "environment_id": "env-00000001",
+        "function": "shop:$LATEST",
+        "in_flight": 0,
+        "max_concurrency": 1,
+        "peak_in_flight": 1,
+    }
+    provider = {
+        "instances": [],
+        "environments": [{**environment, "tenant_id": "blue"}, {**environment, "tenant_id": None}],
+    }
+    assert [row[4] for row in environment_rows({"providers": [provider]})] == ["shop:$LATEST blue", "shop:$LATEST"]

@@ -51,7 +51,7 @@ def environment_rows(status: dict[str, Any]) -> list[tuple[str, ...]]:
                     str(instance.get("zone", "")),
                     str(instance.get("instance_type", "")),
                     environment["environment_id"][-8:],
-                    environment["function"],
+                    " ".join(filter(None, (environment["function"], environment.get("tenant_id")))),
                     bar(environment["in_flight"], environment["max_concurrency"]),
                     str(environment["peak_in_flight"]),
                 )
