@@ -28,8 +28,12 @@ class Started:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args!r} ended with {self._process.wait()}")
+            raise RuntimeError(f"{self._named()} ended with {self._process.wait()}")
         return line.strip()
+
+    def _named(self) -> str:
+        """The command without the folders of this machine: it may end up on a page."""
+        return " ".join(Path(str(word)).name for word in cast("Sequence[str]", self._process.args))
 
     def document(self) -> dict[str, object]:
         return cast("dict[str, object]", json.loads(self.line()))

@@ -108,7 +108,7 @@ def whole_page(document: Mapping[str, Any]) -> str:
 
 
 def rewritten(page: str, document: Mapping[str, Any]) -> str:
-    """The page with the tables of this document; sections that were not measured stay as they are."""
+    """The page with the tables of this document; sections that were not measured, or failed whole, stay as they are."""
 
     def between(mark: re.Match[str]) -> str:
         name = mark[2]
@@ -117,7 +117,9 @@ def rewritten(page: str, document: Mapping[str, Any]) -> str:
         if name == GOALS:
             return f"{mark[1]}\n{table.markdown(goal_cells(document))}\n\n{mark[3]}"
         kept = document["sections"].get(name)
-        return mark[0] if kept is None else f"{mark[1]}\n{section_page(result_of(kept))}\n\n{mark[3]}"
+        if kept is None or not (kept["rows"] or kept["cells"] or kept["text"]):
+            return mark[0]
+        return f"{mark[1]}\n{section_page(result_of(kept))}\n\n{mark[3]}"
 
     return _MARKED.sub(between, page)
 

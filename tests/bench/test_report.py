@@ -47,6 +47,13 @@ def test_what_was_not_measured_stays_as_it_is_in_the_page(tmp_path: Path) -> Non
     assert "core -->\nold\n" in rewritten(PAGE, json.loads((tmp_path / "out.json").read_text()))
 
 
+def test_a_section_that_failed_whole_leaves_the_page_as_it_is(tmp_path: Path) -> None:
+    report = Report(tmp_path / "out.json", "Two cores")
+    report.add("core", Result(failed=["RuntimeError: paddock up ended with 1"]), 1.0)
+
+    assert "core -->\nold\n" in rewritten(PAGE, json.loads((tmp_path / "out.json").read_text()))
+
+
 def test_a_resumed_sitting_has_its_sections_but_those_that_failed(tmp_path: Path) -> None:
     first = Report(tmp_path / "out.json", "Two cores")
     first.add("core", FOUND, 1.0)

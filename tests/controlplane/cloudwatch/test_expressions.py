@@ -25,7 +25,7 @@ def spelled(tree: Any) -> str:
         case Number(value):
             return f"{value:g}"
         case Text(value):
-            return f"'{value}'"
+            return f'"{value}"' if "'" in value else f"'{value}'"
         case Name(name):
             return name
         case Negated(inner):
