@@ -18,7 +18,7 @@ from paddock.model.ids import AvailabilityZone, InstanceId
 from paddock.model.states import InstancePhase, StateReasonCode
 from paddock.ports.clock import Clock, Dice, IdSource
 from paddock.ports.launcher import LauncherCapabilities, LaunchError, LaunchRequest, ObservedInstance
-from paddock.simulator.network import MemoryNetworkLoop, MemoryServer
+from paddock.simulator.network import MemoryNetworkLoop, MemoryProcess, MemoryServer, belong_to
 from paddock.simulator.whole.runtimes import PlayedCgroup, PlayedRuntime, PlayedRuntimes, Truth
 from paddock.wire.bootstrap import AgentBootstrap
 
@@ -29,10 +29,11 @@ BOOT_SECONDS = (0.3, 3.0)
 
 @dataclass
 class RunningInstance:
-    """`alive` is the truth: its agent runs."""
+    """An agent and its runtimes: a process of its own, which outlives the server that launched it."""
 
     request: LaunchRequest
     agent: InstanceAgent
+    process: MemoryProcess = field(default_factory=MemoryProcess)
     server: MemoryServer | None = None
     task: asyncio.Task[None] | None = None
     stopping: bool = False
@@ -113,6 +114,7 @@ class AgentLauncher:
         )
 
     async def _run(self, instance: RunningInstance, path: str) -> None:
+        belong_to(instance.process)
         try:
             await asyncio.sleep(self.dice.uniform(*BOOT_SECONDS))
             instance.server = self.network.listen(path, instance.agent.connection)
@@ -130,9 +132,7 @@ class AgentLauncher:
             runtime = self.truth.runtimes.get(environment_id)
             if runtime is not None:
                 runtime.kill()
-        if instance.server is not None:
-            instance.server.close()
-            instance.server.cut()
+        instance.process.die()
 
     def kill(self, instance: RunningInstance) -> None:
         """SIGKILL: all of it is gone at once, and nobody says a word."""
