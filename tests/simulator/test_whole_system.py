@@ -17,7 +17,9 @@ from paddock.core.environment import machine
 from paddock.core.environment.slots import Slots
 from paddock.core.on_demand import Concurrency
 from paddock.core.planning import plan
+from paddock.core.routing.table import EnvironmentPlacement, RoutingTable
 from paddock.model.fleet import ScalingBounds
+from paddock.model.ids import NO_TENANT
 from paddock.ports.clock import seeded_dice
 from paddock.router.callers import HttpCall
 from paddock.router.dispatch import Dispatcher
@@ -119,7 +121,7 @@ def no_reservation(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_slot_never_given_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(scenario, "MEND_SECONDS", 700.0)
+    patch.setattr(scenario, "MEND_SECONDS", 200.0)
     release = Dispatcher._release
     count = iter(range(10_000))
 
@@ -277,6 +279,18 @@ def a_minimum_that_is_not_made_good(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(scenario, "RECOVERY_SECONDS", 120.0)
 
 
+def tenants_share_environments(patch: pytest.MonkeyPatch) -> None:
+    """The routing table does not tell the tenants of a function apart."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    place = RoutingTable.place
+
+    def place_for_all(self: RoutingTable, placement: EnvironmentPlacement) -> None:
+        place(self, replace(placement, key=placement.key._replace(tenant_id=NO_TENANT)))
+
+    patch.setattr(RoutingTable, "place", place_for_all)
+
+
 PLANTED: dict[str, tuple[Promise, Callable[[pytest.MonkeyPatch], None], int]] = {
     "nobody knows the ceiling": (Promise.CEILING, no_ceiling, 0),
     "nothing is reserved": (Promise.RESERVED, no_reservation, 1),
@@ -288,11 +302,12 @@ PLANTED: dict[str, tuple[Promise, Callable[[pytest.MonkeyPatch], None], int]] = 
     "instances are filled beyond their room": (Promise.ROOM, room_for_the_system_too_and_more, 0),
     "a plan takes every provider's versions": (Promise.ONE_PROVIDER, versions_of_every_provider, 0),
     "a call is sent again after it ran": (Promise.ONE_SLOT, sent_again_after_it_ran, 0),
+    "tenants share environments": ("one tenant", tenants_share_environments),
     "plans say no reason": (Promise.REASONS, plans_without_reasons, 0),
     "nobody counts the account": (Promise.ACCOUNT_LIMIT, the_account_is_not_counted, 0),
     "an answer is lost now and then": (Promise.NO_LOSS, an_answer_is_lost_now_and_then, 0),
     "another's answer": (Promise.ONE_ANSWER, anothers_answer, 0),
-    "an agent that does not count": (Promise.SLOTS, an_agent_that_does_not_count, 9),
+    "an agent that does not count": (Promise.SLOTS, an_agent_that_does_not_count, 10),
     "a router that listens too early": (Promise.KNOWN, a_router_that_listens_before_it_knows_anything, 41),
     "a minimum is not made good": (Promise.MINIMUM, a_minimum_that_is_not_made_good, 6),
 }
