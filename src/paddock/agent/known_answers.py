@@ -11,6 +11,10 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+HEADS_LEARNED = 8
+"""Of one connection. A client whose heads go on differing is parsed."""
+HELD_BYTES = 64 * 1024
+"""Of an answer whose body has not come with its head: clients that write them one after the other are common."""
 _START = b"POST /2018-06-01/runtime/invocation/"
 _END_OF_LINE = b"/response HTTP/1.1"
 _INVOCATION_ID = rb"(?P<id>[0-9A-Za-z_-]{1,128})"

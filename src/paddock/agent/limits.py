@@ -20,6 +20,8 @@ up to a mebibyte; AWS's agent has this limit from its HTTP library.
 """
 JOINED_EVENT_BYTES = 64 * 1024
 """A shorter event is written with its head in one piece."""
+MAX_POLL_BYTES = 4096
+"""A poll longer than this is parsed each time."""
 DISCARDED_BYTES = 64 * 1024 * 1024
 """How much of a refused body is read on, so that the runtime sees the refusal, before its connection is closed."""
 SPARE_CONNECTIONS = 64

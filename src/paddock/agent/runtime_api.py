@@ -15,8 +15,9 @@ import httptools
 
 from paddock.agent import runtime_replies as replies
 from paddock.agent.extension_request import ExtensionRequest
-from paddock.agent.known_answers import KnownHead, known_head
-from paddock.agent.limits import DISCARDED_BYTES, JOINED_EVENT_BYTES, MAX_HEAD_BYTES
+from paddock.agent.known_answers import HEADS_LEARNED, HELD_BYTES, KnownHead, known_head
+from paddock.agent.limits import DISCARDED_BYTES, JOINED_EVENT_BYTES, MAX_HEAD_BYTES, MAX_POLL_BYTES
+from paddock.agent.runtime_headers import KEPT_HEADERS, content_length, document, header, posted_error_type, user_agent
 from paddock.agent.runtime_routes import Route, find_route
 from paddock.core.environment import Invocation, InvocationPhase, Rejection
 from paddock.core.environment.errors import (
@@ -33,31 +34,6 @@ if TYPE_CHECKING:
     from paddock.agent.runtime_environment import RuntimeApi
 
 _LOG = logging.getLogger("paddock.agent")
-_MAX_POLL_BYTES = 4096
-"""A poll longer than this is parsed each time."""
-_HEADS_LEARNED = 8
-"""Of one connection. A client whose heads go on differing is parsed."""
-_HELD_BYTES = 64 * 1024
-"""Of an answer whose body has not come with its head: clients that write them one after the other are common."""
-_MAX_VALUE_BYTES = 1024
-"""Of a content type or an error type that is passed on: what is longer is no name, and a frame's header is bounded."""
-_MAX_USER_AGENT_BYTES = 128
-"""As much as AWS's agent keeps of it."""
-_KEPT_HEADERS = {
-    b"content-length",
-    b"content-type",
-    b"expect",
-    b"lambda-extension-accept-feature",
-    b"lambda-extension-function-error-type",
-    b"lambda-extension-identifier",
-    b"lambda-extension-name",
-    b"user-agent",
-    b"lambda-runtime-function-error-type",
-    b"lambda-runtime-function-error-body",
-    b"lambda-runtime-function-response-mode",
-    b"lambda-runtime-function-xray-error-cause",
-    b"lambda-runtime-invocation-id",
-}
 _BYTES = "application/octet-stream"
 _STREAMING, _TIMED_OUT = InvocationPhase.STREAMING, InvocationPhase.TIMED_OUT
 
@@ -137,7 +113,7 @@ class RuntimeConnection(asyncio.Protocol):
             else:
                 self._write(self._api.respond(begun, head.content_type, [data[known.body_at :]]))
             return True
-        if known is not None and not held and len(data) < known.end < _HELD_BYTES:
+        if known is not None and not held and len(data) < known.end < HELD_BYTES:
             self._held = data
             return True
         if held:
@@ -175,11 +151,11 @@ class RuntimeConnection(asyncio.Protocol):
     def _learn(self, data: bytes, *, whole: bool) -> None:
         """From what has just begun a request, and perhaps ended it."""
         if self._polling and whole:
-            plain = self._route is Route.NEXT and len(data) <= _MAX_POLL_BYTES
+            plain = self._route is Route.NEXT and len(data) <= MAX_POLL_BYTES
             self._poll_request = data if plain else b""
-        elif self._route is Route.RESPONSE and self._collected is not None and self._heads_learned < _HEADS_LEARNED:
+        elif self._route is Route.RESPONSE and self._collected is not None and self._heads_learned < HEADS_LEARNED:
             self._heads_learned += 1
-            self._known_head = known_head(data, self._header(b"content-type", _BYTES))
+            self._known_head = known_head(data, header(self._headers, b"content-type", _BYTES))
 
     def eof_received(self) -> None:
         """The runtime has no more to say; a request that breaks off here is answered, then the transport closes."""
@@ -248,7 +224,7 @@ class RuntimeConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Trailers come here too, after the body."""
         name = name.lower()
-        if name in _KEPT_HEADERS:
+        if name in KEPT_HEADERS:
             self._headers[name] = value
 
     def on_headers_complete(self) -> None:
@@ -264,21 +240,10 @@ class RuntimeConnection(asyncio.Protocol):
             self._begin_error(invocation_id)
         elif self._route is Route.INIT_ERROR or self._route is Route.EXTENSION:
             self._collect(MAX_ERROR_BYTES)
-            if self._content_length() > MAX_ERROR_BYTES:
+            if content_length(self._headers) > MAX_ERROR_BYTES:
                 self._reply = replies.ERROR_TOO_LARGE
         if b"expect" in self._headers and self._reply is None:
             self._write(replies.CONTINUE)
-
-    def _content_length(self) -> int:
-        value = self._headers.get(b"content-length", b"0")
-        return int(value) if value.isdigit() else 0
-
-    def _header(self, name: bytes, default: str = "") -> str:
-        value = self._headers.get(name)
-        return default if value is None else value[:_MAX_VALUE_BYTES].decode("latin-1")
-
-    def _document(self, name: bytes) -> str:
-        return self._headers.get(name, b"").decode("latin-1")
 
     def _collect(self, limit: int) -> None:
         self._collected = []
@@ -287,7 +252,7 @@ class RuntimeConnection(asyncio.Protocol):
     def _begin_response(self, invocation_id: str) -> None:
         mode = self._headers.get(b"lambda-runtime-function-response-mode")
         streaming = mode is not None and mode.lower() == b"streaming"
-        nonce = self._header(b"lambda-runtime-invocation-id")
+        nonce = header(self._headers, b"lambda-runtime-invocation-id")
         begun = self._api.begin_response(invocation_id, nonce, streaming=streaming)
         if isinstance(begun, Rejection):
             self._reply = self._api.rejected(begun)
@@ -297,22 +262,22 @@ class RuntimeConnection(asyncio.Protocol):
             message = "Invalid response mode header"
             self._fail(INVALID_RESPONSE_MODE, message, replies.INVALID_RESPONSE_MODE)
             return
-        content_type = self._header(b"content-type", _BYTES)
+        content_type = header(self._headers, b"content-type", _BYTES)
         if streaming and self._api.begin_stream(begun, content_type, self):
             return
         self._collect(MAX_RESPONSE_BYTES)
-        length = self._content_length()
+        length = content_length(self._headers)
         if length > MAX_RESPONSE_BYTES:
             self._too_large(length)
 
     def _begin_error(self, invocation_id: str) -> None:
-        begun = self._api.begin_error(invocation_id, self._header(b"lambda-runtime-invocation-id"))
+        begun = self._api.begin_error(invocation_id, header(self._headers, b"lambda-runtime-invocation-id"))
         if isinstance(begun, Rejection):
             self._reply = self._api.rejected(begun)
             return
         self._invocation = begun
         self._collect(MAX_ERROR_BYTES)
-        length = self._content_length()
+        length = content_length(self._headers)
         if length > MAX_ERROR_BYTES:
             self._too_large(length)
 
@@ -366,7 +331,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._between_requests = True
         if self._route is Route.NEXT:
             self._polling = True
-            self.user_agent = self._header(b"user-agent")[:_MAX_USER_AGENT_BYTES]
+            self.user_agent = user_agent(self._headers)
             self._api.polled(self)
             return
         answer = self._answer_extension() if self._route is Route.EXTENSION else self._answer()
@@ -396,29 +361,29 @@ class RuntimeConnection(asyncio.Protocol):
             return self._finish(invocation)
         if self._route is Route.INIT_ERROR:
             assert self._collected is not None
-            return self._api.init_error(self._error_type(), b"".join(self._collected))
+            return self._api.init_error(posted_error_type(self._headers), b"".join(self._collected))
         if self._route is Route.PING:
             return replies.PONG
         return replies.METHOD_NOT_ALLOWED if self._route is Route.WRONG_METHOD else replies.NOT_FOUND
-
-    def _error_type(self) -> str:
-        return self._header(b"lambda-runtime-function-error-type")
 
     def _finish(self, invocation: Invocation[Call, RuntimeConnection]) -> bytes:
         if self._collected is None:
             if invocation.phase is not _STREAMING and invocation.phase is not _TIMED_OUT:
                 return replies.INVALID_REQUEST_ID  # an `/error` on another connection has cut this stream off
-            body = self._document(b"lambda-runtime-function-error-body")
-            return self._api.end_stream(invocation, self._error_type(), body)
+            body = document(self._headers, b"lambda-runtime-function-error-body")
+            return self._api.end_stream(invocation, posted_error_type(self._headers), body)
         if self._route is Route.ERROR:
-            content_type = self._header(b"content-type", "application/json")
-            cause = self._document(b"lambda-runtime-function-xray-error-cause")
-            return self._api.respond_error(invocation, self._error_type(), content_type, self._collected, cause)
-        error_type = self._error_type()
+            content_type = header(self._headers, b"content-type", "application/json")
+            cause = document(self._headers, b"lambda-runtime-function-xray-error-cause")
+            return self._api.respond_error(
+                invocation, posted_error_type(self._headers), content_type, self._collected, cause
+            )
+        error_type = posted_error_type(self._headers)
         if error_type and self._headers.get(b"lambda-runtime-function-response-mode"):
             # Error trailers of a stream that was collected for a caller who wanted it whole.
-            return self._api.end_stream(invocation, error_type, self._document(b"lambda-runtime-function-error-body"))
-        content_type = self._header(b"content-type", _BYTES)
+            body = document(self._headers, b"lambda-runtime-function-error-body")
+            return self._api.end_stream(invocation, error_type, body)
+        content_type = header(self._headers, b"content-type", _BYTES)
         return self._api.respond(invocation, content_type, self._collected)
 
     def _end_badly(self) -> bytes | None:
