@@ -302,7 +302,7 @@ PLANTED: dict[str, tuple[Promise, Callable[[pytest.MonkeyPatch], None], int]] = 
     "instances are filled beyond their room": (Promise.ROOM, room_for_the_system_too_and_more, 0),
     "a plan takes every provider's versions": (Promise.ONE_PROVIDER, versions_of_every_provider, 0),
     "a call is sent again after it ran": (Promise.ONE_SLOT, sent_again_after_it_ran, 0),
-    "tenants share environments": ("one tenant", tenants_share_environments),
+    "tenants share environments": (Promise.ONE_TENANT, tenants_share_environments, 0),
     "plans say no reason": (Promise.REASONS, plans_without_reasons, 0),
     "nobody counts the account": (Promise.ACCOUNT_LIMIT, the_account_is_not_counted, 0),
     "an answer is lost now and then": (Promise.NO_LOSS, an_answer_is_lost_now_and_then, 0),

@@ -35,6 +35,7 @@ class Promise(StrEnum):
     GENERATION = "generation"
     SLOTS = "slots"
     ONE_SLOT = "one slot"
+    ONE_TENANT = "one tenant"
     RESERVED = "reserved"
     ACCOUNT_LIMIT = "account limit"
     ONE_ANSWER = "one answer"
@@ -85,6 +86,7 @@ class Checker(Ears):
         for instance_id, instance in self.world.launcher.living.items():
             self._check_instance(instance_id, instance.request.provider)
         self._check_runtimes()
+        self._check_tenants()
 
     def lower(self, provider: str, vcpu: int) -> None:
         """Until it is answered, either may hold."""
@@ -148,6 +150,13 @@ class Checker(Ears):
             self.checks[Promise.RESERVED] += 1
             if on_demand[function] > reserved:
                 self.break_off(Promise.RESERVED, f"{on_demand[function]} of {function} run; {reserved} are reserved")
+
+    def _check_tenants(self) -> None:
+        for environment_id in self.world.truth.runtimes:
+            self.checks[Promise.ONE_TENANT] += 1
+            served = self.world.truth.served.get(environment_id, ())
+            if len(served) > 1:
+                self.break_off(Promise.ONE_TENANT, f"{environment_id} has served {sorted(served)}")
 
     def _recent(self, seconds: float) -> bool:
         return any(self.world.clock.monotonic() - at <= seconds for at in self.faults[-MOST_LATE_FAULTS:])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -31,12 +31,13 @@ PIECE_BYTES, PIECE_SECONDS = 32 * 1024, 0.01
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the played handler is asked: it answers with `call`, followed by so many bytes."""
+    """What the played handler is asked: it answers with `call`, followed by so many bytes. `tenant`: who asks."""
 
     call: str
     answer_bytes: int = 0
     stream: bool = False
     padding: str = ""
+    tenant: str = ""
 
 
 @dataclass
@@ -52,13 +53,16 @@ class Behaviour:
 
 @dataclass
 class Truth:
-    """`runtimes` are those that live now; `given` counts how often a runtime got each call."""
+    """`runtimes` are those that live now; `given` counts how often a runtime got each call; `served` has the tenants of
+    all that an environment ever got, as their callers and as the platform named them.
+    """
 
     dice: Dice
     behaviour: Behaviour = field(default_factory=Behaviour)
     specs: dict[str, EnvironmentSpec] = field(default_factory=dict)
     runtimes: dict[str, PlayedRuntime] = field(default_factory=dict)
     given: Counter[str] = field(default_factory=Counter)
+    served: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     failed_at: dict[str, float] = field(default_factory=dict)
     """When a runtime last ended by itself, of each function."""
     changes: int = 0
@@ -224,12 +228,14 @@ class _RuntimeConnection(asyncio.Protocol):
         if name is None:
             self._transport.write(POLL)
         else:
-            self._run(name.decode(), msgspec.json.decode(rest[:length], type=Event))
+            tenant = headers.get(b"Lambda-Runtime-Aws-Tenant-Id", b"").decode()
+            self._run(name.decode(), msgspec.json.decode(rest[:length], type=Event), tenant)
 
-    def _run(self, invocation_id: str, event: Event) -> None:
+    def _run(self, invocation_id: str, event: Event, tenant: str) -> None:
         runtime = self._runtime
         behaviour, dice = runtime.truth.behaviour, runtime.truth.dice
         runtime.truth.given[event.call] += 1
+        runtime.truth.served[runtime.spec.environment_id].update((event.tenant, tenant))
         runtime.truth.changes += 1
         runtime.running.add(invocation_id)
         fate, seconds = dice.random(), dice.uniform(*behaviour.duration)

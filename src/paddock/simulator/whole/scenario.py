@@ -22,7 +22,7 @@ from paddock.simulator.whole.happenings import Happenings
 from paddock.simulator.whole.instances import RunningInstance
 from paddock.simulator.whole.rest import Rest
 from paddock.simulator.whole.runtimes import Event
-from paddock.simulator.whole.traffic import Traffic
+from paddock.simulator.whole.traffic import TENANTED, Traffic
 from paddock.simulator.whole.world import World
 
 TROUBLE_SECONDS = 40.0
@@ -140,7 +140,7 @@ class WholeScenario:
                 await self.world.create_function(name, provider)
                 await self.publish(name)
         for name in PLAIN:
-            await self.world.create_function(name, None)
+            await self.world.create_function(name, None, per_tenant=name == TENANTED)
         if await self.ask(
             self.world.call("PutFunctionConcurrency", FunctionName="plain0", ReservedConcurrentExecutions=2)
         ):

@@ -20,6 +20,8 @@ ANSWER_SECONDS = 330.0
 LARGE_BYTES = 300_000
 """More than a frame, than what one writes at once, and than a kernel takes of one who does not read."""
 LARGE_SHARE, EVENT_SHARE, STREAM_SHARE = 0.03, 0.25, 0.15
+TENANTED = "plain1"
+TENANTS = ("blue", "green", "red")
 MANNERS = (*[Manner.WAITS] * 17, *[Manner.LEAVES] * 2, Manner.READS_SLOWLY)
 
 
@@ -41,11 +43,18 @@ class SentCall:
     answer_bytes: int = 0
     padding_bytes: int = 0
 
+    @property
+    def tenant(self) -> str:
+        """Whom it is made for, where the function has tenants. No dice: what befalls the others stays the same."""
+        return TENANTS[int(self.call_id[:8], 16) % len(TENANTS)] if self.function == TENANTED else ""
+
     def asked(self) -> Asked:
         stream = self.form is Form.STREAM
-        event = Event(self.call_id, self.answer_bytes, stream, "." * self.padding_bytes)
+        event = Event(self.call_id, self.answer_bytes, stream, "." * self.padding_bytes, self.tenant)
         version, what = ("2021-11-15", "response-streaming-invocations") if stream else ("2015-03-31", "invocations")
         headers = ("X-Amz-Invocation-Type: Event",) if self.form is Form.EVENT else ()
+        if self.tenant:
+            headers = (*headers, f"X-Amz-Tenant-Id: {self.tenant}")
         return Asked(f"/{version}/functions/{self.function}/{what}", msgspec.json.encode(event), headers)
 
     def expected(self) -> bytes:

@@ -256,8 +256,8 @@ class World:
             "CreateCapacityProvider", CapacityProviderName=name, PermissionsConfig=permissions, VpcConfig=network
         )
 
-    async def create_function(self, name: str, provider: str | None) -> None:
-        members: dict[str, Any] = {}
+    async def create_function(self, name: str, provider: str | None, *, per_tenant: bool = False) -> None:
+        members: dict[str, Any] = {"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}} if per_tenant else {}
         if provider is not None:
             arn = f"arn:aws:lambda:{PLACE.region}:{PLACE.account_id}:capacity-provider:{provider}"
             managed = {"CapacityProviderArn": arn, "PerExecutionEnvironmentMaxConcurrency": 4}
