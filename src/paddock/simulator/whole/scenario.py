@@ -67,6 +67,8 @@ class WholeScenario:
         except* Broken:
             report.broken = self.checker.broken
         report.seconds, report.events = self.clock.monotonic(), loops[0].turns
+        report.faults = self.happenings.faulted
+        report.requests = self.happenings.requested + self.traffic.seen
         return report
 
     async def _run(self, directory: Path, loops: list[MemoryNetworkLoop]) -> None:
@@ -96,7 +98,6 @@ class WholeScenario:
         self.checker = Checker(self.world, checks=report.checks, outcomes=report.outcomes)
         self.happenings = Happenings(self, self.world, self.checker)
         self.traffic = Traffic(self.dice, self.world.ids, self.checker)
-        report.faults, report.requests = self.happenings.faulted, self.happenings.requested
         if self._prepare is not None:
             self._prepare(self.world)
 
@@ -223,6 +224,7 @@ class WholeScenario:
             if self.clock.monotonic() >= minimums_by:
                 await self._check_minimums(rest)
             found = await rest.disturbed()
+            self.report.checks[Promise.CONVERGENCE] += 1
         if found is not None:
             self.checker.break_off(Promise.CONVERGENCE, found)
         await self._check_promises()
