@@ -130,6 +130,7 @@ def test_a_gzipped_file_and_one_with_a_byte_order_mark_are_read(tmp_path: Path) 
     ("text", "place", "says"),
     [
         ("timestamp,count\n0,-1\n60,1\n", ":2:", "cannot be negative"),
+        ("timestamp,count\n0,1\n60,1e300\n", ":3:", "no such number"),
         ("timestamp,count\n0,1\n60,nan\n", ":3:", "must be finite"),
         ("timestamp,count\n0,1\n60,inf\n", ":3:", "must be finite"),
         ("timestamp,count\n0,1\n60,many\n", ":3:", "not a number"),

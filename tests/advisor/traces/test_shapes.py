@@ -27,9 +27,10 @@ def test_a_weekend_is_quieter_than_a_weekday() -> None:
     ("shape", "says"),
     [
         (Shape(ShapeKind.STEADY, 0), "without traffic"),
-        (Shape(ShapeKind.STEADY, -1), "at least 0"),
-        (Shape(ShapeKind.STEADY, math.nan), "finite"),
-        (Shape(ShapeKind.STEP, 5, math.inf), "finite"),
+        (Shape(ShapeKind.STEADY, -1), "from 0 to"),
+        (Shape(ShapeKind.STEADY, math.nan), "from 0 to"),
+        (Shape(ShapeKind.STEADY, 1e300), "from 0 to"),
+        (Shape(ShapeKind.STEP, 5, math.inf), "from 0 to"),
         (Shape(ShapeKind.STEP, 5, 1), "below the base"),
         (Shape(ShapeKind.STEP, 5), "needs a peak"),
         (Shape(ShapeKind.STEADY, 5, days=0), "1 to 800 days"),

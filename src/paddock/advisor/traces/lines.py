@@ -18,6 +18,8 @@ from paddock.advisor.documents import InputError
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """The widest known row has one column for each of 5,093 functions, some 50 kB; a log line holds at most 1 MiB."""
 
+LARGEST_NUMBER = 1e15
+"""Of invocations, milliseconds or bytes in one row; exact as a float, and thirty thousand years of milliseconds."""
 MAX_DOCUMENT_CHARACTERS = 128 * 1024 * 1024
 """One answer of CloudWatch holds at most 100,800 points; joined pages of a year of minutes are some 40 MB."""
 
@@ -128,6 +130,8 @@ class TraceLines:
             self.refuse(f"{what} is {_short(text)}; it must be finite")
         if value < 0:
             self.refuse(f"{what} is {_short(text)}; it cannot be negative")
+        if value > LARGEST_NUMBER:
+            self.refuse(f"{what} is {_short(text)}: no such number can be meant here")
         return value
 
     def seconds_in(self, text: str) -> tuple[float, bool]:

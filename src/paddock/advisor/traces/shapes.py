@@ -21,6 +21,10 @@ WEEKEND_SHARE = 0.4
 """Of a weekday's traffic above the base that is left on Saturday and Sunday."""
 
 
+LARGEST_PER_SECOND = 1e9
+"""More than all of AWS Lambda serves: a slip of the keyboard."""
+
+
 class ShapeKind(StrEnum):
     STEADY = "steady"
     DIURNAL = "diurnal"
@@ -44,8 +48,8 @@ def draw(shape: Shape) -> Trace:
     if not 1 <= shape.days <= MAX_DAYS:
         raise InputError(f"a shape lasts 1 to {MAX_DAYS} days, not {shape.days}")
     peak = shape.base_per_second if shape.peak_per_second is None else shape.peak_per_second
-    if not (np.isfinite(shape.base_per_second) and np.isfinite(peak)) or shape.base_per_second < 0:
-        raise InputError("rates are finite numbers of at least 0")
+    if not (0 <= shape.base_per_second <= LARGEST_PER_SECOND and peak <= LARGEST_PER_SECOND):
+        raise InputError(f"rates are numbers from 0 to {LARGEST_PER_SECOND:,.0f} a second")
     if peak < shape.base_per_second:
         raise InputError(f"the peak of {peak:g}/s lies below the base of {shape.base_per_second:g}/s")
     if peak == 0:
