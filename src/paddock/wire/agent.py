@@ -177,8 +177,8 @@ class EnvironmentReport(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Report(Message, frozen=True):
-    """The heartbeat: everything the instance is and does, once a second. What its processes moved to and from storage is
-    cumulative, None where nobody counts.
+    """The heartbeat: everything the instance is and does, once a second. What its processes moved to and from storage
+    is cumulative, None where nobody counts.
     """
 
     instance_id: str
