@@ -129,6 +129,27 @@ def test_what_ended_while_the_store_was_read_is_not_run_again(monkeypatch: pytes
     run(scenario)
 
 
+def test_those_that_were_refused_together_do_not_come_again_together() -> None:
+    """One a second finds a slot: in lockstep forty would need as many rounds, of five minutes each in the end."""
+
+    async def scenario(world: World) -> None:
+        taken: set[int] = set()
+
+        def one_a_second(_: InvokeRequest) -> InvokeResult:
+            second = int(asyncio.get_running_loop().time())
+            if second in taken:
+                return THROTTLED
+            taken.add(second)
+            return OK
+
+        world.invoker.script = one_a_second
+        await put(world, *range(40))
+        await asyncio.sleep(900)
+        assert await left(world) == 0
+
+    run(scenario)
+
+
 def test_what_finds_no_slot_for_six_hours_is_dropped() -> None:
     async def scenario(world: World) -> None:
         world.invoker.script = lambda request: THROTTLED

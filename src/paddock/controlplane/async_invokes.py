@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zlib import crc32
 
 from paddock.controlplane.limits import (
     ASYNC_LOADED,
@@ -206,7 +207,7 @@ class AsyncInvocations:
             changed = replace(accepted, errors=errors, due_at=now + self._retry_delay * errors)
             ended = errors >= MAX_ASYNC_ERRORS
         else:
-            backoff = min(THROTTLE_BACKOFF_SECONDS * 2 ** min(accepted.throttles, 16), THROTTLE_BACKOFF_LIMIT_SECONDS)
+            backoff = _throttle_backoff(accepted)
             changed = replace(accepted, throttles=accepted.throttles + 1, due_at=now + timedelta(seconds=backoff))
             ended = not _is_worth_another_try(result)
         too_old = (changed.due_at - accepted.accepted_at).total_seconds() > MAX_EVENT_AGE_SECONDS
@@ -230,6 +231,13 @@ class AsyncInvocations:
             await self._logs.append(group, f"{now:%Y/%m/%d}/[async]", [LogLine(int(now.timestamp() * 1000), line)])
         except StoreError as error:
             log.error("the record of a dropped invocation is lost: %s", error.message)  # noqa: TRY400
+
+
+def _throttle_backoff(accepted: AcceptedInvocation) -> float:
+    """Spread over the second half, or all that were refused together would come again together, and most in vain."""
+    longest = min(THROTTLE_BACKOFF_SECONDS * 2 ** min(accepted.throttles, 16), THROTTLE_BACKOFF_LIMIT_SECONDS)
+    share = crc32(f"{accepted.invocation_id} {accepted.throttles}".encode()) / 2**32
+    return max(THROTTLE_BACKOFF_SECONDS, longest * (1 + share) / 2)
 
 
 def _is_worth_another_try(result: InvokeResult) -> bool:
