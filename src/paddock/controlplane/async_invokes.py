@@ -235,7 +235,8 @@ class AsyncInvocations:
 
 def _throttle_backoff(accepted: AcceptedInvocation) -> float:
     """Spread over the second half, or all that were refused together would come again together, and most in vain."""
-    longest = min(THROTTLE_BACKOFF_SECONDS * 2 ** min(accepted.throttles, 16), THROTTLE_BACKOFF_LIMIT_SECONDS)
+    doublings: int = min(accepted.throttles, 16)
+    longest = min(THROTTLE_BACKOFF_SECONDS * (1 << doublings), THROTTLE_BACKOFF_LIMIT_SECONDS)
     share = crc32(f"{accepted.invocation_id} {accepted.throttles}".encode()) / 2**32
     return max(THROTTLE_BACKOFF_SECONDS, longest * (1 + share) / 2)
 
