@@ -157,6 +157,18 @@ def test_an_unknown_key() -> None:
         ),
         ("AWS4-HMAC-SHA256", "requires 'Credential' parameter"),
         ("", "requires 'Credential' parameter"),
+        (
+            "AWS4-HMAC-SHA256 Credential=, SignedHeaders=host, Signature=" + "0" * 64,
+            "Authorization header requires 'Credential' parameter.",
+        ),
+        (
+            "AWS4-HMAC-SHA256 Credential=, SignedHeaders=, Signature=",
+            " ".join(
+                f"Authorization header requires '{name}' parameter."
+                for name in ("Credential", "Signature", "SignedHeaders")
+            ),
+        ),
+        ("Basic Credential=a, SignedHeaders=host, Signature=", "requires 'Credential' parameter"),
         ("AWS4-ECDSA-P256-SHA256 Credential=a", "Unsupported AWS 'algorithm': 'AWS4-ECDSA-P256-SHA256'."),
         (
             "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=" + "0" * 64,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -137,10 +137,9 @@ def _split(authorization: bytes) -> tuple[Claim, str]:
     before, _, signature = authorization.rpartition(b"Signature=")
     if len(signature) != _SHA256_HEX_CHARACTERS:
         fields = _fields(authorization)
-        last = fields.pop("Signature", "")
+        _check_complete(fields)
+        last = fields.pop("Signature")
         text = ",".join(f"{name}={value}" for name, value in fields.items())
-        if not last or "Credential" not in fields or "SignedHeaders" not in fields:
-            raise _incomplete(authorization)
         return _claim(f"{canonical.ALGORITHM} {text}".encode("latin-1")), last
     return _claim(before), signature.decode("latin-1")
 
@@ -148,8 +147,7 @@ def _split(authorization: bytes) -> tuple[Claim, str]:
 @lru_cache(maxsize=256)
 def _claim(before_signature: bytes) -> Claim:
     fields = _fields(before_signature)
-    if "Credential" not in fields or "SignedHeaders" not in fields:
-        raise _incomplete(before_signature + b"Signature=")
+    _check_complete(fields, but="Signature")
     return _claim_of(fields["Credential"], fields["SignedHeaders"])
 
 
@@ -298,7 +296,7 @@ def _moment(timestamp: str) -> datetime:
 def _from_date_header(request: Request) -> str:
     date = request.header(b"date")
     if date is None:
-        raise _incomplete(request.headers[b"authorization"], dated=False)
+        raise _incomplete(["Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."])
     try:
         return _shown(parsedate_to_datetime(date).astimezone(UTC))
     except (ValueError, OverflowError):
@@ -325,13 +323,16 @@ def _mismatch() -> ApiError:
     )
 
 
-def _incomplete(authorization: bytes, *, dated: bool = True) -> ApiError:
-    text = authorization.decode("latin-1")
+def _check_complete(fields: Mapping[str, str], *, but: str = "") -> None:
+    """A parameter without a value is none: else the error would name nothing that is missing."""
     wanted = [
         f"Authorization header requires '{name}' parameter."
         for name in ("Credential", "Signature", "SignedHeaders")
-        if f"{name}=" not in text
+        if name != but and not fields.get(name)
     ]
-    if not dated:
-        wanted.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+    if wanted:
+        raise _incomplete(wanted)
+
+
+def _incomplete(wanted: Iterable[str]) -> ApiError:
     return ApiError("IncompleteSignatureException", " ".join(wanted), status=403)
