@@ -19,6 +19,7 @@ The output is small, sorted and made to be read in a diff.
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import re
@@ -197,6 +198,7 @@ def _compact(value: Any) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for package, pinned in PINNED.items():
         installed = distribution(package).version
         if installed != pinned:

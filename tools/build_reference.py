@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -119,6 +120,9 @@ PAGES = {
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is stale")
+    check = parser.parse_args().check
     stale = []
     for name, page in PAGES.items():
         path = REFERENCE / name
@@ -126,9 +130,9 @@ def main() -> int:
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(str(path))
-        if "--check" not in sys.argv:
+        if not check:
             path.write_text(text, encoding="utf-8")
-    if "--check" in sys.argv and stale:
+    if check and stale:
         print(f"stale: {', '.join(stale)}; run python tools/build_reference.py")
         return 1
     return 0

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections.abc import Callable
@@ -95,6 +96,9 @@ def drawn(title: str, found: Replay) -> str:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a plot is stale")
+    check = parser.parse_args().check
     stale = []
     PLOTS.mkdir(exist_ok=True)
     for name, (title, shape, minutes) in PAGES.items():
@@ -103,9 +107,9 @@ def main() -> int:
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(path.name)
-        if "--check" not in sys.argv:
+        if not check:
             path.write_text(text, encoding="utf-8")
-    if "--check" in sys.argv and stale:
+    if check and stale:
         print(f"stale: {', '.join(stale)}; run python tools/plot_scaling.py")
         return 1
     return 0
