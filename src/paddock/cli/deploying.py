@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from paddock.model.arns import partition_of
 from paddock.model.errors import StartError
 
 SUBNETS = ("subnet-a", "subnet-b", "subnet-c")
 SECURITY_GROUP = "sg-default"
-ROLE = "arn:aws:iam::{account}:role/paddock"
 MAX_VCPU_COUNT = 48
 DELETE_ATTEMPTS = 120
 PAUSE_SECONDS = 0.5
@@ -22,12 +22,17 @@ PROVIDER_ATTEMPTS = 60
 ACTIVE_ATTEMPTS = 300
 
 
+def role(account: str, region: str) -> str:
+    """The ARN of a role that nobody looks up: only its partition and account must fit."""
+    return f"arn:{partition_of(region)}:iam::{account}:role/paddock"
+
+
 def create_provider(api: Any, account: str, name: str) -> str:
     """Its ARN, once it is Active."""
     created = api.create_capacity_provider(
         CapacityProviderName=name,
         VpcConfig={"SubnetIds": list(SUBNETS), "SecurityGroupIds": [SECURITY_GROUP]},
-        PermissionsConfig={"CapacityProviderOperatorRoleArn": ROLE.format(account=account)},
+        PermissionsConfig={"CapacityProviderOperatorRoleArn": role(account, api.meta.region_name)},
         CapacityProviderScalingConfig={"MaxVCpuCount": MAX_VCPU_COUNT},
         Tags={"project": name},
     )["CapacityProvider"]

@@ -92,7 +92,7 @@ def deployed_for_a_while(
         if package.concurrency is not None:
             managed["PerExecutionEnvironmentMaxConcurrency"] = package.concurrency
         api.create_function(
-            **_common(name, account, package),
+            **_common(name, deploying.role(account, api.meta.region_name), package),
             MemorySize=package.memory_mb,
             CapacityProviderConfig={"LambdaManagedInstancesCapacityProviderConfig": managed},
             Publish=True,
@@ -118,7 +118,10 @@ def default_for_a_while(
     """
     package = subject.package
     try:
-        api.create_function(**_common(name, account, package), MemorySize=package.default_memory_mb)
+        api.create_function(
+            **_common(name, deploying.role(account, api.meta.region_name), package),
+            MemorySize=package.default_memory_mb,
+        )
     except api.exceptions.InvalidParameterValueException as error:
         raise DefaultUnavailableError(error.response["Error"]["Message"]) from error
     try:
@@ -137,12 +140,12 @@ def _first(api: Any, name: str, payload: bytes) -> None:
         raise DefaultUnavailableError(f"its first invocation was answered: {error}") from error
 
 
-def _common(name: str, account: str, package: Package) -> dict[str, Any]:
+def _common(name: str, role: str, package: Package) -> dict[str, Any]:
     return {
         "FunctionName": name,
         "Runtime": package.runtime,
         "Handler": package.handler,
-        "Role": deploying.ROLE.format(account=account),
+        "Role": role,
         "Code": {"ZipFile": package.code},
         "Timeout": TIMEOUT_SECONDS,
         "Environment": {"Variables": package.variables},

@@ -40,7 +40,7 @@ def _create_function(api: Any, account: str, provider_arn: str, function: DemoFu
         FunctionName=function.name,
         Runtime=function.runtime,
         Handler=function.handler,
-        Role=deploying.ROLE.format(account=account),
+        Role=deploying.role(account, api.meta.region_name),
         Code={"ZipFile": function.package},
         MemorySize=2048,
         Timeout=10,
