@@ -84,7 +84,7 @@ class Happenings:
         instance = self._walk.some_instance()
         if instance is None or instance.server is None:
             return None
-        self._checker.fault()
+        self._checker.fault(instance.late_seconds)
         instance.server.cut()
         return f"the links of {instance.request.instance_id} break"
 
@@ -103,7 +103,7 @@ class Happenings:
         if instance is None or instance.server is None:
             return None
         address, unreachable = instance.server.address, self._world.launcher.network.unreachable
-        self._checker.fault()
+        self._checker.fault(instance.late_seconds)
         unreachable.add(address)
         instance.server.cut()
         seconds = self._dice.choice([2.0, 8.0, 30.0])
