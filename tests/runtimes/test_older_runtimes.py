@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from paddock.runtimes import InstalledRuntime, NotRunnable, RuntimeStore, RuntimeUnavailable
+from paddock.model.runtimes import CATALOGUE
+from paddock.runtimes import InstalledRuntime, NotRunnable, RuntimeStore, RuntimeUnavailable, UnknownRuntime
 from paddock.runtimes.errors import Retired
 from tests.runtimes.built_functions import ToolchainMissing, java_classes
 from tests.runtimes.conftest import Start
@@ -107,6 +108,17 @@ def test_older_javas_serve_one_after_the_other(
 def test_what_has_no_client_here_is_refused_with_a_way_out(identifier: str, runtime_store: RuntimeStore) -> None:
     with pytest.raises(NotRunnable, match=f"{identifier} cannot run here.*container image"):
         runtime_store.resolve(identifier)
+
+
+@pytest.mark.parametrize("identifier", ["cobol85", "Python3.14", ""])
+def test_what_is_no_runtime_is_refused_with_the_names_of_those_known(
+    identifier: str, runtime_store: RuntimeStore
+) -> None:
+    with pytest.raises(UnknownRuntime) as refused:
+        runtime_store.ensure(identifier)
+
+    assert str(refused.value).startswith(f"Paddock knows no Lambda runtime {identifier!r}. It knows python3.8, ")
+    assert all(runtime.identifier in refused.value.remedy for runtime in CATALOGUE)
 
 
 @pytest.mark.parametrize(

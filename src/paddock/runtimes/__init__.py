@@ -19,6 +19,7 @@ from paddock.runtimes.errors import InterpreterMissing as InterpreterMissing
 from paddock.runtimes.errors import InvalidEntrypoint as InvalidEntrypoint
 from paddock.runtimes.errors import NotRunnable as NotRunnable
 from paddock.runtimes.errors import RuntimeUnavailable as RuntimeUnavailable
+from paddock.runtimes.errors import UnknownRuntime as UnknownRuntime
 from paddock.runtimes.installed import InstalledRuntime as InstalledRuntime
 from paddock.runtimes.progress import Progress as Progress
 from paddock.runtimes.progress import ProgressCallback as ProgressCallback

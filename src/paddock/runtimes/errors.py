@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class RuntimeUnavailable(Exception):
     """A runtime that cannot run here, for now. `str()` is the reason followed by the remedy."""
@@ -35,6 +37,17 @@ class InstallFailed(RuntimeUnavailable):
     def __init__(self, runtime: str, reason: str, remedy: str, output: tuple[str, ...] = ()) -> None:
         super().__init__(runtime, reason, remedy)
         self.output = output
+
+
+class UnknownRuntime(RuntimeUnavailable):
+    """No runtime of AWS's has this name, or only one that is newer than the catalogue, which holds those `known`."""
+
+    def __init__(self, runtime: str, known: Iterable[str]) -> None:
+        super().__init__(
+            runtime,
+            f"Paddock knows no Lambda runtime {runtime!r}.",
+            f"It knows {', '.join(known)}; `paddock runtimes` shows which of them run here.",
+        )
 
 
 class NotRunnable(RuntimeUnavailable):

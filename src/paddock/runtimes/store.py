@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from paddock.model.runtimes import CATALOGUE, LambdaRuntime, find_runtime, successor_of_retired
-from paddock.runtimes.errors import InstallFailed, NotRunnable, Retired, RuntimeUnavailable
+from paddock.runtimes.errors import InstallFailed, NotRunnable, Retired, RuntimeUnavailable, UnknownRuntime
 from paddock.runtimes.installed import InstalledRuntime
 from paddock.runtimes.jobs import os_errors_explained
 from paddock.runtimes.languages import SUPPORT
@@ -110,6 +110,8 @@ def _known(identifier: str) -> LambdaRuntime:
     successor = successor_of_retired(identifier)
     if successor is not None:
         raise Retired(identifier, successor)
-    if runtime is None or runtime.language not in SUPPORT:
+    if runtime is None:
+        raise UnknownRuntime(identifier, (each.identifier for each in CATALOGUE))
+    if runtime.language not in SUPPORT:
         raise NotRunnable(identifier)
     return runtime
