@@ -33,7 +33,20 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
     ("text", "said"),
     [
         ("prot: 1", "no such setting"),
-        ("port: many", "not usable"),
+        ("port: many", "port: 'many' is not usable: expected a whole number$"),
+        ("port: 80.5", "expected a whole number$"),
+        ("port:", "None is not usable: expected a whole number$"),
+        ("port: [1]", "expected a whole number$"),
+        ("default_lambda_environments: few", "expected a whole number$"),
+        ("cores_per_vcpu: half", "'half' is not usable: expected a number$"),
+        ("async_retry_seconds: true", "expected a number$"),
+        ("scaling_slot_target: much", "expected a number$"),
+        ("region:", "expected a text$"),
+        ("region: {name: eu-west-1}", "expected a text$"),
+        ("runtimes_dir: [a]", "expected a path$"),
+        ("runtimes_dir: ~nobody-of-that-name/x", "'~nobody-of-that-name/x' is not usable"),
+        ("hot_reload_dir: {a: b}", "expected paths, in a list or separated by :$"),
+        ("hot_reload_dir: [1]", "expected paths"),
         ("- a\n- b", "mapping"),
         ("port: [", "cannot be read"),
         ("port: 70000", "0 to 65535"),
@@ -57,7 +70,7 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("scaling_long_window_seconds: 30", "scaling_short_window_seconds must be at most scaling_long_window_seconds"),
         ("scaling_short_window_seconds: .nan", "scaling_short_window_seconds must be above 0"),
         ("planning_free_restarts: 0", "at least 1"),
-        ("planning_free_restarts: some", "not usable"),
+        ("planning_free_restarts: some", "expected a whole number$"),
         ("planning_launch_backoff_seconds: 400", "must be at most planning_launch_backoff_limit_seconds"),
         ("hot_reload_dir: /no/such/directory", "is no directory"),
         ("images_dir: /no/such/directory", "images_dir: .* is no directory"),
@@ -68,6 +81,19 @@ def test_a_bad_settings_file_is_named_with_its_fault(tmp_path: Path, text: str, 
 
     with pytest.raises(SettingsError, match=said):
         load_settings({"data_dir": tmp_path}, {})
+
+
+def test_a_bad_variable_is_named_with_what_is_expected(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^PADDOCK_PORT: 'abc' is not usable: expected a whole number$"):
+        load_settings({"data_dir": tmp_path}, {"PADDOCK_PORT": "abc"})
+
+
+def test_a_setting_that_the_machine_decides_may_be_left_empty(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("cores_per_vcpu:\nisolation_min: null\nhot_reload_dir:\n")
+
+    settings = load_settings({"data_dir": tmp_path}, {})
+
+    assert (settings.cores_per_vcpu, settings.isolation_min, settings.hot_reload_dir) == (None, None, ())
 
 
 def test_no_authentication_is_refused_off_loopback(tmp_path: Path) -> None:

@@ -241,27 +241,49 @@ def _converted(where: str, name: str, value: object) -> object:
         raise SettingsError(f"{where}: no such setting; the settings are {known}")
     try:
         return _as_type(hints[name], value)
-    except (TypeError, ValueError) as error:
+    except (ValueError, RuntimeError) as error:  # the latter is expanduser's, of a home that nobody has
         raise SettingsError(f"{where}: {value!r} is not usable: {error}") from error
 
 
 def _as_type(hint: object, value: object) -> object:
-    if get_origin(hint) is tuple:
-        parts = value if isinstance(value, list) else str(value).split(os.pathsep)
-        return tuple(Path(str(part)).expanduser().absolute() for part in parts if part)
+    """Raises `ValueError` saying what is expected; Python's own words for it are no help to who writes a file."""
     wanted = [part for part in get_args(hint) if part is not type(None)] or [hint]
+    if get_origin(hint) is tuple:
+        return _paths(value)
+    if value is None and type(None) in get_args(hint):
+        return None
+    expected = _EXPECTED.get(wanted[0], "a text")
+    if value is None or isinstance(value, list | dict):
+        raise ValueError(f"expected {expected}")
+    text = str(value)
     if wanted[0] is bool:
-        text = str(value).lower()
-        if text not in {"true", "false", "1", "0", "yes", "no"}:
-            raise ValueError("expected true or false")
-        return text in {"true", "1", "yes"}
+        if text.lower() not in {"true", "false", "1", "0", "yes", "no"}:
+            raise ValueError(f"expected {expected}")
+        return text.lower() in {"true", "1", "yes"}
     if wanted[0] is Path:
-        return Path(str(value)).expanduser().absolute()
-    if wanted[0] is int:
-        return int(str(value))
-    if wanted[0] is float:
-        return float(str(value))
-    return str(value)
+        return Path(text).expanduser().absolute()
+    if wanted[0] is int or wanted[0] is float:
+        try:
+            return int(text) if wanted[0] is int else float(text)
+        except ValueError:
+            raise ValueError(f"expected {expected}") from None
+    return text
+
+
+_EXPECTED: dict[object, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Path: "a path",
+}
+"""By the type of a setting; of every other one a text is expected, and the check says which may be given."""
+
+
+def _paths(value: object) -> tuple[Path, ...]:
+    parts = [] if value is None else value if isinstance(value, list) else str(value).split(os.pathsep)
+    if isinstance(value, dict) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(f"expected paths, in a list or separated by {os.pathsep}")
+    return tuple(Path(part).expanduser().absolute() for part in parts if part)
 
 
 def _check(settings: Settings) -> None:
