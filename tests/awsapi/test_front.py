@@ -240,6 +240,25 @@ def test_a_service_that_is_not_here_is_named() -> None:
     assert error["Message"].startswith("The service 'iam' is not to be had here; these are: ")
 
 
+@pytest.mark.parametrize("size", [1, 7 * MIB])
+def test_s3_is_refused_in_s3s_own_form_with_what_to_do(size: int) -> None:
+    with served(front_of()) as url:
+        s3 = client("s3", url)
+        error = refused(s3.put_object, Bucket="code", Key="app.zip", Body=b"x" * size)
+        alike = refused(s3.list_buckets)
+
+    assert (error["Status"], error["Error"]["Code"]) == (501, "NotImplemented")
+    assert error["Error"]["Message"].startswith("Paddock has no S3. Set AWS_ENDPOINT_URL_S3 to ")
+    assert error["ResponseMetadata"]["RequestId"] == error["ResponseMetadata"]["HTTPHeaders"]["x-amz-request-id"]
+    assert alike["Error"] == error["Error"]
+
+
+def test_a_bucket_asked_for_is_not_said_to_be_absent() -> None:
+    """A client that heard 404 would go on to make it."""
+    with served(front_of()) as url:
+        assert refused(client("s3", url).head_bucket, Bucket="code")["Status"] == 501
+
+
 def test_a_handlers_errors_reach_the_client_as_the_models_exceptions() -> None:
     async def missing(_call: Call) -> None:
         raise not_found("Function not found: f")

@@ -252,8 +252,21 @@ def test_the_service_is_that_of_the_signature_or_of_the_requests_marks() -> None
     assert SERVICES.of(target, "").name == "logs"
     assert SERVICES.of(form, "").name == "ec2"
     assert SERVICES.of(request("GET", FUNCTIONS), "").name == "lambda"
-    with pytest.raises(ApiError, match="The service 's3' is not to be had here"):
+    with pytest.raises(ApiError, match="The service 'iam' is not to be had here"):
+        SERVICES.of(request("POST", "/"), "iam")
+
+
+def test_s3s_error_has_a_body_unless_the_head_alone_was_asked_for() -> None:
+    with pytest.raises(ApiError, match="Paddock has no S3") as absent:
         SERVICES.of(request("GET", "/bucket"), "s3")
+
+    for method, has_body in (("GET", True), ("HEAD", False)):
+        reply = SERVICES.errors_like(request(method, "/bucket"), "s3").serialise_error(absent.value, "an-id")
+        assert (reply.status, b"<Code>NotImplemented</Code>" in reply.body, bool(reply.body)) == (
+            501,
+            has_body,
+            has_body,
+        )
 
 
 def test_a_result_with_a_member_the_model_lacks_is_our_mistake() -> None:

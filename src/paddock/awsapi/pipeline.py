@@ -17,7 +17,7 @@ from paddock.awsapi.access import Access
 from paddock.awsapi.messages import Request
 from paddock.awsapi.operations import Call, Operations
 from paddock.awsapi.replies import Reply
-from paddock.awsapi.services import Services
+from paddock.awsapi.services import Errors, Services
 from paddock.awsapi.validation import validate
 from paddock.model.errors import ApiError, PlatformError
 from paddock.ports.clock import Clock
@@ -40,10 +40,11 @@ class Pipeline:
 
     async def answer(self, request: Request, request_id: str) -> Reply:
         """Never raises: what a handler does not expect is logged under the request's id and answered with 500."""
-        codec = self._services.like(request).codec(request)
+        signed_for = self._access.claimed_service(request)
+        errors = self._services.errors_like(request, signed_for)
         try:
-            service = self._services.of(request, self._access.claimed_service(request))
-            codec = service.codec(request)
+            service = self._services.of(request, signed_for)
+            errors = codec = service.codec(request)
             identity = self._access.identify(request)
             parsed = service.parse(request)
             validate(parsed.model, parsed.parameters)
@@ -61,19 +62,22 @@ class Pipeline:
             result = await handler(call)
             return codec.serialise(parsed.model, result or {}, request_id)
         except ApiError as error:
-            return codec.serialise_error(error, request_id)
+            return errors.serialise_error(error, request_id)
         except Exception:
             log.exception("request %s failed: %s %s", request_id, request.method, request.path)
-            return codec.serialise_error(PlatformError(INTERNAL), request_id)
+            return errors.serialise_error(PlatformError(INTERNAL), request_id)
 
     def invoke_error(self, error: ApiError, request_id: str) -> Reply:
         """An error in Lambda's own protocol, whatever the request."""
         return self._lambda.codec(_NO_REQUEST).serialise_error(error, request_id)
 
     def refusal(self, request: Request, error: ApiError, request_id: str) -> Reply:
-        """An error in the protocol in which the request was most likely meant; nothing else of it is looked at."""
+        """An error in the protocol in which the request was most likely meant; nothing else of it is looked at. One for
+        a service that is not here hears of that first: a smaller or later one would fare no better.
+        """
+        signed_for = self._access.claimed_service(request)
         try:
-            service = self._services.of(request, self._access.claimed_service(request))
-        except ApiError:
-            service = self._services.like(request)
-        return service.codec(request).serialise_error(error, request_id)
+            errors: Errors = self._services.of(request, signed_for).codec(request)
+        except ApiError as unknown:
+            errors, error = self._services.errors_like(request, signed_for), unknown
+        return errors.serialise_error(error, request_id)

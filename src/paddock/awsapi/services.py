@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 
-from paddock.awsapi import form
+from paddock.awsapi import form, s3
 from paddock.awsapi.json_rpc import JsonRpc
 from paddock.awsapi.messages import Request
 from paddock.awsapi.query import Ec2, Query, form_of
@@ -26,7 +26,13 @@ TARGET_PREFIXES = {"Logs_20140328": "logs", "GraniteServiceVersion20100801": "cl
 _FORM = b"application/x-www-form-urlencoded"
 
 
-class Codec(Protocol):
+class Errors(Protocol):
+    """How a protocol says what went wrong."""
+
+    def serialise_error(self, error: ApiError, request_id: str) -> Reply: ...
+
+
+class Codec(Errors, Protocol):
     """One protocol for one service."""
 
     def locate(self, request: Request) -> Match: ...
@@ -34,8 +40,6 @@ class Codec(Protocol):
     def parse(self, operation: OperationModel, request: Request, match: Match) -> dict[str, Any]: ...
 
     def serialise(self, operation: OperationModel, result: Mapping[str, Any], request_id: str) -> Reply: ...
-
-    def serialise_error(self, error: ApiError, request_id: str) -> Reply: ...
 
 
 class ParsedOperation(NamedTuple):
@@ -91,17 +95,21 @@ class Services:
 
     def of(self, request: Request, signed_for: str) -> Service:
         """By the service it was signed for; if it says none, by its other marks; in the end it is Lambda."""
+        if signed_for in s3.SIGNING_NAMES:
+            raise s3.absent()
         if signed_for and signed_for not in SIGNING_NAMES:
             known = ", ".join(sorted(SIGNING_NAMES))
             text = f"The service '{signed_for}' is not to be had here; these are: {known}"
             raise ApiError("UnknownOperationException", text, status=404)
         return self._services[SIGNING_NAMES[signed_for] if signed_for else _by_marks(request)]
 
-    def like(self, request: Request) -> Service:
-        """For a request whose service is not here: one that speaks its protocol, so that the refusal can be read."""
+    def errors_like(self, request: Request, signed_for: str) -> Errors:
+        """For a request whose service is not here: the form of its protocol's errors, so that they can be read."""
+        if signed_for in s3.SIGNING_NAMES:
+            return s3.S3Errors(request.method)
         if request.header(b"x-amz-target") is not None:
-            return self._services["logs"]
-        return self._services["sts" if _is_form(request) and request.path == "/" else "lambda"]
+            return self._services["logs"].codec(request)
+        return self._services["sts" if _is_form(request) and request.path == "/" else "lambda"].codec(request)
 
 
 CODECS: dict[str, Callable[[ServiceModel], Codec]] = {
