@@ -175,6 +175,8 @@ class Fleet:
             listed = await self._parts.launcher.list()
             alive = {each.instance_id for each in listed if each.phase is not InstancePhase.TERMINATED}
             gone = sorted(left - alive)
+            for instance_id in gone:
+                self._parts.routes.remove_instance(instance_id)
             if gone:
                 left -= set(gone)
                 await self._parts.store.write(lambda tx, gone=gone: tx.instances.delete_many(gone))  # type: ignore[misc]

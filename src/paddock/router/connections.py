@@ -17,6 +17,8 @@ FIRST_RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 2.0
 """An agent that is back is found within the lease's three seconds."""
 CONNECT_SECONDS = 5.0
+TOLD_FAILURES = 6
+"""About three seconds, the lease. The route of an instance that was to end is gone by then, and its end is no news."""
 
 
 class Connections:
@@ -76,15 +78,22 @@ class Connections:
 
     async def _keep(self, route: InstanceRoute) -> None:
         delay = FIRST_RETRY_SECONDS
+        failures, was_there = 0, False
         while True:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     link = await self._connect(route)
             except (OSError, TimeoutError) as error:
                 log.debug("the agent of %s cannot be reached: %s", route.instance_id, error)
+                failures += 1
+                if was_there and failures == TOLD_FAILURES:
+                    log.info("the agent of %s can no longer be reached: %s", route.instance_id, error)
             else:
+                if was_there:
+                    log.info("the connection to the agent of %s ended and is there again", route.instance_id)
+                failures, was_there = 0, True
                 await _until_closed(link)
-                log.info("the connection to the agent of %s ended", route.instance_id)
+                log.debug("the connection to the agent of %s ended", route.instance_id)
                 if link.greeted:
                     delay = FIRST_RETRY_SECONDS
             await asyncio.sleep(delay)
