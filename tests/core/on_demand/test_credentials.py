@@ -55,3 +55,9 @@ def test_all_provisioned_ones_of_one_age_are_replaced_and_no_more_are_started_th
     plan = planned([version(provisioned=2)], there)
     assert len(started(plan, there)) == 2
     assert not drained(plan)
+
+
+def test_where_provisioned_ones_fill_all_the_room_one_goes_before_its_successor_is_there() -> None:
+    there = [ending(idle(number, 0, provisioned=True), SOON) for number in range(SETTINGS.most_environments)]
+    plan = planned([version(provisioned=len(there))], there)
+    assert (len(drained(plan)), started(plan, there)) == (1, [])

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from paddock.model.fleet import Environment, ManagedInstance
 from paddock.model.ids import InstanceId
 from paddock.model.states import EnvironmentPhase, InstancePhase
-from tests.core.on_demand.test_plan import INSTANCE, drained, environment, idle, planned, started, version
+from tests.core.on_demand.test_plan import INSTANCE, SETTINGS, drained, environment, idle, planned, started, version
 
 WORN = replace(INSTANCE, replace_reason="it is patched")
 FRESH = replace(INSTANCE, instance_id=InstanceId("i-2"))
@@ -58,3 +61,59 @@ def test_provisioned_environments_of_two_worn_instances_leave_room_for_those_to_
     assert len(drained(plan)) == 2
     left = [each for each in there if each.environment_id not in drained(plan)]
     assert len(started(planned([version(provisioned=2)], left, [*worn, FRESH]), left)) == 2
+
+
+def provisioned(
+    number: int, instance: ManagedInstance, phase: EnvironmentPhase = EnvironmentPhase.READY
+) -> Environment:
+    return replace(idle(number, 0, provisioned=True), instance_id=instance.instance_id, phase=phase)
+
+
+FULL = [provisioned(number, WORN) for number in range(SETTINGS.most_environments)]
+ALL = version(provisioned=len(FULL))
+
+
+def test_provisioned_environments_that_fill_all_the_room_are_replaced_one_after_the_other() -> None:
+    """The environments of a whole patch, plan by plan: what is started gets ready, what drains ends."""
+    there, fewest, number = FULL, len(FULL), 100
+    while not (plan := planned([ALL], there, [WORN, FRESH])).terminations:
+        new = [provisioned(number + each, FRESH) for each in range(len(started(plan, there)))]
+        there = [*(each for each in there if each.environment_id not in drained(plan)), *new]
+        fewest, number = min(fewest, len(there)), number + 10
+        assert number < 300, "it does not end"
+    assert [each.instance_id for each in plan.terminations] == [WORN.instance_id]
+    assert {each.instance_id for each in there} == {FRESH.instance_id}
+    assert len(there) + len(started(plan, there)) == len(FULL)
+    assert fewest == len(FULL) - 1
+
+
+def test_the_one_that_ends_before_its_successor_is_an_idle_one_and_the_plan_says_why() -> None:
+    busy = [replace(each, in_flight=1, idle_since=None) for each in FULL[:-1]]
+    plan = planned([ALL], [*busy, FULL[-1]], [WORN, FRESH])
+    assert drained(plan) == {FULL[-1].environment_id}
+    assert "what replaces it needs its place: all 4 that there is room for are provisioned" in str(plan.reasons)
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        provisioned(9, FRESH, EnvironmentPhase.STARTING),
+        replace(provisioned(9, WORN), draining=True),
+        replace(environment(9, in_flight=1), instance_id=FRESH.instance_id),
+    ],
+    ids=["one is on its way", "one drains", "one may become idle"],
+)
+def test_no_other_one_ends_before_its_successor_while_room_is_to_come(instead: Environment) -> None:
+    there = [*FULL[:-1], instead]
+    assert drained(planned([ALL], there, [WORN, FRESH])) <= {instead.environment_id}
+
+
+def test_a_place_that_was_given_up_is_for_who_gave_it_up() -> None:
+    left = FULL[:-1]
+    plan = planned([version("a", provisioned=4), ALL], left, [WORN, FRESH])
+    assert started(plan, left) == ["f"]
+
+
+def test_where_more_is_provisioned_than_there_is_room_for_nothing_ends_for_it() -> None:
+    there = [provisioned(number, FRESH) for number in range(SETTINGS.most_environments)]
+    assert not drained(planned([version(provisioned=9)], there, [FRESH]))

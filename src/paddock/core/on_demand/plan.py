@@ -13,6 +13,8 @@ Rules of this module:
 - Variables cannot change, and credentials stand in them: an environment drains before those end, a provisioned one when
   another is ready in its place.
 - An instance that must be replaced works on until another one runs; then what is on it drains, and it ends when empty.
+- Where provisioned environments fill all the room there is, none could ever be ready before the one that it replaces.
+  Then one at a time ends first, and the next when the one in its place is ready.
 """
 
 from __future__ import annotations
@@ -83,7 +85,8 @@ class _Planner:
         self._empty_worn(instance)
         self._end_aged()
         if instance is not None:
-            for version in self._snapshot.versions:
+            # What one gives up to be replaced is not for another one to take: those go first.
+            for version in sorted(self._snapshot.versions, key=lambda each: not self._leaving(each, instance)):
                 self._start_what_is_missing(version, instance)
         self._end_lost()
         wake = min(self._wakes, default=None)
@@ -274,10 +277,16 @@ class _Planner:
             if each.instance_id == instance and each.environment_id not in self._aged
         ]
 
+    def _leaving(self, version: OnDemandVersion, instance: InstanceId) -> list[Environment]:
+        """Its provisioned environments that stay until others are ready in their places."""
+        lasting = {each.environment_id for each in self._lasting(version, instance)}
+        return [each for each in self._of(version, provisioned=True) if each.environment_id not in lasting]
+
     def _start_what_is_missing(self, version: OnDemandVersion, instance: InstanceId) -> None:
         missing = version.provisioned - len(self._lasting(version, instance))
         if missing > 0 and not self._rests(version):
             self._start(version, missing, f"{version.provisioned} provisioned environments are asked for", ready=True)
+            self._give_one_up(self._leaving(version, instance))
         to_come = (each for each in self._of(version, provisioned=False) if each.phase in _TO_COME)
         on_their_way = Counter(each.tenant_id for each in to_come)
         for tenant_id, waiting in ((NO_TENANT, version.waiting), *version.tenants_waiting):
@@ -286,6 +295,15 @@ class _Planner:
                 whose = f" of tenant {tenant_id}" if tenant_id else ""
                 why = f"{waiting} invocations{whose} wait and {on_their_way[tenant_id]} environments are on their way"
                 self._start(version, missing, why, ready=False, tenant_id=tenant_id)
+
+    def _give_one_up(self, leaving: list[Environment]) -> None:
+        """Where no room will come in any other way."""
+        moving = self._new or self._draining or any(each.phase in _TO_COME for each in self._alive)
+        most = self._settings.most_environments
+        if moving or len(self._alive) < most or not all(each.provisioned for each in self._alive) or not leaving:
+            return
+        first = min(leaving, key=lambda each: each.in_flight)
+        self._drain(first, f"what replaces it needs its place: all {most} that there is room for are provisioned")
 
     def _rests(self, version: OnDemandVersion) -> bool:
         """Nobody waits for a provisioned environment: one that cannot begin is not tried again and again."""
