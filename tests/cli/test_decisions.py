@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paddock.cli.decisions import counted, short
+from paddock.cli.decisions import short
 
 
 def test_long_ids_are_shown_by_their_last_digits_and_words_are_left_alone() -> None:
@@ -13,7 +13,3 @@ def test_long_ids_are_shown_by_their_last_digits_and_words_are_left_alone() -> N
 
 def test_the_pool_of_default_lambda_goes_by_its_name_for_people() -> None:
     assert short("$default: nothing to start") == "default Lambda: nothing to start"
-
-
-def test_one_is_no_plural() -> None:
-    assert [counted(count, "instance") for count in (0, 1, 2)] == ["0 instances", "1 instance", "2 instances"]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from paddock.cli.decisions import counted
 from paddock.cli.options import Output, OutputOption
+from paddock.core.counting import counted
 
 
 def check(

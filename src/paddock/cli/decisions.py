@@ -32,11 +32,6 @@ def short(text: str) -> str:
     return _LONG_ID.sub(r"\1…\2", text).replace(DEFAULT_LAMBDA, "default Lambda")
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 instance`, `2 instances`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def print_decision(console: Console, at: str, actions: Sequence[str], reasons: Sequence[str]) -> None:
     first, *others = actions or ("nothing to do",)
     console.print(f"{at} {short(first)}", highlight=False, markup=False)

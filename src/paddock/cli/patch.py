@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paddock.cli.asking import ask
-from paddock.cli.decisions import counted
 from paddock.cli.options import DataDir, Output, OutputOption, found_server
 from paddock.cli.status import fetch_status
+from paddock.core.counting import counted
 
 if TYPE_CHECKING:
     from paddock.server.data_dir import KeyPair, RunningServer

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from paddock.cli.asking import ask
-from paddock.cli.decisions import counted, print_decision, short, terminal
+from paddock.cli.decisions import print_decision, short, terminal
 from paddock.cli.options import DataDir, Output, OutputOption, found_server
+from paddock.core.counting import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,7 +73,7 @@ def _print_provider(console: Console, provider: dict[str, Any]) -> None:
 def shortages(provider: dict[str, Any]) -> list[str]:
     """A line for each version that has less than its minimum, with what planning says about it."""
     return [
-        f"{each['function']} has {each['ready']} of at least {each['minimum']} environments: "
+        f"{each['function']} has {each['ready']} of at least {counted(each['minimum'], 'environment')}: "
         + ("; ".join(each["reasons"]) or "the next decision says why")
         for each in provider.get("below_minimum", ())
     ]

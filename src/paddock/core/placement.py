@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor
 
+from paddock.core.counting import counted
 from paddock.model.capacity_provider import Architecture, InstanceRequirements
 from paddock.model.fleet import EnvironmentShape, Zone
 from paddock.model.ids import AvailabilityZone, InstanceId, SubnetId
@@ -378,9 +379,11 @@ class _Attempt:
     def _reasons(self, unplaced: int, promised: int) -> tuple[str, ...]:
         reasons = []
         if self._distinct < promised:
-            reasons.append(f"on {self._distinct} instances, not {promised}: there is no room for that")
+            reasons.append(f"on {counted(self._distinct, 'instance')}, not {promised}: there is no room for that")
         if unplaced:
-            reasons.append(f"no room for {unplaced} environments within {self._budget} vCPU that may still be launched")
+            reasons.append(
+                f"no room for {counted(unplaced, 'environment')} within {self._budget} vCPU that may still be launched"
+            )
         return tuple(reasons)
 
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
+from paddock.core.counting import agreed, counted
 from paddock.model.capacity_provider import CapacityProviderScalingConfig, PredefinedMetricType, ScalingMode
 from paddock.model.fleet import EnvironmentShape, LoadSample, VersionTarget
 
@@ -109,16 +110,21 @@ def decide(
     demand = measure(target.loads, target.shape, targets, window=settings.short_window, now=now, settings=settings)
     if isinstance(demand, NoData):
         seen = max([current, *(sample.ready_environments for sample in target.loads[-1:])])
-        return _bounded(target, seen, demand, (f"no data ({demand.why}): {seen} environments stay",))
+        return _bounded(
+            target, seen, demand, (f"no data ({demand.why}): {counted(seen, 'environment')} {agreed(seen, 'stay')}",)
+        )
 
     wanted = ceil(demand.environments - _ROUNDING)
     if wanted > current:
-        reason = f"{demand.cause} asks for {wanted} environments ({targets.text}); there are {current}"
+        there = f"there {agreed(current, 'are')} {current}"
+        reason = f"{demand.cause} asks for {counted(wanted, 'environment')} ({targets.text}); {there}"
         return _bounded(target, wanted, demand, (reason,))
     fewer, reasons = _scale_in(target, current, targets, now, settings)
     if fewer < current:
         return _bounded(target, fewer, demand, reasons)
-    return _bounded(target, current, demand, (f"{demand.cause} asks for {wanted} of {current} environments", *reasons))
+    return _bounded(
+        target, current, demand, (f"{demand.cause} asks for {wanted} of {counted(current, 'environment')}", *reasons)
+    )
 
 
 def busy_environments(
@@ -188,7 +194,7 @@ def _cpu_demand(samples: Sequence[LoadSample], targets: _Targets, bucket: timede
 def _throttle_demand(samples: Iterable[LoadSample], growth: float) -> Demand:
     """Measured from what was ready when it refused, so that the same throttles are never counted twice."""
     refusing = max((sample.ready_environments for sample in samples if sample.throttles > 0), default=0)
-    return Demand(refusing * growth, f"throttling with {refusing} environments ready")
+    return Demand(refusing * growth, f"throttling with {counted(refusing, 'environment')} ready")
 
 
 def _scale_in(

@@ -27,6 +27,7 @@ from paddock.controlplane.lease import Lease
 from paddock.controlplane.runtime_lookup import ThreadedRuntimes
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.core.api_rates import ApiRates
+from paddock.core.counting import counted
 from paddock.core.on_demand import Concurrency, OnDemandSettings
 from paddock.images.opening import ImageSources
 from paddock.launchers.local import AgentTerms, LocalIsolation, LocalLauncher
@@ -295,9 +296,9 @@ async def _end_instances(settings: Settings, control_plane: ControlPlane, say: C
         return
 
     def progress(ended: int, total: int) -> None:
-        say(f"ended {ended} of {total} instances")
+        say(f"ended {ended} of {counted(total, 'instance')}")
 
     say("stopping: ending instances")
     left = await control_plane.stop_instances(progress)
     if left:
-        say(f"{left} instances did not end in time; the next start looks after them")
+        say(f"{counted(left, 'instance')} did not end in time; the next start looks after them")

@@ -209,3 +209,8 @@ def test_a_plan_keeps_within_the_room_and_disturbs_nobody_who_works(
     for each in there:
         if each.environment_id in drained(plan) and not each.draining and not each.provisioned:
             assert each.key == key("gone") or each.idle_since is not None
+
+
+def test_reasons_count_one_as_one() -> None:
+    [reason] = planned([version(waiting=1)]).reasons
+    assert reason.text == "1 environment starts: 1 invocation waits and 0 environments are on their way"

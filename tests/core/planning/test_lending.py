@@ -48,7 +48,7 @@ def test_a_version_below_its_minimum_gets_room_from_one_that_has_more_than_it_ne
     made = planned(fleet)
     assert not made.launches
     assert assigned(made, draining=True) == 1
-    assert any("make way" in reason.text for reason in made.reasons if reason.subject == str(key("g")))
+    assert any("makes way" in reason.text for reason in made.reasons if reason.subject == str(key("g")))
 
     going = next(each for one in made.assignments for each in one.environments if each.draining)
     left = tuple(each for each in fleet.environments if each.environment_id != going.environment_id)

@@ -81,9 +81,9 @@ def test_reasons_name_what_is_out_of_reach() -> None:
     reasons = pool.throttle(refused=1).reasons
 
     assert reasons[1:] == (
-        "1 execution environments refused",
-        "1 execution environments cannot be reached",
-        "1 execution environments are draining",
+        "1 execution environment refused",
+        "1 execution environment cannot be reached",
+        "1 execution environment is draining",
     )
 
 

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from paddock.core.counting import agreed, counted
 from paddock.core.on_demand.snapshot import OnDemandSettings, OnDemandSnapshot, OnDemandVersion
 from paddock.core.planning import PlanIds
 from paddock.model.fleet import (
@@ -254,7 +255,7 @@ class _Planner:
         ]
         surplus = len(kept) - version.provisioned
         for environment in sorted(kept, key=lambda each: each.in_flight)[: max(0, surplus)]:
-            self._drain(environment, f"{version.provisioned} provisioned environments are asked for")
+            self._drain(environment, _asked_for(version))
 
     def _drain(self, environment: Environment, why: str) -> None:
         self._draining.add(environment.environment_id)
@@ -285,15 +286,16 @@ class _Planner:
     def _start_what_is_missing(self, version: OnDemandVersion, instance: InstanceId) -> None:
         missing = version.provisioned - len(self._lasting(version, instance))
         if missing > 0 and not self._rests(version):
-            self._start(version, missing, f"{version.provisioned} provisioned environments are asked for", ready=True)
+            self._start(version, missing, _asked_for(version), ready=True)
             self._give_one_up(self._leaving(version, instance))
         to_come = (each for each in self._of(version, provisioned=False) if each.phase in _TO_COME)
         on_their_way = Counter(each.tenant_id for each in to_come)
         for tenant_id, waiting in ((NO_TENANT, version.waiting), *version.tenants_waiting):
-            missing = waiting - on_their_way[tenant_id]
+            coming = on_their_way[tenant_id]
+            missing = waiting - coming
             if missing > 0:
                 whose = f" of tenant {tenant_id}" if tenant_id else ""
-                why = f"{waiting} invocations{whose} wait and {on_their_way[tenant_id]} environments are on their way"
+                why = f"{counted(waiting, 'invocation')}{whose} {agreed(waiting, 'wait')} and {_on_their_way(coming)}"
                 self._start(version, missing, why, ready=False, tenant_id=tenant_id)
 
     def _give_one_up(self, leaving: list[Environment]) -> None:
@@ -338,10 +340,11 @@ class _Planner:
                 )
             )
         if started:
-            self._because(str(version.key), f"{started} environments start: {why}")
+            self._because(str(version.key), f"{counted(started, 'environment')} {agreed(started, 'start')}: {why}")
         if started < number:
-            most = self._settings.most_environments
-            self._because(str(version.key), f"{number - started} environments wait: there is room for {most} at once")
+            left, most = number - started, self._settings.most_environments
+            text = f"{counted(left, 'environment')} {agreed(left, 'wait')}: there is room for {most} at once"
+            self._because(str(version.key), text)
 
     def _make_room(self, number: int, wanted_for: FunctionVersionKey) -> None:
         """What drains already gives room soon; only the rest must come from what is idle."""
@@ -381,6 +384,15 @@ class _Planner:
 
     def _because(self, subject: str, text: str) -> None:
         self._reasons.append(Reason(subject, text))
+
+
+def _asked_for(version: OnDemandVersion) -> str:
+    number = version.provisioned
+    return f"{counted(number, 'provisioned environment')} {agreed(number, 'are')} asked for"
+
+
+def _on_their_way(number: int) -> str:
+    return f"{counted(number, 'environment')} {agreed(number, 'are')} on {'its' if number == 1 else 'their'} way"
 
 
 def _longest_idle(environment: Environment) -> tuple[datetime, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from paddock.core import scaling
+from paddock.core.counting import agreed, counted
 from paddock.core.planning.draft import Draft
 from paddock.core.planning.settings import PlanningSettings
 from paddock.model.fleet import Environment, EnvironmentShape, VersionDeactivated, VersionRemoved, VersionTarget
@@ -136,7 +137,9 @@ def _conclude(draft: Draft, version: VersionTarget) -> None:
     ]
     what = "deleted" if version.deleting else "deactivated (Min = Max = 0)"
     if left:
-        draft.because(version.key, f"is being {what}: {len(left)} environments are still to end")
+        draft.because(
+            version.key, f"is being {what}: {counted(len(left), 'environment')} {agreed(len(left), 'are')} still to end"
+        )
         return
     draft.because(version.key, f"is {what}: nothing of it runs any more")
     draft.outcomes.append(VersionRemoved(version.key) if version.deleting else VersionDeactivated(version.key))

@@ -7,6 +7,7 @@ from those that have more than they need; a replacement may borrow in the same w
 from __future__ import annotations
 
 from paddock.core import scaling
+from paddock.core.counting import agreed, counted
 from paddock.core.placement import fits, usable_memory_mb, usable_vcpu
 from paddock.core.planning.draft import Draft, Revision
 from paddock.model.fleet import Environment, EnvironmentShape, VersionTarget
@@ -54,7 +55,10 @@ def make_way(draft: Draft, key: FunctionVersionKey, shape: EnvironmentShape) -> 
     count, instance_id, lent = min(ways, key=lambda way: way[:2])
     for environment in lent:
         draft.drain(environment)
-    draft.because(key, f"is below its minimum: {count} environments of others make way on {instance_id}")
+    draft.because(
+        key,
+        f"is below its minimum: {counted(count, 'environment')} of others {agreed(count, 'make')} way on {instance_id}",
+    )
 
 
 def _lent_on(

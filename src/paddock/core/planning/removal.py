@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from paddock.core.counting import agreed, counted
 from paddock.core.planning.backoff import Backoff
 from paddock.core.planning.demand import Demand
 from paddock.core.planning.draft import Draft, Revision
@@ -82,9 +83,14 @@ def trim(draft: Draft, demand: Demand) -> None:
         spare = max(spare, spare_to_lend(draft, demand.version))
     waiting = _drain_spare(draft, demand, surplus, spare)
     if not waiting:
-        draft.because(demand.key, f"{len(surplus)} environments are drained: {demand.wanted} are wanted")
+        number = counted(len(surplus), "environment")
+        draft.because(
+            demand.key,
+            f"{number} {agreed(len(surplus), 'are')} drained: {demand.wanted} {agreed(demand.wanted, 'are')} wanted",
+        )
         return
-    draft.because(demand.key, f"{len(waiting)} environments stay until what replaces them is ready")
+    number, them = counted(len(waiting), "environment"), "it" if len(waiting) == 1 else "them"
+    draft.because(demand.key, f"{number} {agreed(len(waiting), 'stay')} until what replaces {them} is ready")
     for environment in waiting:
         if stuck and draft.is_leaving(environment.instance_id):
             # Nothing can take its place and nothing can be lent: emptying the instance would wait for ever.
@@ -201,7 +207,10 @@ def consolidate(draft: Draft, demands: Sequence[Demand]) -> None:
             draft.accept(placement, demand.key, demand.revision, demand.shape)
         draft.set_draining(instance_id, draining=True)
         count = sum(len(group) for group in groups.values())
-        draft.because(instance_id, f"its {count} environments fit on other instances: it is being emptied")
+        draft.because(
+            instance_id,
+            f"its {counted(count, 'environment')} {agreed(count, 'fit')} on other instances: it is being emptied",
+        )
         return
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from paddock.core.counting import agreed, counted
 from paddock.core.placement import Offers, Placement, Selection, environments_per_instance, place, select_types
 from paddock.core.planning.backoff import Backoff
 from paddock.core.planning.demand import Demand, restart_not_before
@@ -57,9 +58,14 @@ def serve(draft: Draft, demand: Demand) -> None:
     on_the_way = len(members) - ready
     if ready >= demand.wanted or (ready >= demand.minimum and not on_the_way):
         draft.outcomes.append(RevisionServed(demand.key, demand.revision))
-        draft.because(demand.key, f"revision {demand.revision} serves: {ready} environments are ready")
+        draft.because(
+            demand.key,
+            f"revision {demand.revision} serves: {counted(ready, 'environment')} {agreed(ready, 'are')} ready",
+        )
     else:
-        draft.because(demand.key, f"revision {demand.revision} has {ready} of {demand.wanted} environments ready")
+        draft.because(
+            demand.key, f"revision {demand.revision} has {ready} of {counted(demand.wanted, 'environment')} ready"
+        )
 
 
 def _init_failed(draft: Draft, demand: Demand) -> bool:
@@ -72,7 +78,8 @@ def _init_failed(draft: Draft, demand: Demand) -> bool:
     last = failures[-1]
     if len(failures) < allowed and last.reason_code not in _HOPELESS:
         draft.because(
-            demand.key, f"{len(failures)} environments failed to start ({last.text}); {allowed} fail the publish"
+            demand.key,
+            f"{counted(len(failures), 'environment')} failed to start ({last.text}); {allowed} fail the publish",
         )
         return False
     _fail(draft, demand, last.reason_code, last.text)
@@ -84,7 +91,9 @@ def _restart_waits(draft: Draft, demand: Demand) -> bool:
     if until is None or until <= draft.now:
         return False
     wait = (until - draft.now).total_seconds()
-    draft.because(demand.key, f"{len(demand.failures)} environments failed lately; the next starts in {wait:.0f} s")
+    draft.because(
+        demand.key, f"{counted(len(demand.failures), 'environment')} failed lately; the next starts in {wait:.0f} s"
+    )
     draft.wake_at(until)
     return True
 
@@ -128,8 +137,9 @@ def _place_missing(draft: Draft, demand: Demand, missing: int, present: int, hel
     launched = sum(launch.environments for launch in placement.launches)
     draft.because(
         demand.key,
-        f"revision {demand.revision} lacks {missing} environments: {reused} start on instances that are there, "
-        f"{launched} on {len(placement.launches)} new ones",
+        f"revision {demand.revision} lacks {counted(missing, 'environment')}: "
+        f"{reused} {agreed(reused, 'start')} on instances that are there, "
+        f"{launched} on {counted(len(placement.launches), 'new one')}",
     )
     for reason in placement.reasons:
         draft.because(demand.key, reason)

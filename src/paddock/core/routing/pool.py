@@ -16,7 +16,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from paddock.core.counting import agreed, counted
 from paddock.model.ids import AvailabilityZone, EnvironmentId, InstanceId
+
+_ENVIRONMENT = "execution environment"
 
 
 class ThrottleCause(StrEnum):
@@ -46,13 +49,14 @@ class Throttle:
     def reasons(self) -> tuple[str, ...]:
         if not self.environments:
             return ("the version has no execution environment",)
-        reasons = [f"{self.busy} of {self.slots} slots of {self.environments} execution environments are taken"]
+        slots, where = counted(self.slots, "slot"), counted(self.environments, _ENVIRONMENT)
+        reasons = [f"{self.busy} of {slots} of {where} {agreed(self.busy, 'are')} taken"]
         if self.refused:
-            reasons.append(f"{self.refused} execution environments refused")
+            reasons.append(f"{counted(self.refused, _ENVIRONMENT)} refused")
         if self.unreachable:
-            reasons.append(f"{self.unreachable} execution environments cannot be reached")
+            reasons.append(f"{counted(self.unreachable, _ENVIRONMENT)} cannot be reached")
         if self.draining:
-            reasons.append(f"{self.draining} execution environments are draining")
+            reasons.append(f"{counted(self.draining, _ENVIRONMENT)} {agreed(self.draining, 'are')} draining")
         return tuple(reasons)
 
 
