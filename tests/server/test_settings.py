@@ -59,6 +59,7 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("capacity_provider_writes_per_second: 0", "above 0"),
         ("control_plane_requests_per_second: .inf", "above 0"),
         ("leaked_slot_seconds: 0", "leaked_slot_seconds must be above 0"),
+        ("async_retry_seconds: .nan", "async_retry_seconds must be above 0"),
         ("instance_stale_seconds: 1", "at least 2"),
         ("instance_stale_seconds: 12", "at most instance_lost_seconds, which is 10"),
         ("instance_lost_seconds: .inf", "instance_lost_seconds"),

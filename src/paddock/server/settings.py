@@ -39,6 +39,7 @@ ABOVE_ZERO = (
     "default_lambda_idle_seconds",
     "instance_lifetime_hours",
     "leaked_slot_seconds",
+    "async_retry_seconds",
 )
 
 
