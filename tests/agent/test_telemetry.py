@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
@@ -18,13 +19,14 @@ from paddock.agent.log_collector import LogCollector
 from paddock.agent.log_shipping import LogShipper
 from paddock.agent.platform_events import PlatformEvents
 from paddock.agent.telemetry import Source
-from paddock.agent.telemetry_delivery import ListenerGuard
+from paddock.agent.telemetry_delivery import Listeners
 from paddock.agent.telemetry_records import Outcome
 from paddock.agent.telemetry_routes import put_subscription, subscription_api
 from paddock.agent.telemetry_setup import environment_telemetry
 from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
 from paddock.core.environment.telemetry import Category, TelemetryApi
+from paddock.isolation.loopback import LOOPBACK, own_loopback
 from paddock.isolation.peers import Peers
 from paddock.ports.clock import SystemClock
 from paddock.wire.agent import EnvironmentSpec
@@ -34,13 +36,14 @@ from tests.agent.server_side import environment_spec
 
 ALL = ("platform", "function", "extension")
 SOON_MS = 25
+ON_THE_LOOPBACK = Listeners()
 PATIENCE_SECONDS = 30.0
 
 
 class Environment:
     """The parts of an environment that have to do with telemetry."""
 
-    def __init__(self, spec: EnvironmentSpec, guard: ListenerGuard | None = None) -> None:
+    def __init__(self, spec: EnvironmentSpec, listeners: Listeners = ON_THE_LOOPBACK) -> None:
         self.timebase = Timebase(SystemClock())
         self.logged: list[bytes] = []
         self.events: PlatformEvents | TextEvents
@@ -52,7 +55,7 @@ class Environment:
         self.collector = LogCollector(
             stream, self.timebase, max_concurrency=2, request_of=lambda _: "", connection_closed=lambda: None
         )
-        self.hub = environment_telemetry(spec, self.timebase, guard, self.events, self.collector)
+        self.hub = environment_telemetry(spec, self.timebase, listeners, self.events, self.collector)
 
     def _log(self, _at_ms: int, line: bytes, _request_id: str) -> None:
         self.logged.append(line)
@@ -87,8 +90,8 @@ class Environment:
 
 
 @asynccontextmanager
-async def environment(guard: ListenerGuard | None = None, **spec: Any) -> AsyncIterator[Environment]:
-    made = Environment(environment_spec(**spec), guard)
+async def environment(listeners: Listeners = ON_THE_LOOPBACK, **spec: Any) -> AsyncIterator[Environment]:
+    made = Environment(environment_spec(**spec), listeners)
     async with asyncio.TaskGroup() as group:
         group.create_task(made.hub.run())
         try:
@@ -488,10 +491,10 @@ async def test_nothing_is_delivered_to_a_listener_of_another_user(address: str) 
         listening.listen()
         listening.setblocking(False)
         port = listening.getsockname()[1]
-        mine, other = ListenerGuard(peers, os.geteuid()), ListenerGuard(peers, os.geteuid() + 1)
-        assert mine.admits(port)
-        assert not other.admits(port)
-        assert not mine.admits(1)
+        mine, other = (Listeners(peers=peers, uid=os.geteuid() + more) for more in (0, 1))
+        assert mine.admits("127.0.0.1", port)
+        assert not other.admits("127.0.0.1", port)
+        assert not mine.admits("127.0.0.1", 1)
         async with environment(other) as kept_away, environment(mine) as welcome:
             kept_away.subscribe({"protocol": "TCP", "port": port})
             await kept_away.hub.flush(PATIENCE_SECONDS)
@@ -499,6 +502,27 @@ async def test_nothing_is_delivered_to_a_listener_of_another_user(address: str) 
                 listening.accept()
             welcome.subscribe({"protocol": "TCP", "port": port})
             await eventually(lambda: bool(_accepted(listening)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="all of 127.0.0.0/8 is the loopback on Linux only")
+async def test_two_environments_listen_on_the_same_port_each_at_an_address_of_its_own() -> None:
+    """As the same extension does in both, whose port is written in it."""
+    mine, other = own_loopback("env-mine"), own_loopback("env-other")
+    with socket.create_server((mine, 0)) as first, socket.create_server((other, first.getsockname()[1])) as second:
+        for listening in (first, second):
+            listening.setblocking(False)
+        async with environment(Listeners((mine, LOOPBACK))) as played:
+            played.subscribe({"protocol": "TCP", "port": first.getsockname()[1]})
+            await eventually(lambda: _accepted(first))
+        assert not _accepted(second)
+
+
+async def test_without_a_listener_at_its_own_address_the_loopback_is_asked() -> None:
+    listeners = Listeners((own_loopback("env-mine"), LOOPBACK))
+    async with http_listener() as listener, environment(listeners) as played:
+        played.subscribe(to(listener), types=["platform"])
+        played.events.extension(played.now, "watcher", "Ready", ["SHUTDOWN"])
+        await listener.has(lambda: listener.records("platform.extension"))
 
 
 def _accepted(listening: socket.socket) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import zipfile
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,6 +48,26 @@ def handler(event, context):
 WHERE = """
 def handler(event, context):
     return context.log_stream_name
+"""
+TOLD = """
+import socket, threading
+listener = socket.create_server(("sandbox.localdomain", 43210))
+
+def listen():
+    lines = listener.accept()[0].makefile()
+    for line in lines:
+        print("told of", json.loads(line)["type"], flush=True)
+
+threading.Thread(target=listen, daemon=True).start()
+subscription = {
+    "schemaVersion": "2025-01-29", "types": ["platform"], "destination": {"protocol": "TCP", "port": 43210},
+    "buffering": {"timeoutMs": 25},
+}
+connection.request(
+    "PUT", "/2022-07-01/telemetry", json.dumps(subscription), {"Lambda-Extension-Identifier": identifier}
+)
+connection.getresponse().read()
+
 """
 SLOW = """    import time
     if event["eventType"] == "INVOKE":
@@ -130,3 +151,24 @@ def test_an_invocation_does_not_wait_for_the_extensions_of_the_one_before(api: A
 
     first, second = (invoke(api, name, {"n": number}) for number in range(2))
     assert first != second
+
+
+def test_an_extension_listens_on_the_same_port_in_every_environment(server: Server, api: Any, provider: str) -> None:
+    """On AWS each environment has its ports for itself, and extensions have theirs written in them."""
+    if '"isolation": "process' in server.paddock("status", "--output", "json").stdout:
+        pytest.skip("without files of its own an environment has no address of its own")
+    names = ("told-one", "told-two")
+    told = layer(api, "told", EXTENSION.replace("while True:", TOLD + "while True:"))
+    code = {"ZipFile": packed({"app.py": FUNCTION})}
+    for name in names:
+        create_function(api, provider, name, Code=code, Handler="app.handler", Layers=[told])
+
+    for name in names:
+        assert invoke(api, name, {"n": 1}) == ["watched", 1]
+        assert eventually(partial(_told, server, name))
+
+
+def _told(server: Server, function: str) -> bool:
+    """In each of its three environments."""
+    said = server.paddock("logs", function, "--since", "2h").stdout
+    return said.count("told of platform.initReport") == 3

@@ -493,10 +493,10 @@ def test_an_extension_listens_where_the_agent_reaches_it(in_own_namespaces: Encl
     script = """
         import socket
         listener = socket.create_server(("sandbox.localdomain", 0))
-        print(listener.getsockname()[1], flush=True)
+        print(*listener.getsockname(), flush=True)
         listener.accept()[0].sendall(b"heard")
     """
     with opened(in_own_namespaces, script) as environment:
-        port = int(environment.start().line())
-        with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as connection:
+        address, port = environment.start().line().split()
+        with socket.create_connection((address, int(port)), timeout=TIMEOUT_SECONDS) as connection:
             assert connection.recv(10) == b"heard"

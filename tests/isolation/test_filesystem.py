@@ -6,6 +6,7 @@ import pytest
 
 from paddock.isolation.bubblewrap import bubblewrap_argv
 from paddock.isolation.filesystem import mount_steps
+from paddock.isolation.loopback import own_loopback
 from paddock.isolation.view import Program
 from tests.isolation.views import view_of
 
@@ -63,7 +64,7 @@ def test_nothing_of_this_machine_s_users_and_names_is_shown(tmp_path: Path) -> N
     steps = {target: (kind, detail) for kind, target, detail in mount_steps(view_of(tmp_path))}
     for path in ("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/nsswitch.conf"):
         assert steps[path][0] == "file"
-    assert "sandbox.localdomain" in steps["/etc/hosts"][1]
+    assert f"{own_loopback(view_of(tmp_path).environment_id)} sandbox.localdomain" in steps["/etc/hosts"][1]
     assert not {"/etc", "/etc/shadow", "/home", "/root", "/run", "/var", "/sys"} & steps.keys()
 
 

@@ -31,7 +31,7 @@ from paddock.agent.platform_events import INITIALIZATION_TYPE, PlatformEvents
 from paddock.agent.runtime_api import RuntimeConnection
 from paddock.agent.runtime_commands import PreparedRuntime, RuntimeInvitation
 from paddock.agent.runtime_process import CannotStart, RuntimeProcess
-from paddock.agent.telemetry_setup import environment_telemetry, listener_guard
+from paddock.agent.telemetry_setup import environment_telemetry, listeners_of
 from paddock.agent.text_events import TextEvents
 from paddock.core.environment import Failure, RuntimeWorkers, errors, runtime_workers
 from paddock.images.lookup import resolve_inside
@@ -107,8 +107,8 @@ class ExecutionEnvironment:
         )
         if self._one_at_a_time is not None:
             self._one_at_a_time.collector = self._collector
-        guard = listener_guard(facilities.peers, facilities.isolation, spec.environment_id)
-        self._telemetry = environment_telemetry(spec, timebase, guard, self._events, self._collector)
+        listeners = listeners_of(spec.environment_id, facilities.isolation, facilities.peers)
+        self._telemetry = environment_telemetry(spec, timebase, listeners, self._events, self._collector)
         self._extensions = EnvironmentExtensions(
             spec,
             facilities,

@@ -20,7 +20,7 @@ from paddock.agent.limits import (
     TELEMETRY_ATTEMPTS,
     TELEMETRY_BACKOFF_SECONDS,
 )
-from paddock.agent.telemetry_delivery import Carrier, ListenerGuard, Undelivered, carrier
+from paddock.agent.telemetry_delivery import Carrier, Listeners, Undelivered, carrier
 from paddock.agent.timebase import Timebase
 from paddock.core.environment.telemetry import (
     Category,
@@ -55,9 +55,7 @@ Subscribed = Callable[[str, str, Sequence[str]], None]
 
 
 class TelemetryHub:
-    """`json_logs`: the function's log format is JSON. `subscribed` is told of each subscription. `run` it in a task.
-    Without a `guard` whose a listener is goes unasked.
-    """
+    """`json_logs`: the function's log format is JSON. `subscribed` is told of each subscription. `run` it in a task."""
 
     def __init__(
         self,
@@ -65,10 +63,10 @@ class TelemetryHub:
         *,
         managed: bool,
         json_logs: bool,
-        guard: ListenerGuard | None,
+        listeners: Listeners,
         subscribed: Subscribed,
     ) -> None:
-        self._guard = guard
+        self._listeners = listeners
         self._timebase = timebase
         self._managed = managed
         self._json_logs = json_logs
@@ -105,7 +103,7 @@ class TelemetryHub:
             if known.number == SUBSCRIPTIONS:
                 raise InvalidSubscription(f"An extension may subscribe {SUBSCRIPTIONS} times")
             known.end()
-        subscriber = Subscriber(subscription, self._timebase, self._guard, json_logs=self._json_logs)
+        subscriber = Subscriber(subscription, self._timebase, self._listeners, json_logs=self._json_logs)
         subscriber.number = 1 if known is None else known.number + 1
         self._subscribers[extension_name] = subscriber
         subscriber.queue.drop(*self._early_dropped)
@@ -192,7 +190,7 @@ class Subscriber:
     """One extension's subscription: what waits for it, and the task that delivers. It is the extension's `number`th."""
 
     def __init__(
-        self, subscription: Subscription, timebase: Timebase, guard: ListenerGuard | None, *, json_logs: bool
+        self, subscription: Subscription, timebase: Timebase, listeners: Listeners, *, json_logs: bool
     ) -> None:
         self.subscription = subscription
         self.queue = TelemetryQueue(subscription.buffering)
@@ -202,7 +200,7 @@ class Subscriber:
         self.number = 1
         self.task: asyncio.Task[None] | None = None
         self._timebase = timebase
-        self._carrier: Carrier = carrier(subscription.destination, guard)
+        self._carrier: Carrier = carrier(subscription.destination, listeners)
         self._categories = frozenset(subscription.categories)
         self._json_logs = json_logs
 

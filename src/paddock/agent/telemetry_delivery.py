@@ -1,14 +1,16 @@
 """Carries batches of telemetry to a listener inside the environment: an HTTP request each, or lines over TCP.
 
-Environments share the loopback of their instance. Where each has a user of its own, nothing is sent to a listener of
-anybody else: neither to another environment nor to a service of the instance. Where they have none, a function could
-reach all of these by itself, and nothing is checked. Logs nothing of what it carries.
+Environments share the loopback of their instance; one that has files of its own has an address there as well, and is
+looked for at that first. Where each has a user of its own, nothing is sent to a listener of anybody else: neither to
+another environment nor to a service of the instance. Where they have none, a function could reach all of these by
+itself, and nothing is checked. Logs nothing of what it carries.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import re
 from collections.abc import Sequence
@@ -18,9 +20,9 @@ from typing import Protocol
 from paddock.agent.limits import TELEMETRY_DELIVERY_SECONDS, TELEMETRY_REPLY_BYTES
 from paddock.core.environment.telemetry import Destination
 from paddock.core.environment.telemetry_events import as_array, as_lines
+from paddock.isolation.loopback import LOOPBACK
 from paddock.isolation.peers import Peers
 
-_LOOPBACK = "127.0.0.1"
 _ANYWHERE = ("0.0.0.0", 0)  # noqa: S104  # the other end of a listener
 _FIRST_ERROR_STATUS = 400
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
@@ -31,14 +33,17 @@ class Undelivered(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ListenerGuard:
-    """Knows whose a listener on the loopback is."""
+class Listeners:
+    """Of one environment: at which addresses of the loopback they may be, and whose they must be. Without `peers`
+    nobody is asked.
+    """
 
-    peers: Peers
-    uid: int
+    addresses: tuple[str, ...] = (LOOPBACK,)
+    peers: Peers | None = None
+    uid: int | None = None
 
-    def admits(self, port: int) -> bool:
-        return self.peers.user_of((_LOOPBACK, port), _ANYWHERE) == self.uid
+    def admits(self, address: str, port: int) -> bool:
+        return self.peers is None or self.peers.user_of((address, port), _ANYWHERE) == self.uid
 
 
 class Carrier(Protocol):
@@ -52,16 +57,16 @@ class Carrier(Protocol):
     def close(self) -> None: ...
 
 
-def carrier(destination: Destination, guard: ListenerGuard | None) -> Carrier:
-    return HttpCarrier(destination, guard) if destination.method else TcpCarrier(destination.port, guard)
+def carrier(destination: Destination, listeners: Listeners) -> Carrier:
+    return HttpCarrier(destination, listeners) if destination.method else TcpCarrier(destination.port, listeners)
 
 
 class HttpCarrier:
     """One connection for each batch: a batch a second is not worth keeping one open that may have died meanwhile."""
 
-    def __init__(self, destination: Destination, guard: ListenerGuard | None) -> None:
+    def __init__(self, destination: Destination, listeners: Listeners) -> None:
         self._destination = destination
-        self._guard = guard
+        self._listeners = listeners
 
     async def open(self) -> None:
         """Nothing is open before a batch."""
@@ -82,7 +87,7 @@ class HttpCarrier:
             f"{to.method} {to.target} HTTP/1.1\r\nHost: {to.authority}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nSequence-Id: {sequence_id}\r\nConnection: close\r\n\r\n"
         )
-        reader, writer = await connected(to.port, self._guard)
+        reader, writer = await connected(to.port, self._listeners)
         try:
             writer.write(head.encode())
             writer.write(body)
@@ -100,9 +105,9 @@ class HttpCarrier:
 class TcpCarrier:
     """One connection from the subscription on, for as long as it holds."""
 
-    def __init__(self, port: int, guard: ListenerGuard | None) -> None:
+    def __init__(self, port: int, listeners: Listeners) -> None:
         self._port = port
-        self._guard = guard
+        self._listeners = listeners
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -129,7 +134,7 @@ class TcpCarrier:
 
     async def _connect(self) -> asyncio.StreamWriter:
         self.close()
-        self._reader, self._writer = await connected(self._port, self._guard)
+        self._reader, self._writer = await connected(self._port, self._listeners)
         # So that a batch has left us when `drain` returns.
         self._writer.transport.set_write_buffer_limits(0)
         return self._writer
@@ -148,18 +153,29 @@ def _status(answer: bytes) -> int:
     return int(match[1])
 
 
-async def connected(port: int, guard: ListenerGuard | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Looked at before and after, so that nobody can step in between. Raises `OSError`."""
-    _admit(port, guard)
-    reader, writer = await asyncio.open_connection(_LOOPBACK, port, limit=TELEMETRY_REPLY_BYTES)
+async def connected(port: int, listeners: Listeners) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """At the first address where there is one. Raises `OSError`."""
+    *others, last = listeners.addresses
+    for address in others:
+        with contextlib.suppress(OSError):
+            return await _connected(address, port, listeners)
+    return await _connected(last, port, listeners)
+
+
+async def _connected(
+    address: str, port: int, listeners: Listeners
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Looked at before and after, so that nobody can step in between."""
+    _admit(address, port, listeners)
+    reader, writer = await asyncio.open_connection(address, port, limit=TELEMETRY_REPLY_BYTES)
     try:
-        _admit(port, guard)
+        _admit(address, port, listeners)
     except OSError:
         writer.transport.abort()
         raise
     return reader, writer
 
 
-def _admit(port: int, guard: ListenerGuard | None) -> None:
-    if guard is not None and not guard.admits(port):
+def _admit(address: str, port: int, listeners: Listeners) -> None:
+    if not listeners.admits(address, port):
         raise PermissionError(f"no listener of the environment on port {port}")

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from paddock.agent.log_collector import LogCollector
 from paddock.agent.platform_events import INITIALIZATION_TYPE, PlatformEvents
 from paddock.agent.telemetry import TelemetryHub
-from paddock.agent.telemetry_delivery import ListenerGuard
+from paddock.agent.telemetry_delivery import Listeners
 from paddock.agent.text_events import TextEvents
 from paddock.agent.timebase import Timebase
 from paddock.isolation.ladder import Isolation
+from paddock.isolation.loopback import LOOPBACK, own_loopback
 from paddock.isolation.peers import Peers
 from paddock.wire.agent import EnvironmentSpec
 
@@ -18,7 +19,7 @@ from paddock.wire.agent import EnvironmentSpec
 def environment_telemetry(
     spec: EnvironmentSpec,
     timebase: Timebase,
-    guard: ListenerGuard | None,
+    listeners: Listeners,
     events: PlatformEvents | TextEvents,
     collector: LogCollector,
 ) -> TelemetryHub:
@@ -31,14 +32,15 @@ def environment_telemetry(
         timebase,
         managed=spec.initialization_type == INITIALIZATION_TYPE,
         json_logs=spec.log_format == "JSON",
-        guard=guard,
+        listeners=listeners,
         subscribed=subscribed,
     )
     hub.listen_to(events, collector)
     return hub
 
 
-def listener_guard(peers: Peers | None, isolation: Isolation, environment_id: str) -> ListenerGuard | None:
-    """None where environments have no users of their own."""
+def listeners_of(environment_id: str, isolation: Isolation, peers: Peers | None) -> Listeners:
+    """Whose a listener is can be asked where environments have users of their own."""
+    addresses = (own_loopback(environment_id), LOOPBACK) if isolation.has_aws_layout else (LOOPBACK,)
     uid = isolation.user_of(environment_id)
-    return None if peers is None or uid is None else ListenerGuard(peers, uid)
+    return Listeners(addresses, None if uid is None else peers, uid)

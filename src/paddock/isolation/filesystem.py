@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 
 from paddock.isolation.inside.order import MountStep
+from paddock.isolation.loopback import LOOPBACK, own_loopback
 from paddock.isolation.view import EnvironmentView
 
 SEEN_UID, SEEN_GID = 993, 990
@@ -54,7 +55,6 @@ configuration. Java's own directories come with `java-*`.
 _KERNEL = ("acpi", "bus", "fs", "irq", "scsi", "sys", "sysrq-trigger")
 """What configures the kernel under `/proc`: its files belong to root, who may be behind an agent in a container."""
 
-_HOSTS = "127.0.0.1 localhost sandbox.localdomain\n::1 localhost\n"
 _NOT_OF_IMAGES = {"proc", "dev", "sys", "tmp", "run"}
 """At the top of an image, what the environment has of its own. Log sockets lie below `/run` or `/tmp`."""
 
@@ -71,8 +71,8 @@ _DEVICE_LINKS = (
 def mount_steps(view: EnvironmentView) -> list[MountStep]:
     """In an order in which each step finds its parent."""
     if view.image_root is not None:
-        return [*_tree(view.image_root), *_own(view), *_covers(), *_socket(view)]
-    return [*_system(), *_own(view), *_function(view), *_socket(view)]
+        return [*_tree(view.image_root), *_own(view), *_covers(view), *_socket(view)]
+    return [*_system(view), *_own(view), *_function(view), *_socket(view)]
 
 
 def _own(view: EnvironmentView) -> list[MountStep]:
@@ -98,12 +98,16 @@ def _tree(root: Path) -> list[MountStep]:
     return steps
 
 
-def _covers() -> list[MountStep]:
+def _covers(view: EnvironmentView) -> list[MountStep]:
     """Over files that every assembled image has as plain files of its own (`paddock.images.tree`)."""
-    return [("cover", "/etc/hosts", _HOSTS), ("cover", "/etc/resolv.conf", _read(Path("/etc/resolv.conf")))]
+    return [("cover", "/etc/hosts", _hosts(view)), ("cover", "/etc/resolv.conf", _read(Path("/etc/resolv.conf")))]
 
 
-def _system() -> list[MountStep]:
+def _hosts(view: EnvironmentView) -> str:
+    return f"{LOOPBACK} localhost\n{own_loopback(view.environment_id)} sandbox.localdomain sandbox\n::1 localhost\n"
+
+
+def _system(view: EnvironmentView) -> list[MountStep]:
     steps: list[MountStep] = []
     for name in (*SYSTEM_DIRECTORIES, *PACKAGE_STORES):
         path = Path(name)
@@ -111,11 +115,11 @@ def _system() -> list[MountStep]:
             steps.append(("link", name, str(path.readlink())))
         elif path.is_dir():
             steps.append(("read-only", name, name))
-    steps += _etc(Path("/etc"))
+    steps += _etc(Path("/etc"), _hosts(view))
     return steps
 
 
-def _etc(etc: Path) -> list[MountStep]:
+def _etc(etc: Path, hosts: str) -> list[MountStep]:
     steps: list[MountStep] = []
     for path in sorted([*(etc / name for name in _ETC), *etc.glob("java*")]):
         if path.is_symlink() and not str(path.readlink()).startswith("/etc"):
@@ -129,7 +133,7 @@ def _etc(etc: Path) -> list[MountStep]:
         *steps,
         ("file", "/etc/passwd", users),
         ("file", "/etc/group", f"root:x:0:\n{SEEN_USER}:x:{SEEN_GID}:\n"),
-        ("file", "/etc/hosts", _HOSTS),
+        ("file", "/etc/hosts", hosts),
         ("file", "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
         ("file", "/etc/resolv.conf", _read(etc / "resolv.conf")),
     ]
