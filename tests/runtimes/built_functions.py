@@ -117,7 +117,8 @@ def _builder(toolchain: Toolchain, source: Path) -> Callable[[Path], None]:
             check=False,
         )
         if fetched.returncode != 0:
-            raise ToolchainMissing(f"{' '.join(toolchain.fetch)}: {fetched.stderr.strip()}")
+            reason = fetched.stderr.strip().partition("\n")[0]
+            raise ToolchainMissing(f"{' '.join(toolchain.fetch)}: {reason}")
         command = [argument.format(target=target) for argument in toolchain.build]
         subprocess.run(command, cwd=source, env=environment, timeout=BUILD_SECONDS, check=True)
         (target / toolchain.built).rename(directory / "bootstrap")
