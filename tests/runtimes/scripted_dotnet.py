@@ -54,9 +54,25 @@ def poll() -> None:
         threading.Thread(target=answer, args=arguments).start()
 
 
+def install_tool(framework: str, name: str, _: str, version: str, __: str, tools: str) -> None:
+    """As .NET's own command lays out what it fetches. Without a framework there is no network."""
+    if not framework:
+        sys.exit("error NU1301: Unable to load the service index for source.")
+    content = Path(tools) / f".store/{name}/{version}/{name}/{version}/content/Amazon.Lambda.RuntimeSupport/{framework}"
+    content.mkdir(parents=True)
+    (content / "Amazon.Lambda.RuntimeSupport.TestTool.dll").write_text(version)
+
+
 def main() -> None:
     if sys.argv[1:] == ["--list-runtimes"]:
         print("Microsoft.AspNetCore.App 8.0.11 [/nowhere]\nMicrosoft.NETCore.App 8.0.11 [/nowhere]")
+        return
+    sdk = Path(sys.argv[0]).with_name("sdk")
+    if sys.argv[1:] == ["--list-sdks"]:
+        print("8.0.404 [/nowhere]" if sdk.exists() else "")
+        return
+    if sys.argv[1:3] == ["tool", "install"]:
+        install_tool(sdk.read_text(), *sys.argv[3:])
         return
     wanted = os.environ.get("AWS_LAMBDA_DOTNET_PROCESSING_TASKS") or os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY") or "1"
     for _ in range(int(wanted)):

@@ -70,6 +70,43 @@ def test_a_process_that_sees_no_dotnet_takes_what_is_installed_with_the_client(
     assert RuntimeStore(tmp_path, environ=blind).ensure("dotnet8") == complete
 
 
+def with_sdk(machine: dict[str, str], framework: str) -> dict[str, str]:
+    """`framework` is what the tool that can be fetched has a client for."""
+    (Path(machine["PATH"]) / "sdk").write_text(framework)
+    return machine
+
+
+def test_where_there_is_an_sdk_the_client_is_fetched_once(
+    machine: dict[str, str], tmp_path: Path, start: Start, runtime_api: RuntimeApi
+) -> None:
+    fetched = RuntimeStore(tmp_path / "data", environ=with_sdk(machine, "net8.0")).ensure("dotnet8")
+    assert fetched.resolution.release == "dotnet8 (.NET 8.0.11, Amazon.Lambda.RuntimeSupport 0.14.0)"
+
+    start(fetched, LIBRARY, HANDLER, max_concurrency=1)
+    facts = runtime_api.answer(runtime_api.dispatch({"do": "facts"})).document
+    assert str(fetched.runtime_dir / "Amazon.Lambda.RuntimeSupport.TestTool.dll") in facts["arguments"]
+
+    without_network = with_sdk(machine, "")
+    assert RuntimeStore(tmp_path / "data", environ=without_network).ensure("dotnet8") == fetched
+
+
+@pytest.mark.parametrize("framework", ["", "net10.0"], ids=["no network", "no client for this version"])
+def test_where_the_client_cannot_be_fetched_programs_run_and_nobody_tries_again(
+    machine: dict[str, str], tmp_path: Path, framework: str
+) -> None:
+    said: list[str] = []
+    environ = with_sdk(machine, framework)
+    without = RuntimeStore(tmp_path / "data", environ=environ).ensure("dotnet8", lambda at: said.append(at.step))
+    assert without.resolution.release == "dotnet8 (.NET 8.0.11)"
+    assert any("0.14.0" in step for step in said)
+
+    said.clear()
+    assert (
+        RuntimeStore(tmp_path / "data", environ=environ).ensure("dotnet8", lambda at: said.append(at.step)) == without
+    )
+    assert not said
+
+
 @pytest.mark.parametrize(
     ("files", "customer", "assembly"),
     [

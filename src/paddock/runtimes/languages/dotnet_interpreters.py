@@ -1,5 +1,5 @@
 """Where a .NET of a version may be: PATH, DOTNET_ROOT, the directories of its packages and of its installer. And where
-the client that starts class libraries is: in AWS's test tool, which a person installs with .NET's own command.
+the client that starts class libraries is: in AWS's test tool, which .NET's own command installs.
 """
 
 from __future__ import annotations
@@ -36,9 +36,19 @@ def find_dotnet(major: int, environ: Mapping[str, str]) -> Interpreter | None:
     return first_usable(_candidates(environ), lambda path: _probe(path, major))
 
 
-def find_runtime_support(major: int, environ: Mapping[str, str]) -> RuntimeSupport | None:
-    """Of the newest test tool, the build for the major version."""
-    store = home_directory(environ) / ".dotnet" / "tools" / ".store" / TEST_TOOL
+def has_sdk(dotnet: Path) -> bool:
+    """Whether it can install tools; a runtime alone cannot."""
+    return bool((answer_of([str(dotnet), "--list-sdks"]) or "").strip())
+
+
+def own_tools(environ: Mapping[str, str]) -> Path:
+    """Where `dotnet tool install --global` puts them."""
+    return home_directory(environ) / ".dotnet" / "tools"
+
+
+def find_runtime_support(major: int, tools: Path) -> RuntimeSupport | None:
+    """Of the newest test tool in a directory of tools, the build for the major version."""
+    store = tools / ".store" / TEST_TOOL
     builds = f"*/{TEST_TOOL}/*/content/Amazon.Lambda.RuntimeSupport/net{major}.0/Amazon.Lambda.RuntimeSupport*.dll"
     found = [RuntimeSupport(file.parent, file.name, file.relative_to(store).parts[0]) for file in store.glob(builds)]
     return max(found, key=lambda support: version_numbers(support.version), default=None)
