@@ -99,10 +99,10 @@ def is_showing(process: subprocess.Popen[str]) -> bool:
 
 
 def children_leave_ctrl_c_to_their_parent(process: subprocess.Popen[str]) -> bool:
-    """As Linux says of each: the second bit of what it ignores is SIGINT's."""
+    """As Linux says of each: the second bit of what it has blocked is SIGINT's."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    ignored = [re.search(r"SigIgn:\s*(\w+)", Path(f"/proc/{child}/status").read_text()) for child in children]
-    return bool(ignored) and all(each and int(each[1], 16) & 2 for each in ignored)
+    blocked = [re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{child}/status").read_text()) for child in children]
+    return bool(blocked) and all(each and int(each[1], 16) & 2 for each in blocked)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ def simulate_seeds(kind: Kind, seeds: Iterable[int], *, processes: int | None = 
         yield from map(partial(simulated, kind), seeds)
         return
     with _pool(count) as pool:
-        yield from pool.map(partial(simulated, kind), seeds, chunksize=kind.chunk_seeds)
+        with _ctrl_c_waiting():
+            reports = pool.map(partial(simulated, kind), seeds, chunksize=kind.chunk_seeds)
+        yield from reports
 
 
 def simulated(kind: Kind, seed: int) -> Report:
@@ -59,12 +61,24 @@ def simulated(kind: Kind, seed: int) -> Report:
 
 @contextmanager
 def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Ctrl-C reaches every process of a terminal: it is this one's to hear, which drops what has not begun."""
-    pool = ProcessPoolExecutor(count, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    """At its end, also by Ctrl-C, what has not begun is dropped."""
+    pool = ProcessPoolExecutor(count)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_waiting() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal, and is this one's to hear. Processes that start in here never do,
+    from their first moment on; this one hears at the end of what came meanwhile.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def told(kind: Kind, report: Report) -> str:
