@@ -63,10 +63,10 @@ def resolve(runtime: LambdaRuntime, machine: Machine) -> Resolution:
         return _newest(installed)
     support = _support(runtime, machine)
     complete = [known for known in installed if known.ric_version and known.interpreter_path == found.path]
-    if support is None and complete:
-        return _newest(complete)
     if support is not None:
         client = Client(CLIENT_NAME, support.version)
+    elif complete:
+        return _newest(complete)
     elif not installed and has_sdk(found.path):
         client = Client(CLIENT_NAME, TEST_TOOL_VERSION)
     else:
