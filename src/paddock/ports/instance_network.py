@@ -1,7 +1,7 @@
 """The network of an instance: its interface in one of the provider's subnets, or this machine's own network.
 
-Every way is blocking (netlink, files) and is called from threads. What is attached outlives the server, so `attached` is
-the truth and an implementation keeps nothing in memory that it cannot find again.
+Every way is blocking (netlink, files) and is called from threads. What is attached outlives the server, so `attached`
+is the truth and an implementation keeps nothing in memory that it cannot find again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from paddock.model.ids import InstanceId, SecurityGroupId, SubnetId
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """`namespace` is what the agent enters before it does anything else; `interface` the name of the instance's interface
-    in there, by whose counters its traffic is measured.
+    """`namespace` is what the agent enters before it does anything else; `interface` the name of the instance's
+    interface in there, by whose counters its traffic is measured.
     """
 
     namespace: Path
