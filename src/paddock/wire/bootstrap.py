@@ -17,6 +17,10 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     `isolation_min` is the rung below which nothing may run. `fence_after_seconds`: end the instance when no server
     has been connected for so long; None: go on for ever. `leaked_slot_seconds`: how long handlers that outlived their
     timeout may hold every slot of an environment; None: as long as its machine thinks right.
+
+    `network_namespace` is entered before anything else; `network_interface` and `private_ip_address` are the instance's
+    in there. None, all three: it lives in the machine's network. `endpoint` is where in the machine's network this
+    installation's own endpoint listens (`http://address:port`), None where it was not known yet.
     """
 
     instance_id: str
@@ -37,6 +41,10 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     fence_after_seconds: float | None = None
     isolation_min: str | None = None
     leaked_slot_seconds: float | None = None
+    network_namespace: str | None = None
+    network_interface: str | None = None
+    private_ip_address: str | None = None
+    endpoint: str | None = None
 
     def __repr__(self) -> str:
         return f"AgentBootstrap({self.instance_id!r})"
