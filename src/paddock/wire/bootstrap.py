@@ -19,8 +19,9 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     timeout may hold every slot of an environment; None: as long as its machine thinks right.
 
     `network_namespace` is entered before anything else; `network_interface` and `private_ip_address` are the instance's
-    in there. None, all three: it lives in the machine's network. `endpoint` is where in the machine's network this
-    installation's own endpoint listens (`http://address:port`), None where it was not known yet.
+    in there. None, all three: it lives in the machine's network. `server_file` says under `url` where in that network
+    this installation's endpoint listens, while a server runs; it is read whenever that is asked: another server may
+    listen elsewhere.
     """
 
     instance_id: str
@@ -44,7 +45,7 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     network_namespace: str | None = None
     network_interface: str | None = None
     private_ip_address: str | None = None
-    endpoint: str | None = None
+    server_file: str | None = None
 
     def __repr__(self) -> str:
         return f"AgentBootstrap({self.instance_id!r})"
