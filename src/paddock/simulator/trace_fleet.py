@@ -6,7 +6,6 @@ nothing itself.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -39,6 +38,7 @@ from paddock.model.ids import (
 )
 from paddock.model.instance_types import InstanceType
 from paddock.model.states import EnvironmentPhase, InstancePhase
+from paddock.simulator.trace_inventory import Inventory
 
 REVISION = RevisionId("replayed")
 KEY = FunctionVersionKey(FunctionName("replayed"), LATEST_PUBLISHED)
@@ -102,8 +102,7 @@ class Fleet:
         )
         self._published_at = now
         self._ids = CountedIds()
-        self._instances: dict[InstanceId, ManagedInstance] = {}
-        self._environments: dict[EnvironmentId, Environment] = {}
+        self._has = Inventory()
         self._ready_at: dict[EnvironmentId, datetime] = {}
         self.serves = False
         self.failed: str | None = None
@@ -113,46 +112,43 @@ class Fleet:
 
     @property
     def ready(self) -> int:
-        return sum(
-            1 for each in self._environments.values() if each.phase is EnvironmentPhase.READY and not each.draining
-        )
+        return self._has.ready
 
     @property
     def starting(self) -> int:
-        return sum(1 for each in self._environments.values() if each.phase is not EnvironmentPhase.READY)
+        return self._has.starting
 
     @property
     def staying(self) -> int:
-        return sum(1 for each in self._environments.values() if not each.draining)
+        return self._has.staying
 
     @property
     def running(self) -> int:
-        return sum(1 for each in self._instances.values() if each.phase is InstancePhase.RUNNING)
+        return self.instances - self.launching
 
     @property
     def launching(self) -> int:
-        return len(self._instances) - self.running
+        return len(self._has.launching)
 
     @property
     def instances(self) -> int:
-        return len(self._instances)
+        return len(self._has.instances)
 
     def able(self) -> Iterator[tuple[Environment, AvailabilityZone]]:
         """Environments that are ready or drain, each with its zone: those that may have invocations in flight."""
-        for each in self._environments.values():
+        for each in self._has.environments.values():
             if each.phase is EnvironmentPhase.READY:
-                yield each, self._instances[each.instance_id].zone
+                yield each, self._has.instances[each.instance_id].zone
 
     @property
     def at_cap(self) -> bool:
         """Would one more instance exceed the guardrail?"""
-        vcpu = sum(each.instance_type.vcpu for each in self._instances.values())
-        return vcpu + self._instance_type.vcpu > self._scaling.max_vcpu_count
+        return self._has.vcpu + self._instance_type.vcpu > self._scaling.max_vcpu_count
 
     @property
     def moving(self) -> bool:
         """Is anything starting, launching or draining, so that the planner may have more to say?"""
-        return bool(self.launching or self.starting or any(each.draining for each in self._environments.values()))
+        return bool(self.launching or self.starting or self._has.draining)
 
     def version(self, loads: tuple[LoadSample, ...]) -> VersionTarget:
         return VersionTarget(
@@ -169,44 +165,42 @@ class Fleet:
 
     def advance(self, now: datetime) -> None:
         """What was on its way arrives; what drained ends."""
-        launched_by = now - timedelta(seconds=self._delays.launch_seconds)
-        for instance in list(self._instances.values()):
-            if instance.phase is InstancePhase.PENDING and instance.launched_at <= launched_by:
-                self._instances[instance.instance_id] = replace(instance, phase=InstancePhase.RUNNING)
+        has, launched_by = self._has, now - timedelta(seconds=self._delays.launch_seconds)
+        for instance in list(has.launching.values()):
+            if instance.launched_at <= launched_by:
+                has.put_instance(replace(instance, phase=InstancePhase.RUNNING))
                 self._start_environments(instance.instance_id, now)
-        for environment in list(self._environments.values()):
+        for environment in list(has.changing.values()):
             self._advance_environment(environment, now)
-        self._note_empty(now)
+        for instance, used in has.filled_or_emptied():
+            empty = None if used else (instance.empty_since or now)
+            if empty != instance.empty_since:
+                has.put_instance(replace(instance, empty_since=empty))
 
     def _start_environments(self, instance_id: InstanceId, now: datetime) -> None:
-        for environment in list(self._environments.values()):
-            if environment.instance_id == instance_id and environment.phase is EnvironmentPhase.ASSIGNED:
+        for environment_id in self._has.on(instance_id):
+            environment = self._has.environments[environment_id]
+            if environment.phase is EnvironmentPhase.ASSIGNED:
                 self._start(environment, now)
 
     def _start(self, environment: Environment, now: datetime) -> None:
         delay = self._delays.start_seconds + self._delays.init_seconds
-        self._environments[environment.environment_id] = replace(environment, phase=EnvironmentPhase.STARTING)
+        self._has.put_environment(replace(environment, phase=EnvironmentPhase.STARTING))
         self._ready_at[environment.environment_id] = now + timedelta(seconds=delay)
 
     def _advance_environment(self, environment: Environment, now: datetime) -> None:
         key = environment.environment_id
         if environment.phase is EnvironmentPhase.STARTING and self._ready_at[key] <= now:
-            self._environments[key] = replace(environment, phase=EnvironmentPhase.READY)
+            del self._ready_at[key]
+            self._has.put_environment(replace(environment, phase=EnvironmentPhase.READY))
         elif environment.draining_since is not None:
             drained = environment.draining_since + timedelta(seconds=self._delays.drain_seconds)
             if drained <= now:
                 self._end(key)
 
     def _end(self, key: EnvironmentId) -> None:
-        self._environments.pop(key, None)
+        self._has.remove_environment(key)
         self._ready_at.pop(key, None)
-
-    def _note_empty(self, now: datetime) -> None:
-        used = {environment.instance_id for environment in self._environments.values()}
-        for instance in list(self._instances.values()):
-            empty = None if instance.instance_id in used else (instance.empty_since or now)
-            if empty != instance.empty_since:
-                self._instances[instance.instance_id] = replace(instance, empty_since=empty)
 
     # --- plans ------------------------------------------------------------------------------------------------------
 
@@ -219,8 +213,8 @@ class Fleet:
             zones=self._zones,
             offered_types=(self._instance_type,),
             versions=(self.version(loads),),
-            instances=tuple(self._instances.values()),
-            environments=tuple(self._environments.values()),
+            instances=tuple(self._has.instances.values()),
+            environments=tuple(self._has.environments.values()),
         )
         made = plan(snapshot, now=now, ids=self._ids, settings=self._planning)
         self.plans += 1
@@ -228,20 +222,23 @@ class Fleet:
         return [reason.text for reason in made.reasons]
 
     def _carry_out(self, made: Plan, now: datetime) -> None:
+        has = self._has
         for launch in made.launches:
-            self._instances[launch.instance_id] = ManagedInstance(
-                instance_id=launch.instance_id,
-                instance_type=launch.instance_type,
-                zone=launch.zone,
-                subnet_id=launch.subnet_id,
-                phase=InstancePhase.PENDING,
-                launched_at=now,
+            has.put_instance(
+                ManagedInstance(
+                    instance_id=launch.instance_id,
+                    instance_type=launch.instance_type,
+                    zone=launch.zone,
+                    subnet_id=launch.subnet_id,
+                    phase=InstancePhase.PENDING,
+                    launched_at=now,
+                )
             )
         for gone in made.terminations:
             self._terminate(gone.instance_id)
         for environment in self._assigned(made, now):
-            self._environments[environment.environment_id] = environment
-            instance = self._instances[environment.instance_id]
+            has.put_environment(environment)
+            instance = has.instances[environment.instance_id]
             if environment.phase is EnvironmentPhase.ASSIGNED and instance.phase is InstancePhase.RUNNING:
                 self._start(environment, now)
         for outcome in made.outcomes:
@@ -252,35 +249,30 @@ class Fleet:
 
     def lose(self, share: float) -> str:
         """One of the running instances dies: the one that stands at `share` (from 0, below 1) of their row. Told."""
-        running = [each for each, there in self._instances.items() if there.phase is InstancePhase.RUNNING]
+        running = [each for each, there in self._has.instances.items() if there.phase is InstancePhase.RUNNING]
         dies = running[int(share * len(running))]
-        ran = sum(each.instance_id == dies for each in self._environments.values())
-        zone = self._instances[dies].zone
+        ran, zone = len(self._has.on(dies)), self._has.instances[dies].zone
         self._terminate(dies)
         return f"an instance in {zone} died with {ran} environments"
 
     def _terminate(self, instance_id: InstanceId) -> None:
-        self._instances.pop(instance_id, None)
-        for key in [each.environment_id for each in self._environments.values() if each.instance_id == instance_id]:
+        for key in self._has.on(instance_id):
             self._end(key)
+        self._has.remove_instance(instance_id)
 
     def _assigned(self, made: Plan, now: datetime) -> Iterator[Environment]:
         """What each instance is to run from now on: new ones, and old ones that begin or cease to drain."""
-        held: defaultdict[InstanceId, list[EnvironmentId]] = defaultdict(list)
-        for each in self._environments.values():
-            held[each.instance_id].append(each.environment_id)
+        has = self._has
         for assignment in made.assignments:
-            instance = self._instances.get(assignment.instance_id)
-            if instance is None:
-                continue
+            instance = has.instances[assignment.instance_id]
             if instance.draining != assignment.draining:
-                self._instances[assignment.instance_id] = replace(instance, draining=assignment.draining)
+                has.put_instance(replace(instance, draining=assignment.draining))
             named = {each.environment_id for each in assignment.environments}
-            for key in held[assignment.instance_id]:
+            for key in has.on(assignment.instance_id):
                 if key not in named:
                     self._end(key)
             for wanted in assignment.environments:
-                known = self._environments.get(wanted.environment_id)
+                known = has.environments.get(wanted.environment_id)
                 if known is None:
                     yield Environment(
                         environment_id=wanted.environment_id,
