@@ -38,6 +38,7 @@ from paddock.agent.link import Link
 from paddock.agent.log_shipping import LogShipper
 from paddock.agent.memory_watch import watch_memory
 from paddock.agent.metadata import InstanceEndpoints
+from paddock.agent.network_meter import NetworkMeter
 from paddock.agent.runtime_commands import RuntimeCommandSource
 from paddock.agent.runtime_process import StartRuntime, start
 from paddock.agent.timebase import Timebase
@@ -94,6 +95,7 @@ class InstanceAgent:
         self.environments: dict[str, ExecutionEnvironment] = {}
         self.disk: DiskMeter | None = None
         """Set before `run` where processes are started."""
+        self._network = NetworkMeter(bootstrap.network_interface)
         self._bootstrap = bootstrap
         self._timebase = Timebase(clock)
         self._ledger = ConfigurationLedger()
@@ -363,10 +365,9 @@ class InstanceAgent:
         return [one.processes.cgroup for one in self.environments.values() if one.processes.cgroup is not None]
 
     def _make_report(self) -> Report:
-        environments = tuple(
-            environment.report(environment.machine.take_peak()) for environment in self.environments.values()
-        )
+        environments = tuple(each.report(each.machine.take_peak()) for each in self.environments.values())
         disk = None if self.disk is None else self.disk.used
+        network = self._network.used()
         return Report(
             instance_id=self._bootstrap.instance_id,
             generation=self._ledger.generation,
@@ -378,6 +379,8 @@ class InstanceAgent:
             dropped_log_records=self._shipper.dropped_records,
             disk_read_bytes=None if disk is None else disk.read_bytes,
             disk_write_bytes=None if disk is None else disk.write_bytes,
+            network_in_bytes=network.in_bytes,
+            network_out_bytes=network.out_bytes,
         )
 
     def _forget_ended(self, now: float) -> None:

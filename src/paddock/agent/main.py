@@ -21,6 +21,7 @@ from paddock.agent.disk import DiskMeter
 from paddock.agent.instance_agent import InstanceAgent
 from paddock.agent.journal import open_journal
 from paddock.agent.limits import SHUTDOWN_GRACE_SECONDS
+from paddock.agent.network_namespace import IN_IT_ALREADY, MachineNetwork, enter
 from paddock.agent.runtime_commands import InstalledRuntimes
 from paddock.isolation.ladder import Isolation, select
 from paddock.isolation.view import IsolationUnavailable, Rung
@@ -48,6 +49,7 @@ def run(bootstrap_path: Path, fence_after_seconds: float | None) -> int:
     open_journal(Path(bootstrap.directory))
     _raise_open_files()
     try:
+        machine_network = _enter_network(bootstrap)
         minimum = None if bootstrap.isolation_min is None else Rung[bootstrap.isolation_min.upper()]
         isolation = select(minimum, Path(bootstrap.directory))
     except (IsolationUnavailable, OSError) as unavailable:
@@ -55,11 +57,18 @@ def run(bootstrap_path: Path, fence_after_seconds: float | None) -> int:
         return 1
     try:
         # The loop is not closed: that would wait for threads that install a runtime or unpack a package.
-        _new_loop().run_until_complete(_serve(bootstrap, isolation))
+        _new_loop().run_until_complete(_serve(bootstrap, isolation, machine_network))
     except OSError as error:
         _LOG.error("the agent cannot go on: %s", error)  # one line says it all
         return 1
     return 0
+
+
+def _enter_network(bootstrap: AgentBootstrap) -> MachineNetwork:
+    """First of all, so that nothing of the instance was ever in another. Raises `OSError`."""
+    if bootstrap.network_namespace is None:
+        return IN_IT_ALREADY
+    return enter(Path(bootstrap.network_namespace))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -78,7 +87,7 @@ def _raise_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _serve(bootstrap: AgentBootstrap, isolation: Isolation) -> None:
+async def _serve(bootstrap: AgentBootstrap, isolation: Isolation, machine_network: MachineNetwork) -> None:
     path = _socket_path(bootstrap)
     agent = InstanceAgent(
         bootstrap,
@@ -87,6 +96,7 @@ async def _serve(bootstrap: AgentBootstrap, isolation: Isolation) -> None:
             bootstrap.region,
             strict=bootstrap.strict_runtimes,
             aws_layout=isolation.has_aws_layout,
+            network=machine_network,
         ),
         _open_cgroup(bootstrap),
         isolation,

@@ -35,10 +35,18 @@ class MachineNetwork:
         with ThreadPoolExecutor(1, "errand") as alone:
             return alone.submit(self._go_and_run, self._descriptor, errand).result()
 
+    def move_thread(self) -> None:
+        """The calling thread is in the machine's network from now on: for one that runs nothing but errands."""
+        if self._descriptor is not None:
+            _set_namespace(self._descriptor)
+
     @staticmethod
     def _go_and_run(descriptor: int, errand: Callable[[], _Found]) -> _Found:
         _set_namespace(descriptor)
         return errand()
+
+
+IN_IT_ALREADY = MachineNetwork()
 
 
 def enter(namespace: Path) -> MachineNetwork:

@@ -14,6 +14,7 @@ from paddock.agent.image_program import image_program
 from paddock.agent.images import AssembledImage
 from paddock.agent.machine_code import require_machine, require_runnable
 from paddock.agent.metadata import EndpointAccess
+from paddock.agent.network_namespace import IN_IT_ALREADY, MachineNetwork
 from paddock.agent.runtime_process import CannotStart, ProcessCommand
 from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_RUNTIME
 from paddock.isolation.view import EnvironmentView
@@ -60,11 +61,16 @@ class RuntimeCommandSource(Protocol):
 
 
 class InstalledRuntimes:
-    def __init__(self, data_dir: Path, region: str, *, strict: bool, aws_layout: bool) -> None:
+    """`network` is where runtimes are installed from: the machine's, wherever functions live."""
+
+    def __init__(
+        self, data_dir: Path, region: str, *, strict: bool, aws_layout: bool, network: MachineNetwork = IN_IT_ALREADY
+    ) -> None:
         from paddock.runtimes import RuntimeStore  # noqa: PLC0415  # an agent is up before it needs any runtime
 
         self._store = RuntimeStore(data_dir, strict)
         self._region = region
+        self._network = network
         self._aws_layout = aws_layout
 
     def prepare(self, invitation: RuntimeInvitation) -> PreparedRuntime:
@@ -83,7 +89,7 @@ class InstalledRuntimes:
         note = require_runnable(_roots(invitation), spec.architecture, machine_architecture())
         facts = self._facts(invitation)
         try:
-            installed = self._store.ensure(spec.runtime)
+            installed = self._network.run(lambda: self._store.ensure(spec.runtime))
             command = installed.command(
                 spec.handler,
                 spec.memory_mb,

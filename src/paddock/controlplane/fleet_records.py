@@ -120,6 +120,9 @@ class InstanceRecord:
     cpu_seconds: float = 0.0
     disk_bytes: tuple[int, int] | None = None
     """Read and written since it began; None while nobody has counted."""
+    network_bytes: tuple[int, int] | None = None
+    """Received and sent over its own interface; None while nobody has counted, and where it has none."""
+    private_ip_address: str | None = None
     environments: dict[EnvironmentId, EnvironmentRecord] = field(default_factory=dict)
     sent: tuple[EnvironmentSpec, ...] = ()
     """What the agent was last told, or said it had been."""

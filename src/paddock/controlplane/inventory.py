@@ -103,6 +103,8 @@ class Inventory:
         record.cpu_seconds = report.cpu_seconds
         if report.disk_read_bytes is not None and report.disk_write_bytes is not None:
             record.disk_bytes = (report.disk_read_bytes, report.disk_write_bytes)
+        if report.network_in_bytes is not None and report.network_out_bytes is not None:
+            record.network_bytes = (report.network_in_bytes, report.network_out_bytes)
         changed = False
         for environment in report.environments:
             changed |= self.changed(record, environment, now)

@@ -302,7 +302,9 @@ class ProviderReconciler:
                 continue
             if seen is None or seen.phase is InstancePhase.TERMINATED:
                 await self._take_gone(record, seen)
-            elif record.phase is InstancePhase.STOPPING:
+                continue
+            record.private_ip_address = seen.private_ip_address
+            if record.phase is InstancePhase.STOPPING:
                 if seen.phase is not InstancePhase.STOPPING and self.stored is not None:
                     self._executor.end_again(record, self.stored.provider)
             elif seen.address is not None and record.phase is not InstancePhase.LOST and self._group is not None:

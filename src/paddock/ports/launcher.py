@@ -35,7 +35,9 @@ class LaunchRequest:
 
 @dataclass(frozen=True, slots=True)
 class ObservedInstance:
-    """`address` is how to reach the agent (`unix:/path` or `tcp:address:port`), None until it is known."""
+    """`address` is how to reach the agent (`unix:/path` or `tcp:address:port`), None until it is known;
+    `private_ip_address` that of its interface in a subnet, None where it has none of its own.
+    """
 
     instance_id: InstanceId
     provider: CapacityProviderName
@@ -45,6 +47,7 @@ class ObservedInstance:
     token: str | None = field(repr=False)
     started_at: datetime | None
     reason: str | None = None
+    private_ip_address: str | None = None
 
 
 class LaunchError(Exception):

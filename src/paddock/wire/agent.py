@@ -177,8 +177,8 @@ class EnvironmentReport(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Report(Message, frozen=True):
-    """The heartbeat: everything the instance is and does, once a second. What its processes moved to and from storage
-    is cumulative, None where nobody counts.
+    """The heartbeat: everything the instance is and does, once a second. What its processes moved to and from storage,
+    and over its own interface, is cumulative, None where nobody counts.
     """
 
     instance_id: str
@@ -191,6 +191,8 @@ class Report(Message, frozen=True):
     dropped_log_records: int = 0
     disk_read_bytes: int | None = None
     disk_write_bytes: int | None = None
+    network_in_bytes: int | None = None
+    network_out_bytes: int | None = None
 
 
 class EnvironmentChanged(Message, frozen=True):

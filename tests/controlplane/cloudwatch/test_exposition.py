@@ -13,6 +13,7 @@ from paddock.ports.metrics import MetricSample
         ("vCPUAvailable", "paddock_vcpu_available"),
         ("MemoryAllocated", "paddock_memory_allocated_bytes"),
         ("DiskReadBytes", "paddock_disk_read_bytes"),
+        ("NetworkIn", "paddock_network_in_bytes"),
         ("ExecutionEnvironmentCPUUtilization", "paddock_execution_environment_cpu_utilization_percent"),
         ("ExecutionEnvironmentConcurrencyLimit", "paddock_execution_environment_concurrency_limit"),
     ],

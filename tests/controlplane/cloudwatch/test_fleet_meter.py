@@ -58,6 +58,7 @@ class PlayedInstance:
         peak: int = 0,
         phase: str = "ready",
         disk: tuple[int, int] | None = None,
+        network: tuple[int, int] | None = None,
     ) -> None:
         """A second later: all environments alike, the instance as much as all of them."""
         self.second += 1
@@ -84,6 +85,8 @@ class PlayedInstance:
             environments=tuple(environments),
             disk_read_bytes=None if disk is None else disk[0],
             disk_write_bytes=None if disk is None else disk[1],
+            network_in_bytes=None if network is None else network[0],
+            network_out_bytes=None if network is None else network[1],
         )
         self.inventory.reported(self.record, report, now=at, monotonic=at.timestamp())
 
@@ -147,7 +150,20 @@ def test_bytes_of_storage_are_those_since_the_report_before() -> None:
     assert found["DiskWriteBytes"].total == 0.0
 
 
-def test_where_storage_is_not_counted_it_is_no_data() -> None:
+def test_bytes_of_the_network_are_those_since_the_report_before() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    one, other = PlayedInstance(inventory, 1), PlayedInstance(inventory, 2)
+    one.report(network=(1000, 50))
+    other.report()
+    assert "NetworkIn" not in of_instances(measured(meter, inventory))
+    one.report(network=(1500, 60))
+    other.report(network=(9000, 9000))
+    found = of_instances(measured(meter, inventory))
+    assert (found["NetworkIn"].total, found["NetworkIn"].count) == (500.0, 1)
+    assert found["NetworkOut"].total == 10.0
+
+
+def test_where_nobody_counts_it_is_no_data() -> None:
     inventory, meter = Inventory(), FleetMeter()
     instance = PlayedInstance(inventory, 1)
     instance.report()
@@ -155,7 +171,7 @@ def test_where_storage_is_not_counted_it_is_no_data() -> None:
     instance.report()
     found = of_instances(measured(meter, inventory))
     assert "MemoryUtilization" in found
-    assert not {"DiskReadBytes", "DiskWriteBytes"} & found.keys()
+    assert not {"DiskReadBytes", "DiskWriteBytes", "NetworkIn", "NetworkOut"} & found.keys()
 
 
 def test_a_report_is_measured_once() -> None:

@@ -1,7 +1,7 @@
 """From what agents have reported to AWS's metrics of instances and execution environments. Synchronous, knows no clock.
 
 Utilisation is use ÷ entitlement, one value per instance or environment and report; a report is measured once. Bytes of
-storage are those since the report before.
+storage and network are those since the report before.
 "Available" is still free for allocation, "Allocated" is reserved by environments, whether they use it or not.
 """
 
@@ -22,19 +22,20 @@ from paddock.ports.metrics import MetricSample
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 _DISK = ("DiskReadBytes", "DiskWriteBytes")
+_NETWORK = ("NetworkIn", "NetworkOut")
 _SERVING = (EnvironmentPhase.READY, EnvironmentPhase.DRAINING)
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
     """The last report of an instance: when we heard it, by the monotonic clock, the CPU time used by then, in all
-    and by each environment, and the bytes it had read from and written to storage.
+    and by each environment, and the bytes it had moved, by the name of what counts them.
     """
 
     at: float
     cpu_seconds: float
     by_environment: Mapping[EnvironmentId, float]
-    disk_bytes: tuple[int, int] | None
+    moved_bytes: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -113,7 +114,9 @@ def _measured(record: InstanceRecord, at: float) -> _Measured:
         for environment_id, environment in record.environments.items()
         if environment.report is not None
     }
-    return _Measured(at, record.cpu_seconds, reported, record.disk_bytes)
+    moved = dict(zip(_DISK, record.disk_bytes or (), strict=False))
+    moved |= zip(_NETWORK, record.network_bytes or (), strict=False)
+    return _Measured(at, record.cpu_seconds, reported, moved)
 
 
 def _instance(
@@ -123,9 +126,9 @@ def _instance(
     if before is not None:
         used_cores = max(0.0, now.cpu_seconds - before.cpu_seconds) / (now.at - before.at)
         sight.add(of_instances("CPUUtilization", provider, kind.name), 100 * used_cores / record.intent.entitled_cores)
-    if before is not None and before.disk_bytes is not None and now.disk_bytes is not None:
-        for name, was, has in zip(_DISK, before.disk_bytes, now.disk_bytes, strict=True):
-            sight.add(of_instances(name, provider, kind.name), max(0, has - was))
+        for name, has in now.moved_bytes.items():
+            if name in before.moved_bytes:
+                sight.add(of_instances(name, provider, kind.name), max(0, has - before.moved_bytes[name]))
     if record.memory_bytes:
         share = record.memory_bytes / (kind.memory_gib * GIB)
         sight.add(of_instances("MemoryUtilization", provider, kind.name), 100 * share)

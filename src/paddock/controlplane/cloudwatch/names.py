@@ -33,6 +33,8 @@ UNITS = {
     "MemoryAllocated": Unit.BYTES,
     "DiskReadBytes": Unit.BYTES,
     "DiskWriteBytes": Unit.BYTES,
+    "NetworkIn": Unit.BYTES,
+    "NetworkOut": Unit.BYTES,
     # of a version's execution environments
     "ExecutionEnvironmentConcurrency": Unit.COUNT,
     "ExecutionEnvironmentConcurrencyLimit": Unit.COUNT,
@@ -63,7 +65,7 @@ UNITS = {
 }
 
 
-COUNTED = frozenset({"DiskReadBytes", "DiskWriteBytes"})
+COUNTED = frozenset({"DiskReadBytes", "DiskWriteBytes", "NetworkIn", "NetworkOut"})
 """Of the fleet's figures those whose sum says something: Prometheus gets the sum since the server began."""
 
 
