@@ -51,6 +51,10 @@ class Room:
     ready: bool = True
 
 
+def with_members(room: Room, members: int) -> Room:
+    return Room(room.instance_id, room.zone, room.vcpu, room.memory_mb, members, room.ready)
+
+
 @dataclass(frozen=True, slots=True)
 class Offers:
     """What may be launched: `types` pass the requirements; `blocked` (type name, zone) pairs are not tried for now."""
@@ -116,6 +120,8 @@ def usable_memory_mb(instance_type: InstanceType) -> int:
 
 def fits(vcpu: float, memory_mb: int, shape: EnvironmentShape) -> int:
     """How many environments of a shape that much room holds."""
+    if memory_mb < shape.memory_mb:
+        return 0
     by_vcpu = floor((vcpu + _ROUNDING) / shape.vcpu)
     return max(0, min(by_vcpu, memory_mb // shape.memory_mb))
 
@@ -232,7 +238,7 @@ def can_empty(
     placements: list[Placement] = []
     free = {room.instance_id: room for room in rooms}
     for occupant in occupants:
-        offered = [_with_members(room, occupant.elsewhere.get(room.instance_id, 0)) for room in free.values()]
+        offered = [with_members(room, occupant.elsewhere.get(room.instance_id, 0)) for room in free.values()]
         before = {zone, *(room.zone for room in offered if room.members)}
         kept = min(spread, len([room for room in offered if room.members]) + 1)
         attempt = _Attempt(occupant.shape, offered, NOTHING_OFFERED, budget=0, at_least=1, spread=kept)
@@ -245,10 +251,6 @@ def can_empty(
         for instance_id, environments in taken.items():
             free[instance_id] = _without(free[instance_id], occupant.shape, environments)
     return tuple(placements)
-
-
-def _with_members(room: Room, members: int) -> Room:
-    return Room(room.instance_id, room.zone, room.vcpu, room.memory_mb, members, room.ready)
 
 
 def _without(room: Room, shape: EnvironmentShape, taken: int) -> Room:
@@ -266,6 +268,11 @@ class _Space:
     instance_id: InstanceId | None = None
     launch: InstanceType | None = None
     taken: int = 0
+
+
+def _fullest_first(rooms: Iterable[Room]) -> list[Room]:
+    """What is packed tightly leaves other instances free to be emptied."""
+    return sorted(rooms, key=lambda room: (not room.ready, room.vcpu, room.memory_mb, room.instance_id))
 
 
 class _Attempt:
@@ -286,18 +293,21 @@ class _Attempt:
         self._budget = budget
         self._types = rank_types(offers.types, shape, at_least=at_least)
         self._spread = spread
-        # Fullest first: what is packed tightly leaves other instances free to be emptied.
-        ordered = sorted(rooms, key=lambda room: (not room.ready, room.vcpu, room.memory_mb, room.instance_id))
-        self._spaces: dict[AvailabilityZone, list[_Space]] = {zone: [] for zone in offers.zones}
-        self._members: dict[AvailabilityZone, int] = dict.fromkeys(offers.zones, 0)
-        self._instances: dict[AvailabilityZone, int] = dict.fromkeys(offers.zones, 0)
-        for room in ordered:
-            space = _Space(room.zone, fits(room.vcpu, room.memory_mb, shape), room.members, room.instance_id)
-            self._spaces.setdefault(room.zone, []).append(space)
-            self._members[room.zone] = self._members.get(room.zone, 0) + room.members
-            self._instances[room.zone] = self._instances.get(room.zone, 0) + 1
-        self._open = {zone: [space for space in spaces if space.free] for zone, spaces in self._spaces.items()}
-        self._distinct = sum(1 for room in rooms if room.members)
+        elsewhere = _fullest_first(room for room in rooms if room.zone not in offers.zones)
+        zones = tuple(dict.fromkeys((*offers.zones, *(room.zone for room in elsewhere))))
+        self._spaces: dict[AvailabilityZone, list[_Space]] = {zone: [] for zone in zones}
+        self._members: dict[AvailabilityZone, int] = dict.fromkeys(zones, 0)
+        self._instances: dict[AvailabilityZone, int] = dict.fromkeys(zones, 0)
+        self._distinct = 0
+        for room in rooms:
+            self._instances[room.zone] += 1
+            if room.members:
+                self._members[room.zone] += room.members
+                self._distinct += 1
+        for room in _fullest_first(room for room in rooms if fits(room.vcpu, room.memory_mb, shape)):
+            free = fits(room.vcpu, room.memory_mb, shape)
+            self._spaces[room.zone].append(_Space(room.zone, free, room.members, room.instance_id))
+        self._open = {zone: list(spaces) for zone, spaces in self._spaces.items()}
 
     def run(self, count: int, *, promised: int) -> Placement:
         """`promised` is the spread that was asked for, which this attempt may have given up."""
@@ -315,14 +325,9 @@ class _Attempt:
         return Placement(tuple(existing), tuple(launches), unplaced, spread, self._reasons(unplaced, promised))
 
     def _place_one(self) -> bool:
-        if self._distinct < self._spread:
-            space = self._fresh_space()
-            if space is None:
-                return False
-        else:
-            space = self._packed_space()
-            if space is None:
-                return False
+        space = self._fresh_space() if self._distinct < self._spread else self._packed_space()
+        if space is None:
+            return False
         self._take(space)
         return True
 

@@ -105,7 +105,7 @@ def _of_version(
     if version.serving is not None:
         members = draft.members(version.key, version.serving)
         # What is on an instance that must go is on its way out; the scaler is asked about what stays.
-        staying = sum(1 for each in members if not draft.is_leaving(each.instance_id))
+        staying = len(draft.staying(members))
         decision = scaling.decide(
             version,
             staying,

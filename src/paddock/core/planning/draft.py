@@ -7,11 +7,11 @@ decides nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from paddock.core.placement import Placement, Room, subnet_for, usable_memory_mb, usable_vcpu
+from paddock.core.placement import Placement, Room, subnet_for, usable_memory_mb, usable_vcpu, with_members
 from paddock.core.planning.settings import PlanIds, PlanningSettings
 from paddock.model.fleet import (
     Environment,
@@ -26,7 +26,7 @@ from paddock.model.fleet import (
     TerminateInstance,
     VersionOutcome,
 )
-from paddock.model.ids import AvailabilityZone, EnvironmentId, FunctionVersionKey, InstanceId, RevisionId
+from paddock.model.ids import AvailabilityZone, EnvironmentId, FunctionVersionKey, InstanceId, RevisionId, SubnetId
 from paddock.model.instance_types import InstanceType
 from paddock.model.states import EnvironmentPhase, InstancePhase
 
@@ -53,9 +53,14 @@ class Draft:
         self.instances: dict[InstanceId, ManagedInstance] = {
             instance.instance_id: instance for instance in snapshot.instances if instance.phase in _USABLE
         }
-        self._revisions: dict[Revision, dict[EnvironmentId, Environment]] = {}
+        self._members: dict[Revision, dict[EnvironmentId, Environment]] = {}
+        """Of every revision that has anything here, what neither drains nor is dropped."""
         self._on: dict[InstanceId, dict[EnvironmentId, Environment]] = {each: {} for each in self.instances}
         self._dropped: set[EnvironmentId] = set()
+        self._leaving: set[InstanceId] = {each.instance_id for each in self.instances.values() if each.draining}
+        self._rooms: dict[InstanceId, Room] = {}
+        """Those that were asked for, until something there changes."""
+        self._subnets: Counter[SubnetId] = Counter(each.subnet_id for each in self.instances.values())
         self._occupancy: Counter[InstanceId] = Counter()
         self._free: dict[InstanceId, tuple[float, int]] = {
             instance.instance_id: (usable_vcpu(instance.instance_type), usable_memory_mb(instance.instance_type))
@@ -80,22 +85,32 @@ class Draft:
 
     def is_leaving(self, instance_id: InstanceId) -> bool:
         """It is being emptied. One that only must be replaced takes part until its turn comes."""
-        return self.instances[instance_id].draining
+        return instance_id in self._leaving
+
+    @property
+    def any_leaving(self) -> bool:
+        return bool(self._leaving)
 
     def members(self, key: FunctionVersionKey, revision: RevisionId) -> list[Environment]:
         """The revision's environments that neither drain nor are dropped, on instances that can be used."""
-        found = self._revisions.get((key, revision), {}).values()
-        return [each for each in found if not each.draining and each.environment_id not in self._dropped]
+        return list(self._members.get((key, revision), {}).values())
+
+    def staying(self, members: Sequence[Environment]) -> Sequence[Environment]:
+        """Those of them that are not on an instance that is being emptied."""
+        if not self._leaving:
+            return members
+        return [each for each in members if each.instance_id not in self._leaving]
 
     def revisions_of(self, key: FunctionVersionKey) -> list[RevisionId]:
-        return [revision for found, revision in self._revisions if found == key]
+        return [revision for found, revision in self._members if found == key]
 
     def keys(self) -> set[FunctionVersionKey]:
-        return {key for key, _ in self._revisions}
+        return {key for key, _ in self._members}
 
     def on_instance(self, instance_id: InstanceId) -> list[Environment]:
         """Everything there that has not been dropped, draining or not."""
-        return [each for each in self._on[instance_id].values() if each.environment_id not in self._dropped]
+        there = self._on[instance_id].values()
+        return [each for each in there if each.environment_id not in self._dropped] if self._dropped else list(there)
 
     def occupancy(self, instance_id: InstanceId) -> int:
         """How many environments are there to stay."""
@@ -111,17 +126,18 @@ class Draft:
         if key is not None and revision is not None:
             members.update(each.instance_id for each in self.members(key, revision))
         return [
-            Room(
-                instance_id=instance_id,
-                zone=instance.zone,
-                vcpu=self._free[instance_id][0],
-                memory_mb=self._free[instance_id][1],
-                members=members[instance_id],
-                ready=instance.phase is InstancePhase.RUNNING and instance.replace_reason is None,
-            )
-            for instance_id, instance in self.instances.items()
-            if not self.is_leaving(instance_id)
+            with_members(self._room(each), members[each]) if each in members else self._room(each)
+            for each in self.instances
+            if each not in self._leaving
         ]
+
+    def _room(self, instance_id: InstanceId) -> Room:
+        room = self._rooms.get(instance_id)
+        if room is None:
+            instance, (vcpu, memory_mb) = self.instances[instance_id], self._free[instance_id]
+            ready = instance.phase is InstancePhase.RUNNING and instance.replace_reason is None
+            room = self._rooms[instance_id] = Room(instance_id, instance.zone, vcpu, memory_mb, ready=ready)
+        return room
 
     # What is decided
 
@@ -142,8 +158,8 @@ class Draft:
             self._assign(instance_id, launch.environments, key, revision, shape)
 
     def launch(self, instance_type: InstanceType, zone: AvailabilityZone) -> InstanceId:
-        used = Counter(instance.subnet_id for instance in self.instances.values())
-        subnet = subnet_for(zone, self.snapshot.zones, used)
+        subnet = subnet_for(zone, self.snapshot.zones, self._subnets)
+        self._subnets[subnet.subnet_id] += 1
         launch = LaunchInstance(self._ids.instance_id(), instance_type, subnet.zone, subnet.subnet_id)
         self._launches.append(launch)
         self._used_vcpu += instance_type.vcpu
@@ -167,9 +183,7 @@ class Draft:
             return
         self._leave(environment)
         drained = replace(environment, draining=True)
-        environment_id = environment.environment_id
-        self._revisions[environment.key, environment.revision][environment_id] = drained
-        self._on[environment.instance_id][environment_id] = drained
+        self._on[environment.instance_id][environment.environment_id] = drained
 
     def drop(self, environment: Environment) -> None:
         """Ends at once. Its room stays taken until its end is reported."""
@@ -178,16 +192,24 @@ class Draft:
 
     def set_draining(self, instance_id: InstanceId, *, draining: bool) -> None:
         self.instances[instance_id] = replace(self.instances[instance_id], draining=draining)
+        if draining:
+            self._leaving.add(instance_id)
+        else:
+            self._leaving.discard(instance_id)
 
     def terminate(self, instance_id: InstanceId, reason: str) -> None:
         self._terminations[instance_id] = TerminateInstance(instance_id, reason)
         self.because(instance_id, f"is terminated: {reason}")
-        if self.instances.pop(instance_id, None) is None:
+        instance = self.instances.pop(instance_id, None)
+        if instance is None:
             return
+        self._subnets[instance.subnet_id] -= 1
+        self._leaving.discard(instance_id)
+        self._rooms.pop(instance_id, None)
         del self._free[instance_id]
         del self._occupancy[instance_id]
         for environment in self._on.pop(instance_id).values():
-            del self._revisions[environment.key, environment.revision][environment.environment_id]
+            self._members[environment.key, environment.revision].pop(environment.environment_id, None)
 
     def finish(self) -> Plan:
         if self.outcomes:
@@ -208,18 +230,19 @@ class Draft:
     # Books
 
     def _enter(self, environment: Environment) -> None:
-        self._revisions.setdefault((environment.key, environment.revision), {})[environment.environment_id] = (
-            environment
-        )
-        self._on[environment.instance_id][environment.environment_id] = environment
-        vcpu, memory_mb = self._free[environment.instance_id]
-        shape = environment.shape
-        self._free[environment.instance_id] = (vcpu - shape.vcpu, memory_mb - shape.memory_mb)
+        instance_id, shape = environment.instance_id, environment.shape
+        members = self._members.setdefault((environment.key, environment.revision), {})
+        self._on[instance_id][environment.environment_id] = environment
+        vcpu, memory_mb = self._free[instance_id]
+        self._free[instance_id] = (vcpu - shape.vcpu, memory_mb - shape.memory_mb)
+        self._rooms.pop(instance_id, None)
         if not environment.draining:
-            self._occupancy[environment.instance_id] += 1
+            members[environment.environment_id] = environment
+            self._occupancy[instance_id] += 1
 
     def _leave(self, environment: Environment) -> None:
-        if not environment.draining and environment.environment_id not in self._dropped:
+        members = self._members[environment.key, environment.revision]
+        if members.pop(environment.environment_id, None) is not None:
             self._occupancy[environment.instance_id] -= 1
 
     def _assign(

@@ -29,9 +29,8 @@ def gives_back_soon(draft: Draft) -> bool:
     """Something is on its way out already; at the ceiling one thing goes at a time."""
     if any(each.phase in (InstancePhase.STOPPING, InstancePhase.LOST) for each in draft.snapshot.instances):
         return True
-    return any(
-        draft.is_leaving(instance_id) or any(each.draining for each in draft.on_instance(instance_id))
-        for instance_id in draft.instances
+    return draft.any_leaving or any(
+        each.draining for instance_id in draft.instances for each in draft.on_instance(instance_id)
     )
 
 

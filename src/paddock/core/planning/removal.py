@@ -40,7 +40,8 @@ def end_unusable(draft: Draft) -> None:
                 draft.wake_at(deadline)
     for instance_id in list(draft.instances):
         for environment in draft.on_instance(instance_id):
-            _end_overdue(draft, environment)
+            if environment.draining or environment.phase is not EnvironmentPhase.READY:
+                _end_overdue(draft, environment)
 
 
 def _end_overdue(draft: Draft, environment: Environment) -> None:
@@ -69,10 +70,10 @@ def _is_overdue(draft: Draft, environment: Environment) -> bool:
 def trim(draft: Draft, demand: Demand) -> None:
     """Drain what a revision has beyond what it wants, as far as what stays is ready."""
     found = draft.members(demand.key, demand.revision)
-    if len(found) <= demand.wanted and not any(draft.is_leaving(each.instance_id) for each in found):
+    if len(found) <= demand.wanted and len(draft.staying(found)) == len(found):
         return
     members = keep_order(draft, found)
-    staying = [each for each in members if not draft.is_leaving(each.instance_id)]
+    staying = draft.staying(members)
     kept = {each.environment_id for each in staying[: demand.wanted]}
     surplus = [each for each in reversed(members) if each.environment_id not in kept]
     if not surplus:
@@ -133,7 +134,7 @@ def keep_order(draft: Draft, members: Sequence[Environment]) -> list[Environment
     ranked = sorted(members, key=rank)
     heads = {each.instance_id: each for each in reversed(ranked)}
     spread = _zones_in_turn(draft, [each for each in ranked if heads[each.instance_id] is each])
-    first = [each for each in spread if not draft.is_leaving(each.instance_id)][: draft.settings.spread_instances]
+    first = draft.staying(spread)[: draft.settings.spread_instances]
     chosen = {each.environment_id for each in first}
     return [*first, *(each for each in _zones_in_turn(draft, ranked) if each.environment_id not in chosen)]
 
@@ -181,7 +182,7 @@ def mend_spread(draft: Draft, demands: Sequence[Demand], held: Backoff) -> None:
 
 def consolidate(draft: Draft, demands: Sequence[Demand]) -> None:
     """Begin to empty one instance whose environments fit on the others."""
-    if lacking(draft, demands) or any(draft.is_leaving(instance_id) for instance_id in draft.instances):
+    if lacking(draft, demands) or draft.any_leaving:
         return
     by_revision: dict[Revision, Demand] = {
         (demand.key, demand.revision): demand
@@ -218,7 +219,8 @@ def _is_settled(draft: Draft, demand: Demand, members: Sequence[Environment]) ->
     return (
         not demand.publishing
         and len(members) == demand.wanted
-        and all(each.phase is EnvironmentPhase.READY and not draft.is_leaving(each.instance_id) for each in members)
+        and len(draft.staying(members)) == len(members)
+        and all(each.phase is EnvironmentPhase.READY for each in members)
     )
 
 

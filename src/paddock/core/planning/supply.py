@@ -45,7 +45,7 @@ def supply(draft: Draft, demand: Demand, held: Backoff, *, goal: int) -> bool:
     if demand.publishing and _init_failed(draft, demand):
         return False
     members = draft.members(demand.key, demand.revision)
-    missing = goal - sum(1 for each in members if not draft.is_leaving(each.instance_id))
+    missing = goal - len(draft.staying(members))
     if missing > 0 and not _restart_waits(draft, demand):
         return _place_missing(draft, demand, missing, len(members), held)
     return True
