@@ -46,8 +46,9 @@ def settings_page() -> str:
         "",
         "## How capacity follows load",
         "",
-        "What AWS does not publish. The rules and the reason for each figure are in",
-        "[how scaling decides](../explanation/scaling.md); `paddock simulate` and `paddock advise` take the defaults.",
+        "What AWS does not publish of scaling, placement, life cycle and waits. The rules and the reason for each",
+        "figure are in [how scaling decides](../explanation/scaling.md); `paddock simulate` and `paddock advise` take",
+        "the defaults.",
         "",
         *_settings_table(of_capacity),
     ]

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from paddock.controlplane.lease import Lease
+from paddock.core.planning import DEFAULT_SETTINGS
 from paddock.model.errors import ApiError
 from paddock.model.ids import CapacityProviderName, FunctionName, FunctionVersionKey, InstanceId, VersionName
 from paddock.model.states import StateReasonCode
@@ -393,6 +394,18 @@ def test_instances_are_replaced_before_their_lifetime_ends_without_a_gap() -> No
         assert world.clock.monotonic() - started >= 500
 
     run(scenario, instance_lifetime=timedelta(minutes=10))
+
+
+def test_how_early_instances_are_replaced_can_be_set() -> None:
+    async def scenario(world: World) -> None:
+        await serving(world)
+        first = set(world.launcher.agents)
+        await asyncio.sleep(240)
+        assert set(world.launcher.agents) == first
+        await world.until(lambda: not set(world.launcher.agents) & first, 350)
+
+    planning = replace(DEFAULT_SETTINGS, replacement_lead=timedelta(minutes=5), replacement_lead_share=0.5)
+    run(scenario, instance_lifetime=timedelta(minutes=10), planning=planning)
 
 
 def test_busy_slots_make_the_fleet_grow_and_quiet_lets_it_shrink() -> None:

@@ -8,12 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from paddock.controlplane.settings import InstanceSettings
+from paddock.core.environment.slots import SlotSettings
+from paddock.core.on_demand import OnDemandSettings
 from paddock.core.planning import DEFAULT_SETTINGS
 from paddock.core.planning.settings import PlanningSettings
 from paddock.core.scaling import ScalingSettings
 from paddock.model.errors import SettingsError
 from paddock.server.capacity_settings import SECONDS, CapacitySettings
 from paddock.server.settings import Settings, load_settings
+
+OF_THE_SERVER = {
+    "default_lambda_idle",
+    "default_lambda_most_environments",
+    "default_lambda_failure_memory",
+    "slot_leaked",
+}
+"""Set under another name: beside what only the server has, or with planning's."""
 
 
 def test_flags_win_over_environment_which_wins_over_the_file(tmp_path: Path) -> None:
@@ -73,6 +84,13 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("planning_free_restarts: 0", "at least 1"),
         ("planning_free_restarts: some", "expected a whole number$"),
         ("planning_launch_backoff_seconds: 400", "must be at most planning_launch_backoff_limit_seconds"),
+        ("planning_launch_backoff_limit_seconds: 901", "at most planning_failure_memory_seconds, which is 900"),
+        ("planning_replacement_lead_seconds: 90000", "at most 86400"),
+        ("planning_replacement_lead_share: 2", "above 0 and at most 1"),
+        ("instance_launches_at_once: 0", "1 to 100"),
+        ("instance_stop_grace_seconds: -1", "above 0"),
+        ("slot_poll_wait_seconds: 0", "slot_poll_wait_seconds must be above 0"),
+        ("default_lambda_launch_backoff_seconds: 61", "default_lambda_launch_backoff_limit_seconds, which is 60"),
         ("hot_reload_dir: /no/such/directory", "is no directory"),
         ("images_dir: /no/such/directory", "images_dir: .* is no directory"),
     ],
@@ -128,12 +146,20 @@ def test_every_figure_of_scaling_and_planning_can_be_set() -> None:
     settable = {setting.name.removesuffix(SECONDS) for setting in fields(CapacitySettings)}
     figures = {f"scaling_{each.name}" for each in fields(ScalingSettings)}
     figures |= {f"planning_{each.name}" for each in fields(PlanningSettings)} - {"planning_scaling"}
+    figures |= {f"instance_{each.name}" for each in fields(InstanceSettings)}
+    figures |= {f"default_lambda_{each.name}" for each in fields(OnDemandSettings)} - OF_THE_SERVER
+    figures |= {f"slot_{each.name.removesuffix(SECONDS)}" for each in fields(SlotSettings)} - OF_THE_SERVER
 
     assert settable == figures | {"scaling_speedup"}
 
 
 def test_what_is_not_set_is_as_the_cores_have_it() -> None:
-    assert Settings().planning() == DEFAULT_SETTINGS
+    settings = Settings()
+
+    assert settings.planning() == DEFAULT_SETTINGS
+    assert settings.on_demand(64) == OnDemandSettings()
+    assert settings.slot_settings() == SlotSettings()
+    assert settings.instances() == InstanceSettings()
 
 
 def test_what_is_set_of_capacity_is_planned_with(tmp_path: Path) -> None:
@@ -147,3 +173,18 @@ def test_what_is_set_of_capacity_is_planned_with(tmp_path: Path) -> None:
     assert planning.idle_grace == timedelta(seconds=9)
     assert planning.spread_instances == 2
     assert planning.launch_deadline == DEFAULT_SETTINGS.launch_deadline
+
+
+def test_what_is_set_of_lives_and_waits_is_handed_on(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text(
+        "planning_replacement_lead_seconds: 14400\nplanning_failure_memory_seconds: 1000\nleaked_slot_seconds: 7\n"
+        "slot_settling_seconds: 20\ninstance_launches_at_once: 2\ndefault_lambda_launch_backoff_seconds: 5\n"
+    )
+    settings = load_settings({"data_dir": tmp_path}, {})
+
+    assert settings.planning().replacement_lead == timedelta(hours=4)
+    assert settings.on_demand(3) == OnDemandSettings(
+        most_environments=3, launch_backoff=timedelta(seconds=5), failure_memory=timedelta(seconds=1000)
+    )
+    assert settings.slot_settings() == SlotSettings(settling_seconds=20.0, leaked_seconds=7.0)
+    assert settings.instances() == InstanceSettings(launches_at_once=2)

@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from paddock.core.environment.slots import SlotSettings
 from paddock.wire.bootstrap import AgentBootstrap, decode_bootstrap, encode_bootstrap
 
 BOOTSTRAP = AgentBootstrap(
@@ -19,7 +20,7 @@ BOOTSTRAP = AgentBootstrap(
     region="us-east-1",
     account_id="000000000000",
     fence_after_seconds=15.0,
-    leaked_slot_seconds=5.0,
+    slots=SlotSettings(settling_seconds=3.0, leaked_seconds=5.0),
 )
 
 

@@ -81,8 +81,9 @@ class ExecutionEnvironment:
             max_concurrency=spec.max_concurrency,
             workers=self._workers,
             nonce_prefix=facilities.ids.hex(_NONCE_DIGITS),
+            settings=facilities.slots,
         )
-        machine.ends_on_timeout, machine.leaked_slot_seconds = not managed, facilities.leaked_slot_seconds
+        machine.ends_on_timeout = not managed
         self.server = InvocationServer(
             machine,
             timebase,

@@ -14,7 +14,7 @@ from paddock.agent.metadata import InstanceEndpoints
 from paddock.agent.runtime_commands import RuntimeCommandSource
 from paddock.agent.runtime_process import StartRuntime, start
 from paddock.agent.timebase import Timebase
-from paddock.core.environment.slots import LEAKED_SLOT_SECONDS
+from paddock.core.environment.slots import DEFAULT_SLOTS, SlotSettings
 from paddock.isolation.ladder import Isolation
 from paddock.isolation.peers import Peers
 from paddock.launchers.cgroups import Cgroup
@@ -45,4 +45,4 @@ class Facilities:
     endpoints: InstanceEndpoints
     changed: Callable[[EnvironmentReport], None]
     start: StartRuntime = start
-    leaked_slot_seconds: float = LEAKED_SLOT_SECONDS
+    slots: SlotSettings = DEFAULT_SLOTS

@@ -43,7 +43,6 @@ from paddock.agent.runtime_commands import RuntimeCommandSource
 from paddock.agent.runtime_process import StartRuntime, start
 from paddock.agent.timebase import Timebase
 from paddock.core.environment import errors
-from paddock.core.environment.slots import LEAKED_SLOT_SECONDS
 from paddock.isolation.ladder import Isolation
 from paddock.isolation.peers import Peers
 from paddock.launchers.cgroups import Cgroup
@@ -125,7 +124,7 @@ class InstanceAgent:
             ending=ThreadPoolExecutor(_ENDING_THREADS, "ending"),
             changed=self._environment_changed,
             start=start_runtime,
-            leaked_slot_seconds=bootstrap.leaked_slot_seconds or LEAKED_SLOT_SECONDS,
+            slots=bootstrap.slots,
             peers=_peers() if isolation.way.own_users else None,
             endpoints=InstanceEndpoints(
                 zone_id(AvailabilityZone(bootstrap.zone)),

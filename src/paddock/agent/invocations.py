@@ -43,7 +43,6 @@ from paddock.core.environment import (
     errors,
 )
 from paddock.core.environment.error_cause import cropped_error_cause
-from paddock.core.environment.slots import POLL_WAIT_SECONDS
 from paddock.core.environment.trace_header import with_segment
 from paddock.model.states import EnvironmentPhase
 
@@ -127,7 +126,7 @@ class InvocationServer:
         if isinstance(admission, Deliver):
             self._deliver(admission.invocation, admission.connection, now)
         elif isinstance(admission, Hold):
-            self._wake.by(now + POLL_WAIT_SECONDS, now)
+            self._wake.by(now + self.machine.settings.poll_wait_seconds, now)
         else:
             call.refuse(admission.error_type)
 

@@ -17,7 +17,7 @@ from paddock.controlplane.environment_specs import environment_spec
 from paddock.controlplane.fleet_records import InstanceRecord
 from paddock.controlplane.function_credentials import credentials_for
 from paddock.controlplane.inventory import Inventory, drained
-from paddock.controlplane.limits import KEPT_FAILED_LAUNCHES, LAUNCHES_AT_ONCE, TERMINATION_GRACE_SECONDS
+from paddock.controlplane.limits import KEPT_FAILED_LAUNCHES
 from paddock.controlplane.outcomes import take_outcome
 from paddock.controlplane.routes import function_route
 from paddock.controlplane.settings import ControlPlaneSettings
@@ -84,7 +84,7 @@ class Executor:
         self._ids = ids
         self._system_log = system_log
         self._hooks = hooks
-        self._launches = asyncio.Semaphore(LAUNCHES_AT_ONCE)
+        self._launches = asyncio.Semaphore(settings.instances.launches_at_once)
         self._launching: set[InstanceId] = set()
         self._launched_at: dict[InstanceId, float] = {}
         self._ending: set[InstanceId] = set()
@@ -283,7 +283,7 @@ class Executor:
         if was_lost:
             self._system_log.record(provider, Operation.HEALTH_CHECK_FAILED, intent, termination.reason)
         self._system_log.record(provider, Operation.TERMINATING, intent)
-        grace_seconds = 0.0 if was_lost else TERMINATION_GRACE_SECONDS
+        grace_seconds = 0.0 if was_lost else self._settings.instances.termination_grace.total_seconds()
         self._hooks.start(self._terminate_one(intent, provider, grace_seconds))
 
     async def _terminate_one(self, intent: InstanceIntent, provider: CapacityProvider, grace_seconds: float) -> None:
@@ -299,7 +299,9 @@ class Executor:
         """For one that should be gone and still runs: our first word was lost, or an earlier server's."""
         if record.instance_id in self._ending:
             return
-        self._hooks.start(self._terminate_one(record.intent, provider, TERMINATION_GRACE_SECONDS))
+        self._hooks.start(
+            self._terminate_one(record.intent, provider, self._settings.instances.termination_grace.total_seconds())
+        )
 
     # Outcomes
 

@@ -20,9 +20,9 @@ from paddock.wire.routes import FunctionRoute
 
 log = logging.getLogger(__name__)
 
-STOP_GRACE_SECONDS = 10.0
 STOP_POLL_SECONDS = 0.1
-STOP_LIMIT_SECONDS = 60.0
+STOP_LIMIT_SECONDS = 50.0
+"""Beyond the grace, which is a setting: what was told to end and killed is gone by then, or nothing will end it."""
 
 
 class Fleet:
@@ -166,11 +166,12 @@ class Fleet:
         """End every instance, after `run` has ended. `progress(ended, total)`; how many are left."""
         intents = await self._parts.store.read(lambda tx: tx.instances.select())
         total = len(intents)
+        grace_seconds = self._parts.settings.instances.stop_grace.total_seconds()
         async with asyncio.TaskGroup() as group:
             for intent in intents:
-                group.create_task(self._parts.launcher.terminate(intent.instance_id, STOP_GRACE_SECONDS))
+                group.create_task(self._parts.launcher.terminate(intent.instance_id, grace_seconds))
         left = {intent.instance_id for intent in intents}
-        deadline = self._parts.clock.monotonic() + STOP_LIMIT_SECONDS
+        deadline = self._parts.clock.monotonic() + grace_seconds + STOP_LIMIT_SECONDS
         while left and self._parts.clock.monotonic() < deadline:
             listed = await self._parts.launcher.list()
             alive = {each.instance_id for each in listed if each.phase is not InstancePhase.TERMINATED}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from paddock.controlplane.limits import WARM_UP_SECONDS
 from paddock.model.fleet import Environment, EnvironmentFailure, EnvironmentShape, ManagedInstance
 from paddock.model.ids import (
     EnvironmentId,
@@ -47,13 +46,13 @@ class EnvironmentRecord:
     _measured: tuple[float, float] | None = None
     _ready_seen_at: float | None = None
 
-    def measure(self, at: float, cpu_seconds: float) -> None:
+    def measure(self, at: float, cpu_seconds: float, warm_up_seconds: float) -> None:
         """`at` is when the agent measured, by its own clock. What was used while it warmed up does not count."""
         if self.phase is not EnvironmentPhase.READY:
             return
         if self._ready_seen_at is None:
             self._ready_seen_at = at
-        if at - self._ready_seen_at < WARM_UP_SECONDS:
+        if at - self._ready_seen_at < warm_up_seconds:
             return
         before, self._measured = self._measured, (at, cpu_seconds)
         if before is not None and at > before[0]:

@@ -14,8 +14,9 @@ import msgspec
 
 from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord, failure_of, phase_of
 from paddock.controlplane.lease import Lease
-from paddock.controlplane.limits import KEPT_FAILURE_SECONDS, KEPT_FAILURES
+from paddock.controlplane.limits import KEPT_FAILURES
 from paddock.core.lifecycle import INSTANCE, InstanceEvent
+from paddock.core.planning import DEFAULT_SETTINGS, PlanningSettings
 from paddock.model.fleet import Environment
 from paddock.model.ids import EnvironmentId, InstanceId
 from paddock.model.states import EnvironmentPhase, InstancePhase
@@ -24,8 +25,11 @@ from paddock.wire.agent import AgentHello, EnvironmentReport, EnvironmentSpec, R
 
 
 class Inventory:
-    def __init__(self, lease: Lease | None = None) -> None:
+    """`planning` says how long failures are remembered and an environment warms up."""
+
+    def __init__(self, lease: Lease | None = None, planning: PlanningSettings = DEFAULT_SETTINGS) -> None:
         self._lease = lease or Lease()
+        self._planning = planning
         self.instances: dict[InstanceId, InstanceRecord] = {}
         self._failed: deque[Environment] = deque(maxlen=KEPT_FAILURES)
 
@@ -38,7 +42,7 @@ class Inventory:
         return [
             environment
             for environment in self._failed
-            if (now - (environment.ended_at or environment.assigned_at)).total_seconds() < KEPT_FAILURE_SECONDS
+            if now - (environment.ended_at or environment.assigned_at) < self._planning.failure_memory
         ]
 
     # What was decided
@@ -110,7 +114,7 @@ class Inventory:
             changed |= self.changed(record, environment, now)
             known = record.environments.get(EnvironmentId(environment.environment_id))
             if known is not None:
-                known.measure(report.at, environment.cpu_seconds)
+                known.measure(report.at, environment.cpu_seconds, self._planning.scaling.warm_up.total_seconds())
         return changed
 
     def changed(self, record: InstanceRecord, report: EnvironmentReport, now: datetime) -> bool:

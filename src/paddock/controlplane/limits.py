@@ -1,11 +1,15 @@
-"""The bounds of the control plane, each with its reason."""
+"""The bounds of the control plane, each with its reason.
 
-from datetime import timedelta
+None of them is a setting: they are AWS's own figures, bounds of memory and messages, or how often this process looks,
+which nobody outside can tell. What is felt outside (how long things live, wait and are tried) stands in
+`settings.py` and the cores' settings, where AWS is silent, and can be set.
+"""
 
 DEFAULT_CODE_STORAGE_BYTES = 75 * 1024**3
 """AWS's default quota."""
 
 LEASE_CHECK_SECONDS = 1.0
+"""As often as agents report; how long they may be silent is a setting."""
 
 RECONNECT_SECONDS = 0.05
 """Before the first new try to reach an agent; doubles up to the limit. An agent is up within a few of these."""
@@ -24,15 +28,14 @@ UNKNOWN_LISTS = 2
 PLAN_INTERVAL_SECONDS = 0.05
 """Between two plans of one provider: changes that come together are planned together."""
 SAMPLE_SECONDS = 1.0
-WARM_UP_SECONDS = 10.0
-"""An environment is ready when its first worker asks for work; the CPU the others start with is no load."""
+"""Of the load: as often as agents report."""
 SPARE_LOAD_SAMPLES = 100
 """Per revision, beyond those of the scaler's longest window."""
 
 KEPT_FAILURES = 50
 """Failed environments of one provider that planning still hears of."""
-KEPT_FAILURE_SECONDS = 900.0
 KEPT_FAILED_LAUNCHES = 50
+"""Of one provider, in the store: more than a publish or a back-off counts."""
 KEPT_PLANS = 200
 """Of one provider, in the store."""
 REASONS_INTERVAL_SECONDS = 30.0
@@ -46,15 +49,6 @@ SENT_BUFFER_BYTES = 1024 * 1024
 """Unsent bytes of one connection above which a package's next piece waits."""
 WAITING_LOG_BATCHES = 64
 """Of one agent; it holds back well before."""
-
-REPLACEMENT_LEAD = timedelta(hours=2)
-"""So long before its lifetime ends an instance is replaced: five turns of a fifth of the fleet, each of a launch and a
-drain of up to 16 minutes."""
-REPLACEMENT_LEAD_SHARE = 0.1
-"""Of a lifetime too short for that."""
-TERMINATION_GRACE_SECONDS = 5.0
-"""For an instance on which nothing is left that anybody waits for."""
-LAUNCHES_AT_ONCE = 8
 
 CLEANUP_SECONDS = 3600.0
 """Between two searches for packages that no version needs."""

@@ -91,7 +91,7 @@ class ProviderReconciler:
         self, name: CapacityProviderName, parts: FleetParts, events: FleetEvents, intents: list[InstanceIntent]
     ) -> None:
         self.name = name
-        self.inventory = Inventory(parts.settings.lease)
+        self.inventory = Inventory(parts.settings.lease, parts.settings.planning)
         self.history = PlanHistory()
         self.stored: StoredFleet | None = None
         self._parts = parts

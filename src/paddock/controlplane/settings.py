@@ -19,6 +19,21 @@ from paddock.model.network import Network
 
 
 @dataclass(frozen=True, slots=True)
+class InstanceSettings:
+    """How instances come and go where AWS is silent."""
+
+    launches_at_once: int = 8
+    """Of one provider: on one machine each launch is a process that starts, and takes its CPU from those that serve."""
+    termination_grace: timedelta = timedelta(seconds=5)
+    """For an instance on which nothing is left that anybody waits for: extensions and telemetry have that long."""
+    stop_grace: timedelta = timedelta(seconds=10)
+    """For all instances when the server ends them: what is in flight may be answered."""
+
+
+DEFAULT_INSTANCES = InstanceSettings()
+
+
+@dataclass(frozen=True, slots=True)
 class ControlPlaneSettings:
     """`machine_cores` is what this machine has; `cores_per_vcpu` None derives a vCPU's worth from it.
 
@@ -36,6 +51,7 @@ class ControlPlaneSettings:
     strict_cpu: bool = False
     function_url_domain: str = "localhost"
     instance_lifetime: timedelta = timedelta(days=14)
+    instances: InstanceSettings = DEFAULT_INSTANCES
     function_credentials: CredentialSource = field(default=no_credentials, repr=False)
     planning: PlanningSettings = DEFAULT_SETTINGS
     lease: Lease = field(default_factory=Lease)

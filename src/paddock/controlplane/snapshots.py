@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from paddock.controlplane.inventory import Inventory
-from paddock.controlplane.limits import REPLACEMENT_LEAD, REPLACEMENT_LEAD_SHARE
 from paddock.controlplane.loads import LoadHistory
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.model.capacity_provider import CapacityProvider
@@ -56,9 +55,7 @@ def snapshot(
         zones=settings.network.zones(provider.subnet_ids),
         offered_types=settings.offered_types,
         versions=tuple(_targets(stored, loads)),
-        instances=tuple(
-            aged(record.described(), settings.instance_lifetime, now) for record in inventory.instances.values()
-        ),
+        instances=tuple(aged(record.described(), settings, now) for record in inventory.instances.values()),
         environments=(*(record.described() for record in inventory.environments()), *inventory.failed(now)),
         launch_failures=stored.launch_failures,
         deleting=provider.state is CapacityProviderState.DELETING,
@@ -90,9 +87,10 @@ def _targets(stored: StoredFleet, loads: LoadHistory) -> Iterable[VersionTarget]
         yield target
 
 
-def aged(instance: ManagedInstance, lifetime: timedelta, now: datetime) -> ManagedInstance:
+def aged(instance: ManagedInstance, settings: ControlPlaneSettings, now: datetime) -> ManagedInstance:
     """Its replacement begins so early that it has ended when its lifetime has."""
-    lead = min(lifetime * REPLACEMENT_LEAD_SHARE, REPLACEMENT_LEAD)
+    lifetime, planning = settings.instance_lifetime, settings.planning
+    lead = min(lifetime * planning.replacement_lead_share, planning.replacement_lead)
     if instance.replace_reason is not None or now - instance.launched_at < lifetime - lead:
         return instance
     return replace(instance, replace_reason=f"its lifetime of {lifetime} is nearly over")

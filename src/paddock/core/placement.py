@@ -27,6 +27,7 @@ from paddock.model.instance_types import InstanceType, instance_type_matches, pa
 
 SYSTEM_VCPU = 1
 SYSTEM_MEMORY_MB = 1024
+"""No settings: AWS plans with them, and what fits on an instance and what it costs would be others than there."""
 SPREAD_INSTANCES = 3
 """AWS launches three instances for availability; more minimum environments than that are packed."""
 INSTANCES_AIMED_FOR = 6

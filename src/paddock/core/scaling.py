@@ -30,7 +30,9 @@ from paddock.model.capacity_provider import CapacityProviderScalingConfig, Prede
 from paddock.model.fleet import EnvironmentShape, LoadSample, VersionTarget
 
 _ENOUGH_OF_WINDOW = 0.9
-"""Samples that reach back over so much of the long window may be judged: the first ones come late."""
+"""Samples that reach back over so much of the long window may be judged: the first ones come late. No setting: it is
+how exactly a window is filled by samples a second apart, and the window itself can be set.
+"""
 _ROUNDING = 1e-9
 """Kept from the ceiling, so that 3.0000000001 environments are three."""
 
@@ -61,6 +63,10 @@ class ScalingSettings:
     """At most this share is given back within this time (but one environment always may)."""
     stale_after: timedelta = timedelta(seconds=30)
     """A newest sample older than this says nothing about now."""
+    warm_up: timedelta = timedelta(seconds=10)
+    """An environment is ready when its first worker asks for work; the CPU that the others start with is no load. For
+    whoever takes the samples.
+    """
 
 
 @dataclass(frozen=True, slots=True)

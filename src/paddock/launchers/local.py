@@ -24,6 +24,7 @@ from pathlib import Path
 
 import msgspec
 
+from paddock.core.environment.slots import DEFAULT_SLOTS, SlotSettings
 from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, CpuShare, open_cgroups
 from paddock.launchers.instance_directory import (
     InstanceDirectory,
@@ -64,7 +65,7 @@ class AgentTerms:
     """What each agent is told beside its instance: see `AgentBootstrap`."""
 
     fence_after_seconds: float | None = None
-    leaked_slot_seconds: float | None = None
+    slots: SlotSettings = DEFAULT_SLOTS
 
 
 _NO_TERMS = AgentTerms()
@@ -157,7 +158,7 @@ class LocalLauncher:
             account_id=self._account_id,
             strict_runtimes=self._strict_runtimes,
             fence_after_seconds=self._terms.fence_after_seconds,
-            leaked_slot_seconds=self._terms.leaked_slot_seconds,
+            slots=self._terms.slots,
             isolation_min=self._isolation.minimum,
         )
 

@@ -1,7 +1,8 @@
-"""How capacity follows load, as a server can be told: the figures of `core.scaling` and `core.planning`.
+"""How capacity follows load, and how long what makes it up lives and waits, as a server can be told.
 
-Each setting is named after the field that it fills, with `scaling_` or `planning_` before it; the defaults are theirs.
-AWS publishes none of them (docs/explanation/scaling.md). Knows no source of settings.
+Each setting is named after the field that it fills, with `scaling_`, `planning_`, `default_lambda_`, `slot_` or
+`instance_` before it; the defaults and the reasons for them are there. AWS publishes none of them
+(docs/explanation/scaling.md). Knows no source of settings.
 """
 
 from __future__ import annotations
@@ -11,15 +12,25 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
+from paddock.controlplane.settings import InstanceSettings
+from paddock.core.environment.slots import SlotSettings
+from paddock.core.on_demand import OnDemandSettings
 from paddock.core.planning.settings import PlanningSettings, sped_up
 from paddock.core.scaling import ScalingSettings
 from paddock.model.errors import SettingsError
 
 _SCALING = ScalingSettings()
 _PLANNING = PlanningSettings()
+_ON_DEMAND = OnDemandSettings()
+_SLOTS = SlotSettings()
+_INSTANCES = InstanceSettings()
 SECONDS = "_seconds"
 MOST_SECONDS = 3600.0
 """Of a window or pause: a sample a second of each version is kept and looked at in each plan."""
+MOST_LEAD_SECONDS = 86_400.0
+"""A day: who wants instances replaced sooner than that sets their lifetime."""
+MOST_LAUNCHES_AT_ONCE = 100
+"""Each is a process that starts."""
 MOST_SPEEDUP = 1000.0
 SHARES = (
     "scaling_slot_target",
@@ -28,6 +39,7 @@ SHARES = (
     "scaling_busy_share",
     "scaling_scale_in_step",
     "planning_replaced_at_once",
+    "planning_replacement_lead_share",
 )
 """Above 0, at most 1."""
 ORDERED = (
@@ -35,6 +47,10 @@ ORDERED = (
     ("scaling_cpu_window_seconds", "scaling_short_window_seconds"),
     ("planning_launch_backoff_seconds", "planning_launch_backoff_limit_seconds"),
     ("planning_restart_backoff_seconds", "planning_restart_backoff_limit_seconds"),
+    ("planning_launch_backoff_limit_seconds", "planning_failure_memory_seconds"),
+    ("planning_restart_backoff_limit_seconds", "planning_failure_memory_seconds"),
+    ("default_lambda_launch_backoff_seconds", "default_lambda_launch_backoff_limit_seconds"),
+    ("default_lambda_launch_backoff_limit_seconds", "planning_failure_memory_seconds"),
 )
 """The first of each pair is not above the second."""
 
@@ -91,6 +107,10 @@ class CapacitySettings:
     scaling_scale_in_interval_seconds: float = _setting(_SCALING.scale_in_interval, "the interval of that share")
     scaling_stale_after_seconds: float = _setting(
         _SCALING.stale_after, "a newest sample older than this says nothing about now, and all stays as it is"
+    )
+    scaling_warm_up_seconds: float = _setting(
+        _SCALING.warm_up,
+        "CPU that an environment uses so soon after it is ready is no load: its other workers are still starting",
     )
     planning_spread_instances: int = _setting(
         _PLANNING.spread_instances, "the first environments of a version stand on so many instances, in as many zones"
@@ -150,6 +170,63 @@ class CapacitySettings:
     planning_publish_patience_seconds: float = _setting(
         _PLANNING.publish_patience, "how long a publish waits for vCPU that is being given back"
     )
+    planning_failure_memory_seconds: float = _setting(
+        _PLANNING.failure_memory,
+        "a failed launch, or a failed start of an environment, so long after the one before is the first again; at "
+        "least the longest pauses",
+    )
+    planning_replacement_lead_seconds: float = _setting(
+        _PLANNING.replacement_lead,
+        "an instance is replaced so long before its lifetime ends: a fifth of the fleet at a time, each with a launch "
+        "and a drain",
+    )
+    planning_replacement_lead_share: float = _setting(
+        _PLANNING.replacement_lead_share, "but no more of the lifetime than this share: for short lifetimes"
+    )
+    default_lambda_init_backoff_seconds: float = _setting(
+        _ON_DEMAND.init_backoff,
+        "pause after a provisioned environment failed to initialise; nobody waits for one of those",
+    )
+    default_lambda_credentials_left_seconds: float = _setting(
+        _ON_DEMAND.credentials_left,
+        "an environment is replaced so long before the credentials in its variables end, which are good for 12 hours; "
+        "its last invocation and its drain fit in",
+    )
+    default_lambda_launch_deadline_seconds: float = _setting(
+        _ON_DEMAND.launch_deadline,
+        "default Lambda's instance is given up when its agent was not heard of by then; callers wait for it",
+    )
+    default_lambda_launch_backoff_seconds: float = _setting(
+        _ON_DEMAND.launch_backoff, "pause after that instance could not be launched, twice as long each time"
+    )
+    default_lambda_launch_backoff_limit_seconds: float = _setting(
+        _ON_DEMAND.launch_backoff_limit, "the longest such pause"
+    )
+    slot_poll_wait_seconds: float = _setting(
+        _SLOTS.poll_wait_seconds,
+        "an invocation with a slot waits so long for a worker that is between its last answer and its next poll, then "
+        "it is tried elsewhere; more for a machine that stalls",
+    )
+    slot_settling_seconds: float = _setting(
+        _SLOTS.settling_seconds,
+        "so long after its first worker all slots of an environment are promised; then those that workers have come "
+        "for. More for functions whose workers import for long",
+    )
+    slot_return_seconds: float = _setting(
+        _SLOTS.return_seconds, "a worker that closed its connection is expected on a new one for so long"
+    )
+    instance_launches_at_once: int = _setting(
+        _INSTANCES.launches_at_once,
+        "of one provider; each is a process that starts beside those that serve",
+    )
+    instance_termination_grace_seconds: float = _setting(
+        _INSTANCES.termination_grace,
+        "what an empty instance has to end in order, for its extensions and telemetry, before it is killed",
+    )
+    instance_stop_grace_seconds: float = _setting(
+        _INSTANCES.stop_grace,
+        "the same for all instances when the server ends them: what is in flight may be answered",
+    )
 
     def planning(self) -> PlanningSettings:
         """What the control plane plans with."""
@@ -159,7 +236,20 @@ class CapacitySettings:
         )
         return sped_up(whole, self.scaling_speedup)
 
-    def _filled(self, prefix: str, kind: type[ScalingSettings | PlanningSettings]) -> dict[str, Any]:
+    def on_demand(self, most_environments: int) -> OnDemandSettings:
+        """What default Lambda is planned with."""
+        filled = self._filled("default_lambda_", OnDemandSettings)
+        return OnDemandSettings(
+            **filled, most_environments=most_environments, failure_memory=self.planning().failure_memory
+        )
+
+    def instances(self) -> InstanceSettings:
+        """How the control plane launches and ends instances."""
+        return InstanceSettings(**self._filled("instance_", InstanceSettings))
+
+    def _filled(
+        self, prefix: str, kind: type[ScalingSettings | PlanningSettings | OnDemandSettings | InstanceSettings]
+    ) -> dict[str, Any]:
         filled: dict[str, Any] = {}
         for one in fields(kind):
             if hasattr(self, f"{prefix}{one.name}{SECONDS}"):
@@ -184,6 +274,10 @@ def _check_range(name: str, value: float) -> None:
         fits, allowed = 0 <= value < 1, "at least 0 and below 1"
     elif name in ("scaling_throttle_growth", "scaling_speedup"):
         fits, allowed = 1 <= value <= MOST_SPEEDUP, f"1 to {MOST_SPEEDUP:g}"
+    elif name == "planning_replacement_lead_seconds":
+        fits, allowed = 0 < value <= MOST_LEAD_SECONDS, f"above 0 and at most {MOST_LEAD_SECONDS:g}"
+    elif name == "instance_launches_at_once":
+        fits, allowed = 1 <= value <= MOST_LAUNCHES_AT_ONCE, f"1 to {MOST_LAUNCHES_AT_ONCE}"
     elif name.endswith(SECONDS):
         fits, allowed = 0 < value <= MOST_SECONDS, f"above 0 and at most {MOST_SECONDS:g}"
     else:

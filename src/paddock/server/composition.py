@@ -157,7 +157,7 @@ async def _ports(
         region=settings.region,
         account_id=settings.account_id,
         strict_runtimes=settings.strict_runtimes,
-        terms=AgentTerms(leaked_slot_seconds=settings.leaked_slot_seconds),
+        terms=AgentTerms(slots=settings.slot_settings()),
         runtimes_dir=runtimes_dir,
         isolation=LocalIsolation(settings.isolation_min, isolation),
     )
@@ -197,6 +197,7 @@ def _control_plane_settings(
         cores_per_vcpu=settings.cores_per_vcpu,
         strict_cpu=settings.strict_cpu,
         instance_lifetime=timedelta(hours=settings.instance_lifetime_hours),
+        instances=settings.instances(),
         function_credentials=credentials,
         planning=settings.planning(),
         lease=Lease(settings.instance_stale_seconds, settings.instance_lost_seconds),
@@ -224,10 +225,7 @@ def _on_demand_settings(settings: Settings) -> OnDemandSettings:
     most = settings.default_lambda_environments
     if most is None:
         most = ENVIRONMENTS_PER_CORE * len(os.sched_getaffinity(0))
-    return OnDemandSettings(
-        idle=timedelta(seconds=settings.default_lambda_idle_seconds),
-        most_environments=most,
-    )
+    return settings.on_demand(most)
 
 
 def _fronted(

@@ -16,13 +16,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
-from paddock.core.environment.slots import LEAKED_SLOT_SECONDS
+from paddock.core.environment.slots import DEFAULT_SLOTS, SlotSettings
 from paddock.model.errors import SettingsError
 from paddock.server.capacity_settings import CapacitySettings
 
 AuthMode = Literal["sigv4", "none"]
 ApiRatesMode = Literal["aws", "off"]
 IsolationRung = Literal["process", "namespaces"]
+NetworkMode = Literal["host", "vpc"]
 MAX_ROUTERS = 64
 """Each holds a connection to every agent."""
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -83,6 +84,14 @@ class Settings(CapacitySettings):
         default=None,
         metadata={"help": "interpreters and clients are installed in its `runtimes` folder; default: data_dir"},
     )
+    network: NetworkMode = field(
+        default="host",
+        metadata={
+            "help": "`host`: instances share this machine's network, subnets and security groups are checked and shown "
+            "and nothing of them is enforced; `vpc`: each has an interface of its own in one of its provider's subnets, "
+            "with its security groups (Linux, root). Instances keep what they were launched with"
+        },
+    )
     network_file: Path | None = field(
         default=None,
         metadata={"help": "YAML file that names other subnets and security groups than the default network's"},
@@ -105,7 +114,7 @@ class Settings(CapacitySettings):
         default=10.0, metadata={"help": "after so long it is replaced; at least the one before"}
     )
     leaked_slot_seconds: float = field(
-        default=LEAKED_SLOT_SECONDS,
+        default=DEFAULT_SLOTS.leaked_seconds,
         metadata={
             "help": "handlers that outlived their timeout hold their slots; where they hold every slot of an "
             "environment, one of them for so long, it is replaced. AWS does not say what becomes of them"
@@ -193,6 +202,12 @@ class Settings(CapacitySettings):
     keep_instances: bool = field(
         default=False, metadata={"help": "leave instances running when the server ends on Ctrl-C or SIGTERM"}
     )
+
+    def slot_settings(self) -> SlotSettings:
+        """What agents make of the slots of their environments."""
+        return SlotSettings(
+            self.slot_poll_wait_seconds, self.slot_settling_seconds, self.slot_return_seconds, self.leaked_slot_seconds
+        )
 
     @property
     def is_loopback(self) -> bool:
@@ -290,6 +305,7 @@ def _paths(value: object) -> tuple[Path, ...]:
 def _check(settings: Settings) -> None:
     _check_choice("auth", settings.auth, get_args(AuthMode))
     _check_choice("api_rates", settings.api_rates, get_args(ApiRatesMode))
+    _check_choice("network", settings.network, get_args(NetworkMode))
     if settings.isolation_min is not None:
         _check_choice("isolation_min", settings.isolation_min, get_args(IsolationRung))
     if settings.auth == "none" and not settings.is_loopback:

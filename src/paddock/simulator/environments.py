@@ -19,7 +19,6 @@ from paddock.core.environment import (
 )
 from paddock.core.environment import Rejection as Rejected
 from paddock.core.environment.errors import EXIT_ERROR, TIMED_OUT
-from paddock.core.environment.slots import LEAKED_SLOT_SECONDS
 from paddock.core.environment.words import BecomeReady, BeginRecycling, Effect, End
 from paddock.model.fleet import EnvironmentAssignment, EnvironmentFailure
 from paddock.model.ids import EnvironmentId
@@ -150,7 +149,7 @@ class SimulatedEnvironment:
             return
         self._apply(self.machine.expire(self._kernel.now))
         if running.phase.name == "TIMED_OUT":
-            self._kernel.after(LEAKED_SLOT_SECONDS, lambda: self._expire(running))
+            self._kernel.after(self.machine.settings.leaked_seconds, lambda: self._expire(running))
 
     def _apply(self, effects: Iterable[Effect[SimulatedInvocation, int]]) -> None:
         for effect in effects:

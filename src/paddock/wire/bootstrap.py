@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from paddock.core.environment.slots import DEFAULT_SLOTS, SlotSettings
+
 UNIX_PREFIX = "unix:"
 
 
@@ -15,8 +17,7 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     holds the installed runtimes. `entitled_cores` is what the instance's vCPUs are worth on this machine.
 
     `isolation_min` is the rung below which nothing may run. `fence_after_seconds`: end the instance when no server
-    has been connected for so long; None: go on for ever. `leaked_slot_seconds`: how long handlers that outlived their
-    timeout may hold every slot of an environment; None: as long as its machine thinks right.
+    has been connected for so long; None: go on for ever. `slots`: what the operator set of environments' slots.
 
     `network_namespace` is entered before anything else; `network_interface` and `private_ip_address` are the instance's
     in there. None, all three: it lives in the machine's network. `server_file` says under `url` where in that network
@@ -41,7 +42,7 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     strict_runtimes: bool = False
     fence_after_seconds: float | None = None
     isolation_min: str | None = None
-    leaked_slot_seconds: float | None = None
+    slots: SlotSettings = DEFAULT_SLOTS
     network_namespace: str | None = None
     network_interface: str | None = None
     private_ip_address: str | None = None

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddock.core.environment import EnvironmentMachine, Hold, Refuse, RuntimeWorkers
-from paddock.core.environment.slots import MAX_IDLE_POLLS, POLL_WAIT_SECONDS
+from paddock.core.environment.slots import DEFAULT_SLOTS, MAX_IDLE_POLLS, SlotSettings
 from paddock.model.states import EnvironmentPhase, StateReasonCode
 from tests.core.environment.playbook import ALL, MULTIPLEXED, OWN, UNKNOWN, Scene, ready
 
@@ -161,8 +161,17 @@ def test_the_wait_for_a_poll_is_bounded() -> None:
         scene.do(["invoke", name])
         scene.do(["respond", name])
         scene.do(["finish", name])
-    scene.play(f">> invoke r3\n<< hold\n>> at {POLL_WAIT_SECONDS}\n<< refuse r3 Runtime.Unavailable")
+    scene.play(f">> invoke r3\n<< hold\n>> at {DEFAULT_SLOTS.poll_wait_seconds}\n<< refuse r3 Runtime.Unavailable")
     assert scene.machine.in_flight == 0
+
+
+def test_how_long_a_poll_is_waited_for_can_be_set() -> None:
+    scene = ready(slots=1, polls="a")
+    scene.machine.settings = SlotSettings(poll_wait_seconds=0.25)
+    scene.do(["invoke", "r1"])
+    scene.do(["respond", "r1"])
+    scene.do(["finish", "r1"])
+    scene.play(">> invoke r2\n<< hold\n>> at 0.2\n>> at 0.25\n<< refuse r2 Runtime.Unavailable")
 
 
 def test_a_request_id_in_flight_is_not_taken_twice() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from paddock.core.environment import RuntimeWorkers
-from paddock.core.environment.slots import LEAKED_SLOT_SECONDS
+from paddock.core.environment.slots import DEFAULT_SLOTS, SlotSettings
 from paddock.model.states import EnvironmentPhase, StateReasonCode
 from tests.core.environment.playbook import MULTIPLEXED, UNKNOWN, ready
 
@@ -99,8 +99,8 @@ def test_an_environment_whose_every_slot_leaks_is_replaced() -> None:
         << fail r1 Sandbox.Timedout: Task timed out after 3.00 seconds
         >> at 4
         << fail r2 Sandbox.Timedout: Task timed out after 3.00 seconds
-        >> at {2 + LEAKED_SLOT_SECONDS}
-        >> at {3 + LEAKED_SLOT_SECONDS}
+        >> at {2 + DEFAULT_SLOTS.leaked_seconds}
+        >> at {3 + DEFAULT_SLOTS.leaked_seconds}
         << recycle
         << release r1
         << release r2
@@ -115,13 +115,13 @@ def test_one_leaked_slot_of_several_is_borne() -> None:
     scene = ready()
     scene.do(["invoke", "r1"])
     scene.do(["at", "3"])
-    scene.play(f">> at {4 + LEAKED_SLOT_SECONDS}\n>> at {9 * LEAKED_SLOT_SECONDS}")
+    scene.play(f">> at {4 + DEFAULT_SLOTS.leaked_seconds}\n>> at {9 * DEFAULT_SLOTS.leaked_seconds}")
     assert scene.machine.phase is EnvironmentPhase.READY
 
 
 def test_how_long_leaked_slots_are_borne_can_be_set() -> None:
     scene = ready(slots=1, polls="a")
-    scene.machine.leaked_slot_seconds = 5.0
+    scene.machine.settings = SlotSettings(leaked_seconds=5.0)
     scene.do(["invoke", "r1"])
     scene.do(["at", "3"])
     scene.play(

@@ -1,7 +1,9 @@
 import pytest
 
 from paddock.core.environment import RuntimeWorkers
-from paddock.core.environment.slots import RETURN_SECONDS, SETTLING_SECONDS, Slots
+from paddock.core.environment.slots import DEFAULT_SLOTS, Slots, SlotSettings
+
+SETTLING, RETURN = DEFAULT_SLOTS.settling_seconds, DEFAULT_SLOTS.return_seconds
 
 
 def test_the_maximum_is_promised_while_workers_are_still_coming_up() -> None:
@@ -9,10 +11,10 @@ def test_the_maximum_is_promised_while_workers_are_still_coming_up() -> None:
     slots.runtime_ready(100.0)
     slots.worker_seen("a")
 
-    slots.settle(100.0 + SETTLING_SECONDS - 1)
+    slots.settle(100.0 + SETTLING - 1)
     assert slots.count == 4
 
-    slots.settle(100.0 + SETTLING_SECONDS)
+    slots.settle(100.0 + SETTLING)
     assert slots.count == 1
     assert slots.changes_at is None
 
@@ -54,7 +56,7 @@ def test_of_a_custom_runtime_the_most_that_was_seen_at_once_counts() -> None:
     slots.units_seen(2)
     assert slots.count == 8
 
-    slots.settle(SETTLING_SECONDS)
+    slots.settle(SETTLING)
     assert slots.count == 3
 
     slots.units_seen(20)
@@ -67,7 +69,7 @@ def test_multiplexing_workers_have_the_maximum_from_the_start() -> None:
     slots.worker_seen("a")
     slots.worker_lost("a", 1.0, may_return=False)
     slots.units_seen(1)
-    slots.settle(SETTLING_SECONDS)
+    slots.settle(SETTLING)
 
     assert slots.count == 64
     assert slots.changes_at is None
@@ -81,10 +83,10 @@ def test_a_worker_that_may_return_keeps_its_slot_for_a_moment(returns: bool) -> 
     slots.worker_lost("a", 5.0, may_return=True)
 
     assert slots.count == 1
-    assert slots.changes_at == 5.0 + RETURN_SECONDS
+    assert slots.changes_at == 5.0 + RETURN
     if returns:
         slots.worker_seen("b")
-    slots.settle(5.0 + RETURN_SECONDS)
+    slots.settle(5.0 + RETURN)
 
     assert slots.count == (1 if returns else 0)
     assert slots.changes_at is None
@@ -94,11 +96,22 @@ def test_it_changes_next_when_the_first_of_what_it_awaits_is_due() -> None:
     slots: Slots[str] = Slots(3, RuntimeWorkers.OWN_CONNECTION)
     slots.runtime_ready(0.0)
     slots.worker_seen("a")
-    assert slots.changes_at == SETTLING_SECONDS
+    assert slots.changes_at == SETTLING
 
     slots.worker_lost("a", 2.0, may_return=True)
-    assert slots.changes_at == 2.0 + RETURN_SECONDS
+    assert slots.changes_at == 2.0 + RETURN
 
-    slots.settle(2.0 + RETURN_SECONDS)
+    slots.settle(2.0 + RETURN)
     assert slots.count == 2
-    assert slots.changes_at == SETTLING_SECONDS
+    assert slots.changes_at == SETTLING
+
+
+def test_how_long_workers_may_take_to_come_and_to_return_can_be_set() -> None:
+    slots: Slots[str] = Slots(2, RuntimeWorkers.OWN_CONNECTION, SlotSettings(settling_seconds=2.0, return_seconds=0.5))
+    slots.runtime_ready(0.0)
+    slots.worker_seen("a")
+    assert slots.changes_at == 2.0
+
+    slots.worker_seen("b")
+    slots.worker_lost("b", 5.0, may_return=True)
+    assert slots.changes_at == 5.5

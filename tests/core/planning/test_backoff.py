@@ -3,6 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
+
+from paddock.core.planning.backoff import launched_again_at
 from paddock.model.fleet import LaunchFailure
 from paddock.model.ids import AvailabilityZone
 from paddock.model.states import StateReasonCode
@@ -32,3 +35,29 @@ def test_a_type_that_failed_in_a_zone_gives_way_to_another_there() -> None:
     types = {launch.zone: launch.instance_type.name for launch in made.launches}
     assert types[ZONES[0].zone] == "c6i.xlarge"
     assert types[ZONES[1].zone] == "c7i.xlarge"
+
+
+@pytest.mark.parametrize(
+    ("ago_minutes", "pause"),
+    [
+        ([], None),
+        ([0], 10),
+        ([0, 1], 20),
+        ([0, 10, 20], 40),
+        ([0, 16], 10),
+        ([0, 5, 21, 22, 23], 20),
+        ([0] * 40, 300),
+    ],
+)
+def test_failures_count_in_a_row_and_a_long_time_without_one_ends_the_row(
+    ago_minutes: list[int], pause: int | None
+) -> None:
+    code = StateReasonCode.INTERNAL_ERROR
+    made = [
+        LaunchFailure("c7i.xlarge", ZONES[0].zone, NOON - timedelta(minutes=ago), code, "no") for ago in ago_minutes
+    ]
+    first, limit, memory = SETTINGS.launch_backoff, SETTINGS.launch_backoff_limit, SETTINGS.failure_memory
+
+    again = launched_again_at(made, first, limit, memory)
+
+    assert again == (None if pause is None else NOON + timedelta(seconds=pause))

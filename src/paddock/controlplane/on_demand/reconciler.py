@@ -148,10 +148,7 @@ class OnDemandReconciler(ProviderReconciler):
                 )
                 for version in stored.versions
             ),
-            instances=tuple(
-                aged(record.described(), settings.instance_lifetime, now)
-                for record in self.inventory.instances.values()
-            ),
+            instances=tuple(aged(record.described(), settings, now) for record in self.inventory.instances.values()),
             environments=(
                 *(record.described() for record in self.inventory.environments()),
                 *self.inventory.failed(now),

@@ -11,9 +11,10 @@ from collections import OrderedDict, deque
 from typing import Generic
 
 from paddock.core.environment import errors
+from paddock.core.environment.answers import at_the_end
 from paddock.core.environment.init_phase import TIMEOUT_TEXT, InitPhase
 from paddock.core.environment.late import LateInvocations
-from paddock.core.environment.slots import LEAKED_SLOT_SECONDS, MAX_IDLE_POLLS, POLL_WAIT_SECONDS, Slots
+from paddock.core.environment.slots import DEFAULT_SLOTS, MAX_IDLE_POLLS, Slots, SlotSettings
 from paddock.core.environment.words import (
     Admission,
     BecomeReady,
@@ -54,10 +55,17 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
     `lingers`: an answered invocation keeps its slot until `conclude`, because extensions heard of it too.
     """
 
-    def __init__(self, *, max_concurrency: int, workers: RuntimeWorkers, nonce_prefix: str) -> None:
+    def __init__(
+        self,
+        *,
+        max_concurrency: int,
+        workers: RuntimeWorkers,
+        nonce_prefix: str,
+        settings: SlotSettings = DEFAULT_SLOTS,
+    ) -> None:
         assert max_concurrency >= 1
         self.ends_on_timeout = False
-        self.leaked_slot_seconds = LEAKED_SLOT_SECONDS
+        self.settings = settings
         self.lingers = False
         self.phase = _STARTING
         self.failure: Failure | None = None
@@ -74,7 +82,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     def workers_are(self, workers: RuntimeWorkers, max_concurrency: int) -> None:
         """Before the first poll: which kind they are may be known only from the code."""
-        self._slots: Slots[ConnectionT] = Slots(max_concurrency, workers)
+        self._slots: Slots[ConnectionT] = Slots(max_concurrency, workers, self.settings)
         self._own_connection = workers is RuntimeWorkers.OWN_CONNECTION
         self._counts_units = workers is RuntimeWorkers.UNKNOWN
         # Last polled first keeps the warm workers busy; Node.js takes many events per worker, so there they go round.
@@ -130,7 +138,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
     def invoke(
         self, invocation_id: str, caller: CallerT, timeout_seconds: float, now: float
     ) -> Admission[CallerT, ConnectionT]:
-        """Takes a slot at once or refuses at once; within capacity it waits for a poll at most `POLL_WAIT_SECONDS`."""
+        """Takes a slot at once or refuses at once; within capacity it waits for a poll at most `poll_wait_seconds`."""
         invocations = self._invocations
         if self.phase is not _READY:
             return Refuse(caller, errors.not_ready(self.phase))
@@ -144,7 +152,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         self.peak_in_flight = max(self.peak_in_flight, in_flight)
         if self._idle:
             return self._deliver(invocation, self._idle.popitem(self._last_polled_first)[0], now)
-        invocation.wake_at = now + POLL_WAIT_SECONDS
+        invocation.wake_at = now + self.settings.poll_wait_seconds
         self._held.append(invocation)
         return _HOLD
 
@@ -193,7 +201,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             if self._idle:
                 effects.append(self._deliver(invocation, self._idle.popitem(self._last_polled_first)[0], now))
             else:
-                invocation.wake_at = now + POLL_WAIT_SECONDS
+                invocation.wake_at = now + self.settings.poll_wait_seconds
                 self._held.appendleft(invocation)
         return tuple(effects)
 
@@ -315,7 +323,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
                 self._forget(invocation)
                 effects.append(Refuse(invocation.caller, errors.UNAVAILABLE))
             elif phase is _TIMED_OUT:
-                invocation.wake_at = now + self.leaked_slot_seconds
+                invocation.wake_at = now + self.settings.leaked_seconds
                 leaking = True
             elif phase is _LINGERING:
                 effects.extend(self.fail(errors.TIMED_OUT, errors.timeout_message(invocation.timeout_seconds)))
@@ -329,7 +337,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
     def _time_out(self, invocation: Invocation[CallerT, ConnectionT], now: float) -> Effects[CallerT, ConnectionT]:
         """The caller is answered; the handler keeps its slot until it posts, or ends with its environment."""
         invocation.phase = _TIMED_OUT
-        invocation.wake_at = now + self.leaked_slot_seconds
+        invocation.wake_at = now + self.settings.leaked_seconds
         failed = Fail(invocation, errors.TIMED_OUT, errors.timeout_message(invocation.timeout_seconds))
         return (failed, *self.fail(failed.error_type, failed.message)) if self.ends_on_timeout else (failed,)
 
@@ -384,14 +392,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         self.failure = failure
         self._held.clear()
         self._idle.clear()
-        effects: list[Effect[CallerT, ConnectionT]] = []
+        effects = at_the_end(self._invocations.values(), error_type, text)
         for invocation in list(self._invocations.values()):
-            phase = invocation.phase
             self._forget(invocation)
-            if phase is _HELD:
-                effects.append(Refuse(invocation.caller, errors.UNHEALTHY))
-            elif phase is _TIMED_OUT or phase is _LINGERING:
-                effects.append(ReleaseSlot(invocation, error_type if phase is _LINGERING else ""))
-            else:
-                effects.append(Fail(invocation, error_type, text))
         return (*effects, End(failure))

@@ -7,35 +7,47 @@ taken to be as many as were ever seen at once; where workers take any number of 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Generic
 
 from paddock.core.environment.words import ConnectionT, RuntimeWorkers
 
-POLL_WAIT_SECONDS = 1.0
-"""How long an invocation waits, within capacity, for a worker that is between its last answer and its next poll. That
-gap is well under a millisecond on an idle core; only a starved machine or a worker that is ill comes near the bound.
-"""
-LEAKED_SLOT_SECONDS = 60.0
-"""Once handlers that outlived their timeout hold every slot, one of them for so long, the environment is replaced."""
 MAX_IDLE_POLLS = 10_000
-"""AWS's agent answers further polls with `Runtime.TooManyIdleRuntimes`."""
-SETTLING_SECONDS = 10.0
-"""After the first poll the other workers are still importing: the maximum is promised until then, so that early
-invocations wait for them a moment instead of being refused.
-"""
-RETURN_SECONDS = 1.0
-"""In which a worker that closed its connection while it had neither event nor poll is expected on a new one: AWS's
-Python client does so whenever a post of it was refused.
-"""
+"""AWS's agent answers further polls with `Runtime.TooManyIdleRuntimes`: its figure, so no setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSettings:
+    """What AWS does not say of slots, and an operator may set."""
+
+    poll_wait_seconds: float = 1.0
+    """How long an invocation waits, within capacity, for a worker that is between its last answer and its next poll.
+    That gap is well under a millisecond on an idle core; only a starved machine or a worker that is ill comes near it.
+    """
+    settling_seconds: float = 10.0
+    """After the first poll the other workers are still importing: the maximum is promised until then, so that early
+    invocations wait for them a moment instead of being refused.
+    """
+    return_seconds: float = 1.0
+    """In which a worker that closed its connection while it had neither event nor poll is expected on a new one: AWS's
+    Python client does so whenever a post of it was refused.
+    """
+    leaked_seconds: float = 60.0
+    """Once handlers that outlived their timeout hold every slot, one of them for so long, the environment is replaced.
+    """
+
+
+DEFAULT_SLOTS = SlotSettings()
 
 
 class Slots(Generic[ConnectionT]):
     """`count` is kept ready to read; `changes_at` is when `settle` may lower it, None when nothing is awaited."""
 
-    def __init__(self, max_concurrency: int, workers: RuntimeWorkers) -> None:
+    def __init__(self, max_concurrency: int, workers: RuntimeWorkers, settings: SlotSettings = DEFAULT_SLOTS) -> None:
         self.count = max_concurrency
         self._max = max_concurrency
         self._model = workers
+        self._settings = settings
         self._settles_at: float | None = None
         self._workers: set[ConnectionT] = set()
         self._away: deque[float] = deque()
@@ -50,7 +62,7 @@ class Slots(Generic[ConnectionT]):
 
     def runtime_ready(self, now: float) -> None:
         if self._model is not RuntimeWorkers.MULTIPLEXED:
-            self._settles_at = now + SETTLING_SECONDS
+            self._settles_at = now + self._settings.settling_seconds
 
     def worker_seen(self, connection: ConnectionT) -> None:
         if connection in self._workers:
@@ -67,7 +79,7 @@ class Slots(Generic[ConnectionT]):
             return
         self._workers.remove(connection)
         if may_return:
-            self._away.append(now + RETURN_SECONDS)
+            self._away.append(now + self._settings.return_seconds)
         else:
             self._lost += 1
         self._count()

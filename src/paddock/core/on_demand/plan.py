@@ -8,11 +8,9 @@ Rules of this module:
 - An environment of a revision that does not serve, or that was idle for the idle time, drains and ends.
 - Where there is no room, idle environments of whichever function make place, the longest idle first; provisioned ones
   never do.
-- One instance carries all. It is launched with the first function and ended when the last one has been gone for the
-  idle time.
 - Variables cannot change, and credentials stand in them: an environment drains before those end, a provisioned one when
   another is ready in its place.
-- An instance that must be replaced works on until another one runs; then what is on it drains, and it ends when empty.
+- When the instance that follows one to be replaced runs, what is on the old one drains, and it ends when empty.
 - Where provisioned environments fill all the room there is, none could ever be ready before the one that it replaces.
   Then one at a time ends first, and the next when the one in its place is ready.
 """
@@ -21,21 +19,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from paddock.core.counting import agreed, counted
+from paddock.core.on_demand.instances import USABLE, Instances
+from paddock.core.on_demand.notes import Notes
 from paddock.core.on_demand.snapshot import OnDemandSettings, OnDemandSnapshot, OnDemandVersion
 from paddock.core.planning import PlanIds
 from paddock.model.fleet import (
     Environment,
     EnvironmentAssignment,
     InstanceAssignment,
-    LaunchInstance,
-    ManagedInstance,
     Plan,
     Reason,
     RevisionServed,
-    TerminateInstance,
 )
 from paddock.model.ids import (
     DEFAULT_LAMBDA,
@@ -45,10 +42,9 @@ from paddock.model.ids import (
     InstanceId,
     TenantId,
 )
-from paddock.model.states import EnvironmentPhase, InstancePhase
+from paddock.model.states import EnvironmentPhase
 
 _TO_COME = frozenset({EnvironmentPhase.ASSIGNED, EnvironmentPhase.STARTING})
-_USABLE = frozenset({InstancePhase.PENDING, InstancePhase.RUNNING})
 _CREDENTIALS_END = "its credentials end soon, and variables cannot change"
 _NOTHING = "nothing to start and nothing to end"
 
@@ -69,14 +65,12 @@ class _Planner:
         self._alive = [each for each in snapshot.environments if each.phase is not EnvironmentPhase.ENDED]
         self._draining = {each.environment_id for each in self._alive if each.draining}
         self._new: list[EnvironmentAssignment] = []
-        self._launches: list[LaunchInstance] = []
-        self._terminations: list[TerminateInstance] = []
-        self._reasons: list[Reason] = []
-        self._wakes: list[datetime] = []
+        self._notes = Notes(now)
+        self._instances = Instances(snapshot, ids, settings, self._notes)
         self._aged = {each.environment_id for each in self._alive if self._is_aged(each)}
 
     def plan(self) -> Plan:
-        instance = self._instance()
+        instance = self._instances.for_new_environments(is_empty=not self._alive)
         for environment in self._alive:
             why = self._why_end(environment)
             if why is not None:
@@ -89,62 +83,22 @@ class _Planner:
             # What one gives up to be replaced is not for another one to take: those go first.
             for version in sorted(self._snapshot.versions, key=lambda each: not self._leaving(each, instance)):
                 self._start_what_is_missing(version, instance)
-        self._end_lost()
-        wake = min(self._wakes, default=None)
+        self._instances.end_lost()
         return Plan(
             provider=DEFAULT_LAMBDA,
-            launches=tuple(self._launches),
+            launches=tuple(self._instances.launches),
             assignments=self._assignments(instance),
-            terminations=tuple(self._terminations),
+            terminations=tuple(self._instances.terminations),
             outcomes=tuple(
                 RevisionServed(version.key, version.revision)
                 for version in self._snapshot.versions
                 if version.serving != version.revision
             ),
-            reasons=tuple(self._reasons) or (Reason(DEFAULT_LAMBDA, _NOTHING),),
-            wake_after=None if wake is None else max(wake - self._now, timedelta(0)),
+            reasons=tuple(self._notes.reasons) or (Reason(DEFAULT_LAMBDA, _NOTHING),),
+            wake_after=self._notes.wake_after,
         )
 
-    # The instance
-
-    def _instance(self) -> InstanceId | None:
-        """Where new environments go; launched if need be, and ended when nothing is left that could want one."""
-        usable = [each for each in self._snapshot.instances if self._is_usable(each)]
-        if usable and not self._versions and not self._alive:
-            for each in usable:
-                self._end_when_idle(each)
-            return None
-        fresh = [each for each in usable if each.replace_reason is None]
-        running = [each for each in fresh if each.phase is InstancePhase.RUNNING]
-        if running:
-            return running[0].instance_id
-        worn = [each for each in usable if each.phase is InstancePhase.RUNNING]
-        until_then = worn[0].instance_id if worn else None
-        if fresh:
-            return until_then or fresh[0].instance_id
-        if not self._versions:
-            return until_then
-        launched = self._launched()
-        return until_then or launched
-
-    def _launched(self) -> InstanceId | None:
-        again = self._launch_again_at()
-        if again is not None and again > self._now:
-            wait = (again - self._now).total_seconds()
-            self._because(DEFAULT_LAMBDA, f"its instance is not launched for {wait:.0f} s: it failed before")
-            self._wakes.append(again)
-            return None
-        launch = LaunchInstance(
-            self._ids.instance_id(),
-            self._snapshot.instance_type,
-            self._snapshot.place.zone,
-            self._snapshot.place.subnet_id,
-        )
-        self._launches.append(launch)
-        worn = [each for each in self._snapshot.instances if each.replace_reason and self._is_usable(each)]
-        why = f"{worn[0].instance_id} is to be replaced ({worn[0].replace_reason})" if worn else "there is no instance"
-        self._because(launch.instance_id, f"default Lambda has functions and {why}")
-        return launch.instance_id
+    # What is on an instance that goes
 
     def _empty_worn(self, instance: InstanceId | None) -> None:
         """Provisioned environments are given up as others become ready on the instance that follows: as many as are
@@ -154,15 +108,16 @@ class _Planner:
         if instance is None or there.get(instance) is None or there[instance].replace_reason is not None:
             return
         for worn in there.values():
-            if worn.replace_reason is None or worn.phase not in _USABLE:
+            if worn.replace_reason is None or worn.phase not in USABLE:
                 continue
             left = [each for each in self._alive if each.instance_id == worn.instance_id]
             for each in left:
                 if each.environment_id not in self._draining and not self._must_stay(each):
                     self._drain(each, f"its instance is to be replaced ({worn.replace_reason})")
             if not left:
-                self._terminations.append(TerminateInstance(worn.instance_id, worn.replace_reason))
-                self._because(worn.instance_id, f"it is drained ({worn.replace_reason})")
+                self._instances.end(
+                    worn.instance_id, worn.replace_reason, because=f"it is drained ({worn.replace_reason})"
+                )
 
     def _must_stay(self, environment: Environment) -> bool:
         version = self._versions.get(environment.key)
@@ -172,42 +127,6 @@ class _Planner:
         if environment.phase is EnvironmentPhase.READY:
             there = [each for each in there if each.phase is EnvironmentPhase.READY]
         return len(there) <= version.provisioned
-
-    def _is_usable(self, instance: ManagedInstance) -> bool:
-        if instance.phase is not InstancePhase.PENDING:
-            return instance.phase is InstancePhase.RUNNING
-        due = instance.launched_at + self._settings.launch_deadline
-        if due > self._now:
-            self._wakes.append(due)
-        return due > self._now
-
-    def _end_when_idle(self, instance: ManagedInstance) -> None:
-        due = (instance.empty_since or instance.launched_at) + self._settings.idle
-        if due <= self._now:
-            why = "default Lambda has no function any more"
-            self._terminations.append(TerminateInstance(instance.instance_id, why))
-            self._because(instance.instance_id, why)
-        else:
-            self._wakes.append(due)
-
-    def _launch_again_at(self) -> datetime | None:
-        failures = self._snapshot.launch_failures
-        if not failures:
-            return None
-        settings = self._settings
-        delay = min(settings.launch_backoff * (1 << min(len(failures) - 1, 16)), settings.launch_backoff_limit)
-        return max(failure.at for failure in failures) + delay
-
-    def _end_lost(self) -> None:
-        why_by_phase = {
-            InstancePhase.LOST: "its agent was not heard of for too long",
-            InstancePhase.PENDING: "its agent did not come in time",
-        }
-        for instance in self._snapshot.instances:
-            why = why_by_phase.get(instance.phase)
-            if why is not None and not self._is_usable(instance):
-                self._terminations.append(TerminateInstance(instance.instance_id, why))
-                self._because(instance.instance_id, why)
 
     # Environments that are there
 
@@ -227,7 +146,7 @@ class _Planner:
             return None
         due = environment.idle_since + self._settings.idle
         if due > self._now:
-            self._wakes.append(due)
+            self._notes.wake_at(due)
             return None
         return f"nobody has invoked it for {self._settings.idle.total_seconds():.0f} s"
 
@@ -237,7 +156,7 @@ class _Planner:
             return False
         due = environment.credentials_end_at - self._settings.credentials_left
         if due > self._now:
-            self._wakes.append(due)
+            self._notes.wake_at(due)
         return due <= self._now
 
     def _end_aged(self) -> None:
@@ -259,7 +178,7 @@ class _Planner:
 
     def _drain(self, environment: Environment, why: str) -> None:
         self._draining.add(environment.environment_id)
-        self._because(environment.environment_id, f"{environment.key} ends: {why}")
+        self._notes.because(environment.environment_id, f"{environment.key} ends: {why}")
 
     def _of(self, version: OnDemandVersion, *, provisioned: bool) -> list[Environment]:
         return [
@@ -317,8 +236,10 @@ class _Planner:
         again = max(failed) + self._settings.init_backoff if failed else self._now
         if again <= self._now:
             return False
-        self._because(str(version.key), "its provisioned environments failed to initialise and are tried again later")
-        self._wakes.append(again)
+        self._notes.because(
+            str(version.key), "its provisioned environments failed to initialise and are tried again later"
+        )
+        self._notes.wake_at(again)
         return True
 
     def _start(
@@ -340,11 +261,13 @@ class _Planner:
                 )
             )
         if started:
-            self._because(str(version.key), f"{counted(started, 'environment')} {agreed(started, 'start')}: {why}")
+            self._notes.because(
+                str(version.key), f"{counted(started, 'environment')} {agreed(started, 'start')}: {why}"
+            )
         if started < number:
             left, most = number - started, self._settings.most_environments
             text = f"{counted(left, 'environment')} {agreed(left, 'wait')}: there is room for {most} at once"
-            self._because(str(version.key), text)
+            self._notes.because(str(version.key), text)
 
     def _make_room(self, number: int, wanted_for: FunctionVersionKey) -> None:
         """What drains already gives room soon; only the rest must come from what is idle."""
@@ -360,13 +283,9 @@ class _Planner:
     # The plan's assignments
 
     def _assignments(self, instance: InstanceId | None) -> tuple[InstanceAssignment, ...]:
-        ended = {termination.instance_id for termination in self._terminations}
-        stay = [each.instance_id for each in self._snapshot.instances if each.phase in _USABLE]
-        stay += [launch.instance_id for launch in self._launches]
         return tuple(
             InstanceAssignment(each, (*self._kept_on(each), *(self._new if each == instance else ())))
-            for each in stay
-            if each not in ended
+            for each in self._instances.staying()
         )
 
     def _kept_on(self, instance: InstanceId) -> Iterable[EnvironmentAssignment]:
@@ -381,9 +300,6 @@ class _Planner:
                     provisioned=each.provisioned,
                     tenant_id=each.tenant_id,
                 )
-
-    def _because(self, subject: str, text: str) -> None:
-        self._reasons.append(Reason(subject, text))
 
 
 def _asked_for(version: OnDemandVersion) -> str:

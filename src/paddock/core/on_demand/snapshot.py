@@ -12,20 +12,23 @@ from paddock.model.instance_types import InstanceType
 
 @dataclass(frozen=True, slots=True)
 class OnDemandSettings:
-    """`idle`: how long an environment is kept that nobody invokes. AWS does not say; minutes is what people see.
-    `credentials_left`: how long the credentials in an environment must last beyond its last invocation.
-
-    `most_environments` is what the machine has room for, of all functions together. `init_backoff`: after a failed init
-    of a provisioned environment nothing is started for its version so long; nobody waits for those.
-    """
+    """What AWS does not say of default Lambda, with the reason for each figure."""
 
     idle: timedelta = timedelta(minutes=7)
+    """How long an environment is kept that nobody invokes; minutes is what people see on AWS."""
     most_environments: int = 64
+    """What the machine has room for, of all functions together."""
     init_backoff: timedelta = timedelta(seconds=30)
+    """After a failed init of a provisioned environment nothing is started for its version so long; nobody waits."""
     credentials_left: timedelta = timedelta(hours=1)
+    """An environment drains so long before its credentials end: the longest invocation and its drain have ended."""
     launch_deadline: timedelta = timedelta(minutes=2)
+    """Callers wait for this instance, so it is given up sooner than those of capacity providers."""
     launch_backoff: timedelta = timedelta(seconds=2)
+    """For the same reason it is tried again sooner; twice as long each time."""
     launch_backoff_limit: timedelta = timedelta(minutes=1)
+    failure_memory: timedelta = timedelta(minutes=15)
+    """As in `PlanningSettings`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ Revision = tuple[FunctionVersionKey, RevisionId]
 
 _USABLE = frozenset({InstancePhase.PENDING, InstancePhase.RUNNING})
 _SHORTEST_WAKE = timedelta(seconds=1)
-"""Outcomes and delays that are already over: plan again soon, but never in a busy loop."""
+"""Outcomes and delays that are already over: plan again soon, but never in a busy loop. No setting: who waits for it is
+this process, and every change that matters wakes the planner at once.
+"""
 
 
 class Draft:

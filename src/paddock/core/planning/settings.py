@@ -52,17 +52,27 @@ class PlanningSettings:
     launch_backoff: timedelta = timedelta(seconds=10)
     """Per instance type and zone, doubling; others are tried meanwhile."""
     launch_backoff_limit: timedelta = timedelta(minutes=5)
+    failure_memory: timedelta = timedelta(minutes=15)
+    """After so long without a failure a back-off begins anew; environments that failed are remembered so long. At
+    least the longest pauses, or a try after one of those would count as the first.
+    """
     launch_tries: int = 12
     """Four rounds of three instances; with `launch_patience`, when a publish gives up for want of instances."""
     launch_patience: timedelta = timedelta(minutes=1)
     publish_patience: timedelta = timedelta(minutes=20)
     """How long a publish waits for vCPU that is being given back; boto3's waiter gives up after 26 minutes."""
+    replacement_lead: timedelta = timedelta(hours=2)
+    """So long before its lifetime ends an instance is replaced: five turns of a fifth of the fleet, each of a launch
+    and a drain of up to 16 minutes.
+    """
+    replacement_lead_share: float = 0.1
+    """Of a lifetime too short for that: no earlier than so much of it before its end."""
 
 
 DEFAULT_SETTINGS = PlanningSettings()
 
 SHORTEST_WINDOW = timedelta(seconds=2)
-"""Agents report once a second: less would often hold no sample at all."""
+"""Agents report once a second: less would often hold no sample at all. No setting: it follows from that."""
 
 
 def sped_up(settings: PlanningSettings, factor: float) -> PlanningSettings:

@@ -37,6 +37,11 @@ _HOPELESS = frozenset(
 """Init failures that another try cannot mend."""
 
 _UNLIMITED_VCPU = 1_000_000
+"""More than any provider may have: to ask what would fit if nothing bounded it."""
+_RETURNING_LOOK = timedelta(seconds=5)
+"""Between two looks at vCPU that come back. No setting: an instance that has gone wakes the planner itself; this is for
+the end of its patience.
+"""
 """More than any provider may have: asks whether anything but the ceiling is in the way."""
 
 
@@ -180,7 +185,7 @@ def _wait_or_fail(draft: Draft, demand: Demand, enough: int) -> bool:
     returning = _returning_vcpu(draft)
     if returning and draft.now - demand.version.published_at < draft.settings.publish_patience:
         draft.because(demand.key, f"revision {demand.revision} waits for {returning} vCPU that are being given back")
-        draft.wake_at(draft.now + timedelta(seconds=5))
+        draft.wake_at(draft.now + _RETURNING_LOOK)
         return True
     return _fail(draft, demand, StateReasonCode.CAPACITY_PROVIDER_SCALING_LIMIT_EXCEEDED, SCALING_LIMIT_TEXT)
 
