@@ -11,7 +11,7 @@ from tests.agent.network_namespaces import a_namespace
 TABLE = (
     b"Inter-|   Receive                            |  Transmit\n"
     b" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier\n"
-    b"    lo:  500       5    0    0    0     0          0         0      500       5    0    0    0     0      0    0\n"
+    b"    lo:  500   5    0    0    0     0          0         0      500       5    0    0    0     0      0    0\n"
     b"  eth0: 1048576  700   1    2    3     4          5         6    2097152    800   7    8    9    10      11  12\n"
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from paddock.cli.demo.live import environment_rows
-from paddock.cli.status import replacements, shortages
+from paddock.cli.status import networks, replacements, shortages
 
 PATCHED = "it is patched: a new runtime or agent"
 
@@ -38,6 +38,27 @@ def test_a_patch_shows_how_far_it_is_and_each_instances_reason() -> None:
         f"  i-3 in us-east-1a waits its turn: {PATCHED}",
         "  i-4 in us-east-1a waits its turn: it has reached its lifetime of 14 days, 0:00:00",
     ]
+
+
+def in_network(mode: str, *addresses: str | None) -> dict[str, Any]:
+    instances = [{"private_ip_address": address} for address in addresses]
+    return {"launcher": {"network": mode}, "providers": [{"instances": instances}]}
+
+
+def test_the_network_is_named_with_what_it_enforces() -> None:
+    assert networks(in_network("host", None)) == [
+        "network host: instances share this machine's; subnets and security groups are not enforced"
+    ]
+    assert networks(in_network("vpc", "10.231.0.4")) == [
+        "network vpc: each instance has an interface in a subnet, and security groups are enforced"
+    ]
+
+
+def test_instances_of_a_start_with_another_network_are_counted() -> None:
+    assert networks(in_network("vpc", None, "10.231.0.4", None))[1] == (
+        "2 instances launched with network host until replaced"
+    )
+    assert networks(in_network("host", "10.231.0.4"))[1] == "1 instance launched with network vpc until replaced"
 
 
 def test_a_fleet_in_order_says_nothing_of_replacement_or_shortage() -> None:

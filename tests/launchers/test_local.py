@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from paddock.launchers.attachments import Attachments
 from paddock.launchers.instance_directory import (
     MARKING_VARIABLE,
     InstanceDirectory,
@@ -24,6 +25,7 @@ from paddock.model.capacity_provider import Architecture
 from paddock.model.ids import InstanceId
 from paddock.model.states import InstancePhase
 from paddock.ports.clock import SystemClock
+from paddock.ports.instance_network import InstanceNetwork
 from paddock.ports.launcher import InstanceLauncher, LaunchError
 from paddock.testing.launcher_conformance import CHECKS, LauncherUnderTest, ended, launch_request, reach, running
 from paddock.testing.scripted_runtime import BOOTSTRAP
@@ -37,12 +39,19 @@ PAUSE_SECONDS = 0.02
 class LocalUnderTest:
     architecture = Architecture.ARM64
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, network: InstanceNetwork | None = None) -> None:
         self.data_dir = data_dir
+        self.network = network
         self.launcher: InstanceLauncher = self._new()
 
-    def _new(self) -> LocalLauncher:
-        return LocalLauncher(self.data_dir, SystemClock(), region="us-east-1", account_id="000000000000")
+    def _new(self, *, attaches: bool = True) -> LocalLauncher:
+        return LocalLauncher(
+            self.data_dir,
+            SystemClock(),
+            region="us-east-1",
+            account_id="000000000000",
+            attachments=Attachments(self.network, attaches=attaches),
+        )
 
     async def until(self, is_so: Callable[[], Awaitable[bool]]) -> None:
         for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
@@ -56,8 +65,8 @@ class LocalUnderTest:
         assert recorded is not None
         send_signal(recorded.pid, signal.SIGKILL)
 
-    async def restart(self) -> None:
-        self.launcher = self._new()
+    async def restart(self, *, attaches: bool = True) -> None:
+        self.launcher = self._new(attaches=attaches)
 
     async def leftovers(self, instance_id: InstanceId) -> int:
         return len(self.processes(instance_id))
@@ -79,8 +88,8 @@ class LocalUnderTest:
 
 
 @asynccontextmanager
-async def local(data_dir: Path) -> AsyncIterator[LocalUnderTest]:
-    under_test = LocalUnderTest(data_dir)
+async def local(data_dir: Path, network: InstanceNetwork | None = None) -> AsyncIterator[LocalUnderTest]:
+    under_test = LocalUnderTest(data_dir, network)
     try:
         yield under_test
     finally:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from paddock.server.data_dir import KeyPair, RunningServer
 
 SHOWN_DECISIONS = 5
+NETWORKS = {
+    "host": "host: instances share this machine's; subnets and security groups are not enforced",
+    "vpc": "vpc: each instance has an interface in a subnet, and security groups are enforced",
+}
 
 
 def status(*, data_dir: DataDir = None, output: OutputOption = Output.TEXT) -> None:
@@ -37,6 +41,8 @@ def fetch_status(running: RunningServer, keys: KeyPair) -> dict[str, Any]:
 
 def _print(console: Console, running: RunningServer, document: dict[str, Any]) -> None:
     console.print(f"{running.url}, {running.region}, process {running.pid}", highlight=False)
+    for line in networks(document):
+        console.print(line, highlight=False)
     for note in document.get("runtime_notes", ()):
         console.print(f"note: {note}", highlight=False)
     for line in document.get("hot_reload", ()):
@@ -68,6 +74,18 @@ def _print_provider(console: Console, provider: dict[str, Any]) -> None:
     for decision in provider["decisions"][-SHOWN_DECISIONS:]:
         reasons = [f"{reason['subject']}: {reason['text']}" for reason in decision["reasons"]]
         print_decision(console, decision["at"][11:19], decision["actions"], reasons)
+
+
+def networks(document: dict[str, Any]) -> list[str]:
+    """What is enforced for new instances; and how many still have the other network, that of an earlier start."""
+    mode = document["launcher"]["network"]
+    lines = [f"network {NETWORKS.get(mode, mode)}"]
+    instances = [instance for provider in document["providers"] for instance in provider["instances"]]
+    others = sum((instance.get("private_ip_address") is None) == (mode == "vpc") for instance in instances)
+    if others:
+        other = "host" if mode == "vpc" else "vpc"
+        lines.append(f"{counted(others, 'instance')} launched with network {other} until replaced")
+    return lines
 
 
 def shortages(provider: dict[str, Any]) -> list[str]:

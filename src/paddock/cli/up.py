@@ -55,6 +55,13 @@ def up(
         Path | None,
         typer.Option("--images-dir", help="ImageUri may name images below this directory.", show_default=False),
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="host: instances share this machine's network, nothing is enforced; vpc: each has an interface of its "
+            "own in a subnet, with security groups (Linux, root). [default: host]"
+        ),
+    ] = None,
     network_file: Annotated[
         Path | None, typer.Option(help="YAML file naming other subnets and security groups.", show_default=False)
     ] = None,
@@ -82,6 +89,7 @@ def up(
         "api_rates": api_rates,
         "hot_reload_dir": tuple(path.absolute() for path in hot_reload_dir) if hot_reload_dir else None,
         "images_dir": images_dir.absolute() if images_dir else None,
+        "network": network,
         "network_file": network_file,
     }
     settings = load_settings(flags, os.environ)

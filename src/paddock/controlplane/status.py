@@ -103,6 +103,7 @@ def _instance(record: InstanceRecord, *, now: datetime, monotonic: float) -> dic
         "architecture": intent.instance_type.architecture.value,
         "zone": intent.zone,
         "subnet_id": intent.subnet_id,
+        "private_ip_address": record.private_ip_address,
         "phase": record.phase.value,
         "draining": record.draining,
         "stop_reason": intent.stop_reason,

@@ -1,7 +1,7 @@
 """Managed instances on this machine: each is an agent under its watchdog, in a session and a directory of its own.
 
 Keeps nothing in memory that the directories do not say: a new server finds the instances of the last one. Enforces what
-the agent's cgroups enforce and says so; the network of an instance is this machine's.
+the agent's cgroups enforce and says so; whose network an instance is in, `attachments` knows.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 import msgspec
 
 from paddock.core.environment.slots import DEFAULT_SLOTS, SlotSettings
+from paddock.launchers.attachments import Attachments
 from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, CpuShare, open_cgroups
 from paddock.launchers.instance_directory import (
     InstanceDirectory,
@@ -37,6 +38,7 @@ from paddock.launchers.processes import send_signal
 from paddock.model.ids import AvailabilityZone, CapacityProviderName, InstanceId
 from paddock.model.states import InstancePhase, StateReasonCode
 from paddock.ports.clock import Clock
+from paddock.ports.instance_network import Attachment
 from paddock.ports.launcher import LauncherCapabilities, LaunchError, LaunchRequest, ObservedInstance
 from paddock.wire.bootstrap import UNIX_PREFIX, AgentBootstrap, decode_bootstrap, encode_bootstrap
 
@@ -64,6 +66,7 @@ _NOTHING_DEMANDED = LocalIsolation()
 class AgentTerms:
     """What each agent is told beside its instance: see `AgentBootstrap`."""
 
+    strict_runtimes: bool = False
     fence_after_seconds: float | None = None
     slots: SlotSettings = DEFAULT_SLOTS
 
@@ -72,7 +75,9 @@ _NO_TERMS = AgentTerms()
 
 
 class LocalLauncher:
-    """`data_dir` holds `instances/`; the installed runtimes are there too unless `runtimes_dir` names another place."""
+    """`data_dir` holds `instances/`; the installed runtimes are there too unless `runtimes_dir` names another place.
+    Without `attachments` every instance is in this machine's network.
+    """
 
     def __init__(
         self,
@@ -81,10 +86,10 @@ class LocalLauncher:
         *,
         region: str,
         account_id: str,
-        strict_runtimes: bool = False,
         terms: AgentTerms = _NO_TERMS,
         runtimes_dir: Path | None = None,
         isolation: LocalIsolation = _NOTHING_DEMANDED,
+        attachments: Attachments | None = None,
     ) -> None:
         self._data_dir = data_dir.absolute()
         self._runtimes_dir = (runtimes_dir or data_dir).absolute()
@@ -92,9 +97,9 @@ class LocalLauncher:
         self._clock = clock
         self._region = region
         self._account_id = account_id
-        self._strict_runtimes = strict_runtimes
         self._terms = terms
         self._isolation = isolation
+        self._attachments = attachments or Attachments()
         self._ending: set[InstanceId] = set()
         self._has_cgroups: bool | None = None
 
@@ -116,7 +121,7 @@ class LocalLauncher:
             name="local",
             cpu_enforced=self._has_cgroups,
             memory_enforced=self._has_cgroups,
-            network="host",
+            network=self._attachments.name,
             isolation=self._isolation.found,
         )
 
@@ -133,14 +138,18 @@ class LocalLauncher:
         try:
             directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             sockets = socket_directory(directory.path, os.environ.get("XDG_RUNTIME_DIR"))
-            _write_private(directory.bootstrap, encode_bootstrap(self._bootstrap(request, directory, sockets)))
-            self._spawn(directory)
+            with self._attachments.launching(request) as attachment:
+                bootstrap = self._bootstrap(request, directory, sockets, attachment)
+                _write_private(directory.bootstrap, encode_bootstrap(bootstrap))
+                self._spawn(directory)
         except NotPrivate as error:
             raise LaunchError(StateReasonCode.INVALID_CONFIGURATION, str(error), transient=False) from error
         except OSError as error:
             raise _refused(error) from error
 
-    def _bootstrap(self, request: LaunchRequest, directory: InstanceDirectory, sockets: Path) -> AgentBootstrap:
+    def _bootstrap(
+        self, request: LaunchRequest, directory: InstanceDirectory, sockets: Path, attachment: Attachment | None
+    ) -> AgentBootstrap:
         return AgentBootstrap(
             instance_id=request.instance_id,
             provider=request.provider,
@@ -156,10 +165,14 @@ class LocalLauncher:
             memory_mb=int(request.instance_type.memory_gib * 1024),
             region=self._region,
             account_id=self._account_id,
-            strict_runtimes=self._strict_runtimes,
+            strict_runtimes=self._terms.strict_runtimes,
             fence_after_seconds=self._terms.fence_after_seconds,
             slots=self._terms.slots,
             isolation_min=self._isolation.minimum,
+            network_namespace=str(attachment.namespace) if attachment else None,
+            network_interface=attachment.interface if attachment else None,
+            private_ip_address=attachment.private_ip_address if attachment else None,
+            server_file=str(self._data_dir / "server.json"),
         )
 
     def _spawn(self, directory: InstanceDirectory) -> None:
@@ -216,19 +229,24 @@ class LocalLauncher:
         """Nothing of the instance runs or lies about any more, save its record and its log."""
         sockets = _socket_directory_of(bootstrap)
         directory.kill(sockets)
+        if bootstrap.network_namespace is not None:
+            self._attachments.detach(InstanceId(bootstrap.instance_id))
         shutil.rmtree(sockets, ignore_errors=True)
         _remove_code(directory.code)
 
     # List
 
     def _list(self) -> tuple[ObservedInstance, ...]:
+        unclaimed = self._attachments.maybe_unclaimed()
         try:
             paths = [path for path in self._instances.iterdir() if path.is_dir()]
         except OSError:
-            return ()
+            paths = []
         observed = [self._observe(InstanceDirectory(path)) for path in paths]
         found = sorted((one for one in observed if one is not None), key=lambda one: one.instance_id)
-        self._forget_oldest([one for one in found if one.phase is InstancePhase.TERMINATED])
+        ended = [one for one in found if one.phase is InstancePhase.TERMINATED]
+        self._attachments.detach_unclaimed(unclaimed, {one.instance_id for one in found if one not in ended})
+        self._forget_oldest(ended)
         return tuple(found)
 
     def _observe(self, directory: InstanceDirectory) -> ObservedInstance | None:
@@ -247,6 +265,7 @@ class LocalLauncher:
             token=bootstrap.token,
             started_at=datetime.fromtimestamp(begun_at, UTC),
             reason=reason,
+            private_ip_address=bootstrap.private_ip_address,
         )
 
     def _phase(

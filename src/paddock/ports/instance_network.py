@@ -35,7 +35,11 @@ class InstanceNetwork(Protocol):
         ...
 
     def detach(self, instance_id: InstanceId) -> None:
-        """Nothing of the instance is left in the network. Unknown ids are already detached."""
+        """Nothing of the instance is left in the network. Unknown ids are already detached. Raises `OSError` for what
+        is worth another try.
+        """
         ...
 
-    def attached(self) -> Mapping[InstanceId, Attachment]: ...
+    def attached(self) -> Mapping[InstanceId, Attachment]:
+        """Raises `OSError`."""
+        ...

@@ -156,8 +156,7 @@ async def _ports(
         clock,
         region=settings.region,
         account_id=settings.account_id,
-        strict_runtimes=settings.strict_runtimes,
-        terms=AgentTerms(slots=settings.slot_settings()),
+        terms=AgentTerms(strict_runtimes=settings.strict_runtimes, slots=settings.slot_settings()),
         runtimes_dir=runtimes_dir,
         isolation=LocalIsolation(settings.isolation_min, isolation),
     )

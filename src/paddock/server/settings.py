@@ -88,8 +88,8 @@ class Settings(CapacitySettings):
         default="host",
         metadata={
             "help": "`host`: instances share this machine's network, subnets and security groups are checked and shown "
-            "and nothing of them is enforced; `vpc`: each has an interface of its own in one of its provider's subnets, "
-            "with its security groups (Linux, root). Instances keep what they were launched with"
+            "and nothing of them is enforced; `vpc`: each has an interface of its own in one of its provider's "
+            "subnets, with its security groups (Linux, root). Instances keep what they were launched with"
         },
     )
     network_file: Path | None = field(

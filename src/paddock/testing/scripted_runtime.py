@@ -9,6 +9,7 @@ this order:
     exit       status the whole process ends with
     fork       seconds that a child, which nobody waits for, goes on sleeping
     allocate   megabytes that are held from then on
+    listen     port that is listened on at all addresses from then on
     fail       type of an error that is posted in place of an answer
     size       bytes of the answer
     answer     any value, answered as JSON
@@ -20,7 +21,7 @@ Without any of the last three the event itself is answered. `INIT` in the enviro
 from __future__ import annotations
 
 BOOTSTRAP = r"""#!/usr/bin/env python3
-import http.client, json, os, sys, threading, time
+import http.client, json, os, socket, sys, threading, time
 
 API = os.environ["AWS_LAMBDA_RUNTIME_API"]
 PREFIX = "/2018-06-01/runtime/"
@@ -47,6 +48,8 @@ def handle(connection, request_id, event):
         os._exit(0)
     if "allocate" in event:
         HELD.append(bytearray(os.urandom(1 << 20) * event["allocate"]))
+    if "listen" in event:
+        HELD.append(socket.create_server(("", event["listen"])))
     path = "invocation/" + request_id + "/"
     if "fail" in event:
         document = json.dumps({"errorType": event["fail"], "errorMessage": "as asked"})
