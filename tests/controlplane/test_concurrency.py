@@ -72,10 +72,12 @@ def test_a_function_stays_of_its_kind(plain: Harness) -> None:
     settle(plain)
     with pytest.raises(ClientError, match="isn't supported for Lambda Default functions"):
         plain.client.update_function_configuration(FunctionName="plain", CapacityProviderConfig=managed)
-    with pytest.raises(plain.client.exceptions.ClientError, match="does not contain a capacity provider"):
-        plain.client.put_function_scaling_config(
-            FunctionName="plain", Qualifier="1", FunctionScalingConfig={"MinExecutionEnvironments": 1}
-        )
+    for qualifier in ("1", "$LATEST.PUBLISHED"):
+        with pytest.raises(ClientError, match="does not contain a capacity provider") as refused:
+            plain.client.put_function_scaling_config(
+                FunctionName="plain", Qualifier=qualifier, FunctionScalingConfig={"MinExecutionEnvironments": 1}
+            )
+        assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
 
 
 def settle(harness: Harness) -> None:
@@ -157,3 +159,38 @@ def test_provisioned_concurrency_stays_within_what_is_reserved(plain: Harness) -
     provision(plain, 3)
     with pytest.raises(ClientError, match="below the function's provisioned"):
         plain.client.put_function_concurrency(FunctionName="plain", ReservedConcurrentExecutions=2)
+
+
+def test_all_that_is_provisioned_together_stays_within_what_is_reserved(plain: Harness) -> None:
+    settle(plain)
+    plain.client.update_function_configuration(FunctionName="plain", MemorySize=256)
+    plain.client.publish_version(FunctionName="plain")
+    plain.client.put_function_concurrency(FunctionName="plain", ReservedConcurrentExecutions=3)
+    provision(plain, 2)
+    with pytest.raises(ClientError, match="should not be greater than the reservedConcurrentExecution"):
+        provision(plain, 2, qualifier="2")
+    provision(plain, 1, qualifier="2")
+    provision(plain, 2)
+
+
+def test_provisioned_concurrency_leaves_others_a_share_of_the_account(plain: Harness) -> None:
+    with pytest.raises(ClientError, match=r"greater than account's unreserved concurrency \[1000\]"):
+        provision(plain, 1001)
+    with pytest.raises(ClientError, match=r"below its minimum value of \[100\]"):
+        provision(plain, 901)
+    provision(plain, 900)
+    create(plain, "second")
+    plain.client.publish_version(FunctionName="second")
+    with pytest.raises(ClientError, match=r"greater than account's unreserved concurrency \[100\]"):
+        provision(plain, 101, qualifier="1", name="second")
+    with pytest.raises(ClientError, match=r"below its minimum value of \[100\]"):
+        plain.client.put_function_concurrency(FunctionName="second", ReservedConcurrentExecutions=1)
+    plain.client.put_function_concurrency(FunctionName="plain", ReservedConcurrentExecutions=900)
+
+
+def test_what_is_reserved_is_not_left_to_be_provisioned_for_others(plain: Harness) -> None:
+    create(plain, "second")
+    plain.client.put_function_concurrency(FunctionName="second", ReservedConcurrentExecutions=500)
+    with pytest.raises(ClientError, match=r"greater than account's unreserved concurrency \[500\]"):
+        provision(plain, 501)
+    provision(plain, 400)

@@ -14,6 +14,7 @@ from paddock.core.lifecycle import FUNCTION_VERSION, FunctionVersionEvent
 from paddock.model.errors import access_denied, conflict, invalid_parameter
 from paddock.model.fleet import ScalingBounds
 from paddock.model.function import NOTHING_TO_TELL, FunctionVersion
+from paddock.model.ids import LATEST, FunctionVersionKey
 from paddock.model.states import FunctionState, LastUpdateStatus
 from paddock.ports.store import Transaction
 
@@ -25,9 +26,11 @@ async def put_function_scaling_config(api: Api, call: Call) -> Answer:
     bounds = _bounds(call.params.get("FunctionScalingConfig"))
 
     def put(tx: Transaction) -> FunctionVersion:
-        version = api.version(tx, name, qualifier)
-        if version.configuration.on_demand:
+        # asked before which version it is: default Lambda has no `$LATEST.PUBLISHED` that could be looked for
+        latest = tx.versions.get(FunctionVersionKey(name, LATEST))
+        if latest is not None and latest.configuration.on_demand:
             raise access_denied("The function provided by the arn does not contain a capacity provider configuration")
+        version = api.version(tx, name, qualifier)
         if version.state not in _SETTLED or version.publish_is_under_way:
             raise conflict(
                 "The operation cannot be performed at this time. "

@@ -89,6 +89,15 @@ def test_a_start_is_rounded_down_to_the_minute(harness: Harness) -> None:
     assert [(point["Timestamp"], point["Sum"]) for point in datapoints] == [(NOON, 60)]
 
 
+def test_a_day_by_minutes_may_begin_in_the_middle_of_one(harness: Harness) -> None:
+    keep(harness, "Errors", 1.0)
+    begin = NOON - timedelta(hours=12, seconds=-42)
+    datapoints = ask(harness, "Errors", StartTime=begin, EndTime=begin + timedelta(days=1))["Datapoints"]
+    assert [point["Timestamp"] for point in datapoints] == [NOON]
+    _, text = error(ask, harness, "Errors", StartTime=begin, EndTime=begin + timedelta(days=1, seconds=1))
+    assert "1441 datapoints" in text
+
+
 def test_another_unit_is_another_metric(harness: Harness) -> None:
     keep(harness, "Errors", 1.0)
     assert ask(harness, "Errors", Unit="Percent")["Datapoints"] == []
@@ -100,7 +109,11 @@ def test_another_unit_is_another_metric(harness: Harness) -> None:
     [
         ({"Period": 45}, "InvalidParameterValue", "multiple of 60"),
         ({"StartTime": NOON + timedelta(hours=1)}, "InvalidParameterValue", "less than the parameter EndTime"),
-        ({"StartTime": NOON - timedelta(days=2)}, "InvalidParameterCombination", "exceeds the limit of 1,440"),
+        (
+            {"StartTime": NOON - timedelta(days=2)},
+            "InvalidParameterCombination",
+            "2890 datapoints, which exceeds the limit of 1440",
+        ),
         ({"Statistics": None}, "InvalidParameterCombination", "At least one"),
         ({"ExtendedStatistics": ["tm90"]}, "InvalidParameterValue", "tm90"),
         ({"ExtendedStatistics": ["p101"]}, "InvalidParameterValue", "p101"),

@@ -43,10 +43,11 @@ async def get_metric_statistics(api: Api, call: Call) -> Answer:
     start = rounded(params["StartTime"], period)
     if params["StartTime"] >= end:
         raise invalid("The parameter StartTime must be less than the parameter EndTime.")
-    asked = -(-(end - start) // timedelta(seconds=period))
+    # by the times as they were given: a day by minutes is 1,440, also when it begins in the middle of one
+    asked = -(-(end - params["StartTime"]) // timedelta(seconds=period))
     if asked > DATAPOINTS_AT_MOST:
         raise bad_combination(
-            f"You have requested up to {asked:,} datapoints, which exceeds the limit of {DATAPOINTS_AT_MOST:,}. "
+            f"You have requested up to {asked} datapoints, which exceeds the limit of {DATAPOINTS_AT_MOST}. "
             "You may reduce the datapoints requested by increasing Period, or decreasing the time range."
         )
     metric = named_metric(params["Namespace"], params["MetricName"], params.get("Dimensions", ()))

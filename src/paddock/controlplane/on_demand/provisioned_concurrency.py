@@ -12,6 +12,11 @@ from typing import Any
 from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.functions import PAGE_ITEMS
+from paddock.controlplane.on_demand.reserved_concurrency import (
+    least_unreserved,
+    provisioned_concurrency,
+    unreserved_beside,
+)
 from paddock.controlplane.on_demand.tenancy import not_with_tenants
 from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.errors import ApiError, conflict, invalid_parameter
@@ -31,18 +36,7 @@ async def put_provisioned_concurrency_config(api: Api, call: Call) -> Answer:
     def put(tx: Transaction) -> Holder:
         holder = _holder(api, tx, name, qualifier)
         _check(tx, holder, name)
-        function = tx.functions.get(name)
-        assert function is not None
-        if function.reserved_concurrency is not None and asked > function.reserved_concurrency:
-            raise invalid_parameter(
-                "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution "
-                "for function"
-            )
-        if asked > api.account_concurrency:
-            raise invalid_parameter(
-                "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency "
-                f"[{api.account_concurrency}]."
-            )
+        _check_room(api, tx, holder, asked)
         return _put(tx, holder, wanted)
 
     holder = await api.store.write(put)
@@ -125,6 +119,36 @@ def _check(tx: Transaction, holder: Holder, name: FunctionName) -> None:
         )
     if version.configuration.per_tenant:
         raise not_with_tenants("Provisioned Concurrency")
+
+
+def _check_room(api: Api, tx: Transaction, holder: Holder, asked: int) -> None:
+    """All that a function has provisioned fits in what it reserves, or else in what the account has left for others.
+
+    Raises `ApiError`.
+    """
+    name = holder.function_name
+    function = tx.functions.get(name)
+    assert function is not None
+    beside = provisioned_concurrency(tx, name) - (0 if holder.provisioned is None else holder.provisioned.environments)
+    if function.reserved_concurrency is not None:
+        if beside + asked > function.reserved_concurrency:
+            raise invalid_parameter(
+                "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution "
+                "for function"
+            )
+        return
+    unreserved = unreserved_beside(api, tx, name) - beside
+    if asked > unreserved:
+        raise invalid_parameter(
+            "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency "
+            f"[{unreserved}]."
+        )
+    least = least_unreserved(api)
+    if unreserved - asked < least:
+        raise invalid_parameter(
+            "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its "
+            f"minimum value of [{least}]."
+        )
 
 
 def _put(tx: Transaction, holder: Holder, wanted: ProvisionedConcurrency | None) -> Holder:

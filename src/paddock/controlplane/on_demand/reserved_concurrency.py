@@ -23,14 +23,13 @@ async def put_function_concurrency(api: Api, call: Call) -> Answer:
 
     def put(tx: Transaction) -> None:
         function = _default_function(api, tx, name)
-        others = sum(each.reserved_concurrency or 0 for each in tx.functions.select() if each.name != name)
-        least = min(MIN_UNRESERVED, api.account_concurrency)
-        if reserved and api.account_concurrency - others - reserved < least:
+        least = least_unreserved(api)
+        if reserved and unreserved_beside(api, tx, name) - reserved < least:
             raise invalid_parameter(
                 "Specified ReservedConcurrentExecutions for function decreases account's "
                 f"UnreservedConcurrentExecution below its minimum value of [{least}]."
             )
-        provisioned = _most_provisioned(tx, name)
+        provisioned = provisioned_concurrency(tx, name)
         if reserved < provisioned:
             raise invalid_parameter(
                 f"Specified ReservedConcurrentExecutions ({reserved}) is below the function's provisioned "
@@ -82,7 +81,24 @@ def _default_function(api: Api, tx: Transaction, name: FunctionName) -> Function
     return function
 
 
-def _most_provisioned(tx: Transaction, name: FunctionName) -> int:
+def least_unreserved(api: Api) -> int:
+    """What must be left of the account for functions that hold nothing."""
+    return min(MIN_UNRESERVED, api.account_concurrency)
+
+
+def unreserved_beside(api: Api, tx: Transaction, name: FunctionName) -> int:
+    """What the other functions leave of the account: each holds what it reserves, or else what it has provisioned."""
+    held = 0
+    for function in tx.functions.select():
+        if function.name == name:
+            continue
+        reserved = function.reserved_concurrency
+        held += provisioned_concurrency(tx, function.name) if reserved is None else reserved
+    return api.account_concurrency - held
+
+
+def provisioned_concurrency(tx: Transaction, name: FunctionName) -> int:
+    """Of all versions and aliases together."""
     on_versions = [version.provisioned for version in tx.versions.select(function_name=name)]
     on_aliases = [alias.provisioned for alias in tx.aliases.select(function_name=name)]
     return sum(each.environments for each in (*on_versions, *on_aliases) if each is not None)
