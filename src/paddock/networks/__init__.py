@@ -1,0 +1,1 @@
+"""Networks of instances: namespaces, interfaces and rules on this machine."""
