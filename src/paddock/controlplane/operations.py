@@ -21,7 +21,7 @@ from paddock.controlplane import (
 )
 from paddock.controlplane.api import Operation
 from paddock.controlplane.cloudwatch import metric_data, metric_statistics
-from paddock.controlplane.ec2 import instance_tags, instance_types, instances, network, visibility
+from paddock.controlplane.ec2 import instance_tags, instance_types, instances, network, network_interfaces, visibility
 from paddock.controlplane.on_demand import provisioned_concurrency, reserved_concurrency
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -48,5 +48,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *instance_tags.OPERATIONS,
     *instance_types.OPERATIONS,
     *network.OPERATIONS,
+    *network_interfaces.OPERATIONS,
     *visibility.OPERATIONS,
 )

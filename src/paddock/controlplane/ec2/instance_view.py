@@ -1,6 +1,6 @@
 """A managed instance in EC2's words. Pure: what it is told it shows, and what does not exist here it leaves out.
 
-An instance of `--network host` has no address, image or volume of its own, so none is made up.
+No instance has an image or volume of its own, and one of `--network host` no address, so none is made up.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from paddock.controlplane.ec2.filters import FilterTable
+from paddock.controlplane.ec2.interface_view import OF_AN_INSTANCE, groups, interfaces_of
 from paddock.controlplane.ec2.sightings import Health, SeenInstance
 from paddock.model.arns import Place
-from paddock.model.ids import InstanceId, SecurityGroupId
+from paddock.model.ids import InstanceId
 from paddock.model.network import Network
 from paddock.model.states import InstancePhase
 from paddock.model.zones import zone_id
 
 OPERATOR = "scaler.lambda.amazonaws.com"
-DEFAULT_GROUP_NAME = "default"
 
 _STATES = {
     InstancePhase.PENDING: (0, "pending"),
@@ -35,11 +35,6 @@ def operator(*, hidden: bool) -> dict[str, Any]:
 
 def instance_arn(place: Place, instance_id: InstanceId) -> str:
     return f"arn:{place.partition}:ec2:{place.region}:{place.account_id}:instance/{instance_id}"
-
-
-def group_name(network: Network, group: SecurityGroupId) -> str:
-    """Groups have no names of their own here, save the default one."""
-    return DEFAULT_GROUP_NAME if group == network.default_security_group_id else group
 
 
 def described(
@@ -64,16 +59,13 @@ def described(
         },
         "SubnetId": intent.subnet_id,
         "VpcId": network.vpc_id,
-        "SecurityGroups": [
-            {"GroupId": group, "GroupName": group_name(network, group)} for group in intent.security_group_ids
-        ],
+        "SecurityGroups": groups(network, intent.security_group_ids),
         "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())],
         "Operator": operator(hidden=hidden),
         "ClientToken": intent.instance_id,
         "CpuOptions": {"CoreCount": cores, "ThreadsPerCore": kind.vcpu // cores},
         "AmiLaunchIndex": 0,
         "BlockDeviceMappings": [],
-        "NetworkInterfaces": [],
         "ProductCodes": [],
         "PrivateDnsName": "",
         "PublicDnsName": "",
@@ -82,7 +74,8 @@ def described(
         "VirtualizationType": "hvm",
         "StateTransitionReason": "",
     }
-    return shown | _why(seen)
+    interfaces = interfaces_of(seen, network=network, place=place, operator=operator(hidden=hidden))
+    return shown | interfaces | _why(seen)
 
 
 def reservation(shown: Mapping[str, Any], place: Place) -> dict[str, Any]:
@@ -156,6 +149,7 @@ INSTANCE_FILTERS = FilterTable(
         "tenancy": "Placement.Tenancy",
         "virtualization-type": "VirtualizationType",
         "vpc-id": "VpcId",
+        **OF_AN_INSTANCE,
     },
     never_set=(
         "affinity",
@@ -186,12 +180,10 @@ INSTANCE_FILTERS = FilterTable(
         "placement-partition-number",
         "platform",
         "private-dns-name",
-        "private-ip-address",
         "product-code",
         "ramdisk-id",
         "requester-id",
         "root-device-",
-        "source-dest-check",
         "spot-instance-request-id",
         "tpm-support",
         "usage-operation",

@@ -137,7 +137,8 @@ OPERATIONS = (
         "ec2",
         "DescribeInstances",
         describe_instances,
-        note="managed instances only; no addresses, image or volumes, which instances of this host do not have",
+        note="managed instances only; no image or volumes, which instances here do not have, and an address with "
+        "`--network vpc` only",
     ),
     Operation("ec2", "DescribeInstanceStatus", describe_instance_status, note="the checks are the agent's lease"),
     Operation("ec2", "RunInstances", run_instances, "partial", "always refused: capacity providers launch"),

@@ -10,7 +10,7 @@ from typing import Any
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.ec2.errors import check_dry_run, ec2_error, none_is_missing
 from paddock.controlplane.ec2.filters import FilterTable, Shown, chosen
-from paddock.controlplane.ec2.instance_view import group_name
+from paddock.controlplane.ec2.interface_view import group_name
 from paddock.controlplane.ec2.paging import paged, without_bounds
 from paddock.model.arns import Place
 from paddock.model.ids import AvailabilityZone, SecurityGroupId

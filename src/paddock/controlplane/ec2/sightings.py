@@ -41,6 +41,7 @@ class SeenInstance:
     phase: InstancePhase
     health: Health
     ended_at: datetime | None = None
+    private_ip_address: str | None = None
 
     @property
     def instance_id(self) -> InstanceId:
@@ -66,7 +67,12 @@ class InstanceSightings:
         """To be called often enough that no instance comes and goes between two looks."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
         present = {
-            record.instance_id: SeenInstance(record.intent, record.phase, _health(inventory, record, monotonic))
+            record.instance_id: SeenInstance(
+                record.intent,
+                record.phase,
+                _health(inventory, record, monotonic),
+                private_ip_address=record.private_ip_address,
+            )
             for inventory in self._inventories()
             for record in inventory.instances.values()
         }
