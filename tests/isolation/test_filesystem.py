@@ -83,3 +83,17 @@ def test_bubblewrap_s_command_line_holds_no_variables(tmp_path: Path) -> None:
     assert options[options.index(b"AWS_SECRET_ACCESS_KEY") + 1] == b"hush"
     assert b"--die-with-parent" in options
     assert options[options.index(b"--seccomp") + 1] == str(10 + passed.index(b"filter") + 1).encode()
+
+
+@pytest.mark.parametrize("is_image", [False, True])
+def test_names_are_resolved_where_the_view_says_and_else_as_on_the_machine(tmp_path: Path, is_image: bool) -> None:
+    (tmp_path / "tree").mkdir()
+    image_root = tmp_path / "tree" if is_image else None
+
+    def found(resolv_conf: str | None) -> str:
+        steps = mount_steps(view_of(tmp_path, image_root=image_root, resolv_conf=resolv_conf))
+        return next(detail for _, target, detail in steps if target == "/etc/resolv.conf")
+
+    machine = Path("/etc/resolv.conf")
+    assert found(None) == (machine.read_text() if machine.exists() else "")
+    assert found("nameserver 169.254.169.253\n") == "nameserver 169.254.169.253\n"

@@ -36,6 +36,30 @@ ENDPOINT_SECONDS = 10.0
 ENDPOINT_CONNECTIONS = 1024
 """Of all environments of an instance at once; SDKs ask rarely, and beyond it the oldest gives way."""
 
+NAME_SECONDS = 5.0
+"""For a name to be resolved; then whoever asked is told that it failed."""
+NAME_ATTEMPT_SECONDS = 2.0
+"""For one resolver of the machine to answer before the next is asked."""
+NAME_ROUNDS = 2
+"""How often each of them is asked: a datagram may get lost."""
+NAME_QUERIES = 512
+"""On their way at once, each with a socket of its own; half of what AWS's resolver takes from an interface in a second.
+"""
+NAME_QUERY_BYTES = 4096
+"""Of a question with all that is written behind it."""
+NAME_CONNECTIONS = 64
+NAME_CONNECTION_SECONDS = 10.0
+"""By TCP, which is for answers too long for a datagram, and for the next question on the same connection to come."""
+
+RELAY_CONNECTIONS = 1024
+"""Of all functions of an instance to Paddock's own endpoint at once; as many as there are slots on a large instance.
+Who comes above it waits.
+"""
+RELAY_CHUNK_BYTES = 64 * 1024
+RELAY_CONNECT_SECONDS = 5.0
+RELAY_LOOK_SECONDS = 1.0
+"""Between two looks for where the server listens now."""
+
 BLOB_WAIT_SECONDS = 900.0
 """For a layer of an image, which may have gigabytes, to arrive from the server."""
 IDLE_IMAGE_BYTES = 4 * 1024**3
@@ -68,6 +92,8 @@ REPORT_SECONDS = 1.0
 """Between two reports: three missed ones take the instance out of routing."""
 MEMORY_CHECK_SECONDS = 0.5
 """Between two looks at what an environment holds, where no cgroup limits it."""
+CHECKS_OF_A_PEAK = 2
+"""Each so many looks the kernel is asked for what processes held in between: once a report."""
 DISK_SECONDS = 5.0
 """Between two looks at what was read and written: a file for each process of the instance."""
 ENDED_REPORTED_SECONDS = 15.0

@@ -22,6 +22,7 @@ from paddock.agent.instance_agent import InstanceAgent
 from paddock.agent.journal import open_journal
 from paddock.agent.limits import SHUTDOWN_GRACE_SECONDS
 from paddock.agent.network_namespace import IN_IT_ALREADY, MachineNetwork, enter
+from paddock.agent.network_services import network_services
 from paddock.agent.runtime_commands import InstalledRuntimes
 from paddock.isolation.ladder import Isolation, select
 from paddock.isolation.view import IsolationUnavailable, Rung
@@ -89,6 +90,7 @@ def _raise_open_files() -> None:
 
 async def _serve(bootstrap: AgentBootstrap, isolation: Isolation, machine_network: MachineNetwork) -> None:
     path = _socket_path(bootstrap)
+    ids = RandomIds()
     agent = InstanceAgent(
         bootstrap,
         InstalledRuntimes(
@@ -102,19 +104,20 @@ async def _serve(bootstrap: AgentBootstrap, isolation: Isolation, machine_networ
         isolation,
         path.parent,
         SystemClock(),
-        RandomIds(),
+        ids,
     )
     agent.disk = DiskMeter()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.shut_down, SHUTDOWN_GRACE_SECONDS)
     collector.settle()
-    server = await loop.create_unix_server(agent.connection, sock=_bound(path))
-    _LOG.info("instance %s is up", bootstrap.instance_id)
-    try:
-        await agent.run()
-    finally:
-        server.close()
+    async with network_services(machine_network, bootstrap.server_file, ids):
+        server = await loop.create_unix_server(agent.connection, sock=_bound(path))
+        _LOG.info("instance %s is up", bootstrap.instance_id)
+        try:
+            await agent.run()
+        finally:
+            server.close()
     _LOG.info("instance %s has ended", bootstrap.instance_id)
 
 

@@ -14,6 +14,7 @@ from paddock.agent.image_program import image_program
 from paddock.agent.images import AssembledImage
 from paddock.agent.machine_code import require_machine, require_runnable
 from paddock.agent.metadata import EndpointAccess
+from paddock.agent.nameservers import resolv_conf_inside
 from paddock.agent.network_namespace import IN_IT_ALREADY, MachineNetwork
 from paddock.agent.runtime_process import CannotStart, ProcessCommand
 from paddock.core.environment.errors import INVALID_ENTRYPOINT, INVALID_RUNTIME
@@ -71,6 +72,7 @@ class InstalledRuntimes:
         self._store = RuntimeStore(data_dir, strict)
         self._region = region
         self._network = network
+        self._resolv_conf = resolv_conf_inside(region) if network.is_elsewhere else None
         self._aws_layout = aws_layout
 
     def prepare(self, invitation: RuntimeInvitation) -> PreparedRuntime:
@@ -105,7 +107,7 @@ class InstalledRuntimes:
         except InvalidEntrypoint as invalid:
             raise CannotStart(INVALID_ENTRYPOINT, str(invalid)) from invalid
         variables = managed_environment(facts, command.layout, ProcessKind.RUNTIME) | dict(command.env_additions)
-        view = _view(invitation, installed.runtime_dir, installed.lang_dir, command.readable_paths)
+        view = self._view(invitation, installed.runtime_dir, installed.lang_dir, command.readable_paths)
         return PreparedRuntime(
             ProcessCommand(command.argv, variables, command.cwd, marker(invitation.endpoints), view),
             installed.resolution.release,
@@ -130,7 +132,7 @@ class InstalledRuntimes:
         facts, of_image = self._facts(invitation), dict(image.configuration.environment)
         variables = of_image | managed_environment(facts, AWS_LAYOUT, ProcessKind.RUNTIME)
         of_extensions = of_image | managed_environment(facts, AWS_LAYOUT, ProcessKind.EXTENSION)
-        view = replace(_view(invitation, image.root, image.root, ()), image_root=image.root)
+        view = replace(self._view(invitation, image.root, image.root, ()), image_root=image.root)
         argv, cwd = program.argv(image, variables), PurePath(program.working_directory)
         return PreparedRuntime(
             ProcessCommand(argv, variables, cwd, marker(invitation.endpoints), view), "", "", "", of_extensions
@@ -169,29 +171,29 @@ class InstalledRuntimes:
             credential_endpoint=CredentialEndpoint(access.credentials_url, access.token) if managed else None,
         )
 
+    def _view(
+        self, invitation: RuntimeInvitation, runtime_dir: Path, lang_dir: Path, readable_paths: tuple[Path, ...]
+    ) -> EnvironmentView:
+        spec = invitation.spec
+        return EnvironmentView(
+            environment_id=spec.environment_id,
+            task_root=invitation.task_root,
+            opt_root=invitation.opt_root,
+            runtime_dir=runtime_dir,
+            lang_dir=lang_dir,
+            readable_paths=readable_paths,
+            memory_mb=spec.memory_mb,
+            vcpu=spec.vcpu,
+            socket=Path(invitation.log_socket),
+            tmp_size_mb=spec.ephemeral_storage_mb,
+            cpus=invitation.cpus,
+            resolv_conf=self._resolv_conf,
+        )
+
 
 def marker(access: EndpointAccess) -> bytes:
     """What is in the environment of each process of one execution environment, and of no other's."""
     return f"{MARKING_VARIABLE}={access.token}".encode()
-
-
-def _view(
-    invitation: RuntimeInvitation, runtime_dir: Path, lang_dir: Path, readable_paths: tuple[Path, ...]
-) -> EnvironmentView:
-    spec = invitation.spec
-    return EnvironmentView(
-        environment_id=spec.environment_id,
-        task_root=invitation.task_root,
-        opt_root=invitation.opt_root,
-        runtime_dir=runtime_dir,
-        lang_dir=lang_dir,
-        readable_paths=readable_paths,
-        memory_mb=spec.memory_mb,
-        vcpu=spec.vcpu,
-        socket=Path(invitation.log_socket),
-        tmp_size_mb=spec.ephemeral_storage_mb,
-        cpus=invitation.cpus,
-    )
 
 
 def _roots(invitation: RuntimeInvitation) -> dict[PurePath, Path]:

@@ -100,7 +100,7 @@ def _tree(root: Path) -> list[MountStep]:
 
 def _covers(view: EnvironmentView) -> list[MountStep]:
     """Over files that every assembled image has as plain files of its own (`paddock.images.tree`)."""
-    return [("cover", "/etc/hosts", _hosts(view)), ("cover", "/etc/resolv.conf", _read(Path("/etc/resolv.conf")))]
+    return [("cover", "/etc/hosts", _hosts(view)), ("cover", "/etc/resolv.conf", _resolv_conf(view))]
 
 
 def _hosts(view: EnvironmentView) -> str:
@@ -115,11 +115,15 @@ def _system(view: EnvironmentView) -> list[MountStep]:
             steps.append(("link", name, str(path.readlink())))
         elif path.is_dir():
             steps.append(("read-only", name, name))
-    steps += _etc(Path("/etc"), _hosts(view))
+    steps += _etc(Path("/etc"), view)
     return steps
 
 
-def _etc(etc: Path, hosts: str) -> list[MountStep]:
+def _resolv_conf(view: EnvironmentView) -> str:
+    return _read(Path("/etc/resolv.conf")) if view.resolv_conf is None else view.resolv_conf
+
+
+def _etc(etc: Path, view: EnvironmentView) -> list[MountStep]:
     steps: list[MountStep] = []
     for path in sorted([*(etc / name for name in _ETC), *etc.glob("java*")]):
         if path.is_symlink() and not str(path.readlink()).startswith("/etc"):
@@ -133,9 +137,9 @@ def _etc(etc: Path, hosts: str) -> list[MountStep]:
         *steps,
         ("file", "/etc/passwd", users),
         ("file", "/etc/group", f"root:x:0:\n{SEEN_USER}:x:{SEEN_GID}:\n"),
-        ("file", "/etc/hosts", hosts),
+        ("file", "/etc/hosts", _hosts(view)),
         ("file", "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
-        ("file", "/etc/resolv.conf", _read(etc / "resolv.conf")),
+        ("file", "/etc/resolv.conf", _resolv_conf(view)),
     ]
 
 

@@ -56,6 +56,8 @@ class EnvironmentView:
     max_processes: int = MAX_PROCESSES
     image_root: Path | None = None
     """Of a function that comes as an image: it sees this tree in place of the machine's and of the four directories."""
+    resolv_conf: str | None = None
+    """Where names are resolved, where that is not as on the machine."""
 
 
 @dataclass(frozen=True, slots=True)
