@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from paddock.agent.nameservers import RESOLVER_ADDRESS, resolv_conf_inside
+from paddock.agent.nameservers import resolv_conf_inside
+from paddock.ports.instance_network import RESOLVER_ADDRESS
 from tests.agent.name_messages import NO_SUCH_NAME, A, answer_to, kind_in, name_in
 from tests.agent.network_namespaces import a_namespace
 from tests.agent.played_names import PORT, PlayedNames, played_names

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-RESOLVER_ADDRESS = "169.254.169.253"
-"""Where VPCs have theirs."""
+from paddock.ports.instance_network import RESOLVER_ADDRESS
+
 NAME_PORT = 53
 MACHINE_RESOLV_CONF = Path("/etc/resolv.conf")
 _MOST_SERVERS = 3

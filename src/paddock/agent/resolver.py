@@ -27,8 +27,9 @@ from paddock.agent.limits import (
     NAME_SECONDS,
 )
 from paddock.agent.machine_sockets import MachineSockets
-from paddock.agent.nameservers import NAME_PORT, RESOLVER_ADDRESS, NameServer
+from paddock.agent.nameservers import NAME_PORT, NameServer
 from paddock.ports.clock import IdSource
+from paddock.ports.instance_network import RESOLVER_ADDRESS
 
 _LOG = logging.getLogger("paddock.agent")
 _ID_DIGITS = 4

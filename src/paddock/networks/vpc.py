@@ -1,7 +1,7 @@
 """A VPC on this machine: a router and one namespace for each instance, cabled together; IPv4 only. Linux with root.
 
-The kernel is the memory: what is attached stands on the interfaces. Leaves DNS and endpoints to who lives in the
-namespaces, and knows nothing of agents.
+The kernel is the memory: what is attached stands on the interfaces. Leaves DNS (but for its address) and endpoints to
+who lives in the namespaces, and knows nothing of agents.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from paddock.networks.names import (
     member_of,
 )
 from paddock.networks.rules import Member, no_rules, router_rules
-from paddock.ports.instance_network import Attachment
+from paddock.ports.instance_network import RESOLVER_ADDRESS, Attachment, NetworkError
 from paddock.ports.launcher import LaunchError
 
 _ROUTER_SWITCHES = {
@@ -94,6 +94,11 @@ class VpcNetwork:
             return {each: self._attachment(member) for each, member in self._members().items()}
 
     # Beyond the port
+
+    @property
+    def is_there(self) -> bool:
+        """Somebody was attached and has not been detached, perhaps by an earlier server. Anyone may ask."""
+        return namespaces.exists(self._router)
 
     def refresh(self) -> None:
         """The rules of the present network, this machine's present ways out, and no leftovers of what was cut short."""
@@ -175,6 +180,7 @@ class VpcNetwork:
         def far_end() -> None:
             machine.without_ipv6(INSTANCE_INTERFACE)
             links.set_up("lo")
+            links.add_address("lo", RESOLVER_ADDRESS)
             links.add_address(INSTANCE_INTERFACE, member.private_ip_address)
             links.set_up(INSTANCE_INTERFACE)
             links.add_route(f"{GATEWAY}/32", INSTANCE_INTERFACE)
@@ -237,10 +243,6 @@ class VpcNetwork:
                 yield
             finally:
                 os.close(descriptor)
-
-
-class NetworkError(Exception):
-    """What the kernel refused, in a line."""
 
 
 @contextmanager

@@ -13,6 +13,11 @@ from typing import Protocol
 
 from paddock.model.ids import InstanceId, SecurityGroupId, SubnetId
 
+RESOLVER_ADDRESS = "169.254.169.253"
+"""Where VPCs have their resolver. The loopback of each namespace has it, so that no rule and no route stands between;
+the agent listens there.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
@@ -25,6 +30,10 @@ class Attachment:
     private_ip_address: str
 
 
+class NetworkError(Exception):
+    """What this machine refused, in a line; another try may do better."""
+
+
 class InstanceNetwork(Protocol):
     def attach(
         self, instance_id: InstanceId, subnet_id: SubnetId, security_group_ids: tuple[SecurityGroupId, ...]
@@ -35,11 +44,11 @@ class InstanceNetwork(Protocol):
         ...
 
     def detach(self, instance_id: InstanceId) -> None:
-        """Nothing of the instance is left in the network. Unknown ids are already detached. Raises `OSError` for what
-        is worth another try.
+        """Nothing of the instance is left in the network. Unknown ids are already detached. Raises
+        `NetworkError`, `OSError`.
         """
         ...
 
     def attached(self) -> Mapping[InstanceId, Attachment]:
-        """Raises `OSError`."""
+        """Raises `NetworkError`, `OSError`."""
         ...
