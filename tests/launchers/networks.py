@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from paddock.model.ids import InstanceId, SecurityGroupId, SubnetId
-from paddock.ports.instance_network import Attachment
+from paddock.ports.instance_network import Attachment, NetworkError
 from paddock.ports.launcher import LaunchError
 
 
@@ -34,7 +34,7 @@ class WrittenNetwork:
     def detach(self, instance_id: InstanceId) -> None:
         if self.failures:
             self.failures -= 1
-            raise OSError("the interface is busy")
+            raise NetworkError("the interface is busy")
         self.given.pop(instance_id, None)
 
     def attached(self) -> Mapping[InstanceId, Attachment]:

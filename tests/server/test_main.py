@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import subprocess
 import sys
@@ -27,6 +28,16 @@ def test_a_server_does_not_start_with_less_isolation_than_is_demanded(
 
     with pytest.raises(StartError, match="isolation of namespaces or more was demanded and cannot be had"):
         run(Settings(data_dir=tmp_path, port=0, isolation_min="namespaces"))
+
+
+def test_a_network_that_cannot_be_had_is_one_line_for_the_operator(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "paddock.cli.main", "up", "--network", "vpc", "--data-dir", str(tmp_path / "data")]
+    nowhere = os.environ | {"PATH": str(tmp_path)}
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=nowhere)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("paddock: --network vpc cannot be had: ")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_a_port_in_use_is_one_line_for_the_operator(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from paddock.model.ids import DEFAULT_LAMBDA, InstanceId
-from paddock.ports.instance_network import Attachment, InstanceNetwork
+from paddock.ports.instance_network import Attachment, InstanceNetwork, NetworkError
 from paddock.ports.launcher import LaunchRequest
 
 _LOG = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Attachments:
     @contextmanager
     def launching(self, request: LaunchRequest) -> Iterator[Attachment | None]:
         """Attached before anything runs. Until the block is left, the instance counts as living; should it fail, the
-        next look takes its interface away. Raises `LaunchError`, `OSError`.
+        next look takes its interface away. Raises `LaunchError`.
         """
         instance_id = request.instance_id
         if self._network is None or not self._attaches or request.provider == DEFAULT_LAMBDA:
@@ -56,7 +56,7 @@ class Attachments:
             return
         try:
             self._network.detach(instance_id)
-        except OSError as error:
+        except (NetworkError, OSError) as error:
             self._may_be_unclaimed = True
             _LOG.warning("%s is still in its network: %s", instance_id, error)
 
@@ -66,7 +66,7 @@ class Attachments:
             return frozenset()
         try:
             attached = frozenset(self._network.attached())
-        except OSError as error:
+        except (NetworkError, OSError) as error:
             _LOG.warning("what is attached cannot be seen: %s", error)
             return frozenset()
         self._may_be_unclaimed = False

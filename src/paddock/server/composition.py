@@ -30,6 +30,7 @@ from paddock.core.api_rates import ApiRates
 from paddock.core.counting import counted
 from paddock.core.on_demand import Concurrency, OnDemandSettings
 from paddock.images.opening import ImageSources
+from paddock.launchers.attachments import Attachments
 from paddock.launchers.local import AgentTerms, LocalIsolation, LocalLauncher
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
@@ -89,6 +90,14 @@ class Late:
 
 
 @dataclass(frozen=True, slots=True)
+class Walls:
+    """What this machine was found to hold instances in: `isolation` says in a line what their agents will find."""
+
+    isolation: str
+    attachments: Attachments
+
+
+@dataclass(frozen=True, slots=True)
 class Composition:
     front: Front
     control_plane: ControlPlane
@@ -98,7 +107,7 @@ class Composition:
 
 @asynccontextmanager
 async def composed(
-    settings: Settings, keys: KeyPair, isolation: str, clock: Clock, ids: IdSource, say: Callable[[str], None]
+    settings: Settings, keys: KeyPair, walls: Walls, clock: Clock, ids: IdSource, say: Callable[[str], None]
 ) -> AsyncIterator[Composition]:
     """A running server without its listener. Left in order, it ends the instances it started, unless told to keep them.
 
@@ -120,7 +129,7 @@ async def composed(
     )
     feed = RouteFeed(router)
     async with AsyncExitStack() as stack:
-        ports = await _ports(settings, isolation, router, feed, clock, ids, stack)
+        ports = await _ports(settings, walls, router, feed, clock, ids, stack)
         running = await stack.enter_async_context(asyncio.TaskGroup())
         routing = running.create_task(router.run())
         stack.callback(routing.cancel)
@@ -135,7 +144,7 @@ async def composed(
 
 async def _ports(
     settings: Settings,
-    isolation: str,
+    walls: Walls,
     router: Router,
     feed: RouteFeed,
     clock: Clock,
@@ -158,7 +167,8 @@ async def _ports(
         account_id=settings.account_id,
         terms=AgentTerms(strict_runtimes=settings.strict_runtimes, slots=settings.slot_settings()),
         runtimes_dir=runtimes_dir,
-        isolation=LocalIsolation(settings.isolation_min, isolation),
+        isolation=LocalIsolation(settings.isolation_min, walls.isolation),
+        attachments=walls.attachments,
     )
     return ControlPlanePorts(
         clock=clock,

@@ -28,8 +28,9 @@ from paddock.model.errors import SettingsError, StartError
 from paddock.ports import collector
 from paddock.ports.clock import RandomIds, SystemClock
 from paddock.server import data_dir as data_directory
-from paddock.server.composition import Composition, composed
+from paddock.server.composition import Composition, Walls, composed
 from paddock.server.data_dir import KeyPair
+from paddock.server.instance_network import attachments_of
 from paddock.server.routers import further_routers
 from paddock.server.settings import Settings
 
@@ -47,9 +48,9 @@ def run(settings: Settings) -> None:
     _raise_descriptor_limit()
     data_directory.prepare(settings.data_dir)
     with data_directory.locked(settings.data_dir):
-        isolation = _isolation(settings)
+        walls = Walls(_isolation(settings), attachments_of(settings, _say))
         try:
-            uvloop.run(_serve(settings, isolation))
+            uvloop.run(_serve(settings, walls))
         except (BaseExceptionGroup, ListenError, OSError) as error:
             # Not `except*`: what that raises is a group again, and a traceback to the operator.
             _raise_start_error(settings, _first(error))
@@ -89,11 +90,11 @@ def _raise_start_error(settings: Settings, error: BaseException) -> None:
         raise StartError(f"the disk of {settings.data_dir} is full: free some space and start again") from error
 
 
-async def _serve(settings: Settings, isolation: str) -> None:
+async def _serve(settings: Settings, walls: Walls) -> None:
     clock, ids = SystemClock(), RandomIds()
     keys = data_directory.key_pair(settings.data_dir, ids)
     stop = _stop_on_signals()
-    async with composed(settings, keys, isolation, clock, ids, _say) as parts:
+    async with composed(settings, keys, walls, clock, ids, _say) as parts:
         async with _listening(settings, parts, keys, clock) as url:
             running = data_directory.RunningServer(url, settings.region, os.getpid(), settings.auth)
             data_directory.announce(settings.data_dir, running)
