@@ -77,6 +77,7 @@ class ServerSide:
         self.log_lines: list[tuple[str, bytes, str]] = []
         self.phases: dict[str, list[str]] = {}
         self.reports: dict[str, EnvironmentReport] = {}
+        self.memory_peaks: dict[str, int] = {}
         self.released: list[SlotReleased] = []
         self.closed = asyncio.Event()
         self._news = asyncio.Condition()
@@ -223,6 +224,8 @@ class ServerSide:
         if phases[-1:] != [environment.phase]:
             phases.append(environment.phase)
         self.reports[environment.environment_id] = environment
+        before = self.memory_peaks.get(environment.environment_id, 0)
+        self.memory_peaks[environment.environment_id] = max(before, environment.peak_memory_bytes)
 
     def _send_code(self, code_sha256: str) -> None:
         if not self.sends_code:

@@ -61,7 +61,7 @@ def test_version_1_is_read(tmp_path: Path) -> None:
     group = CgroupV1({"cpu": cpu, "cpuacct": cpu, "memory": memory})
 
     assert group.cpu_seconds() == 1.5
-    assert group.memory_bytes() == 3000
+    assert group.memory().now_bytes == 3000
     assert group.out_of_memory_kills() == 3
     assert group.pids() == [12, 34]
     assert group.directories == (cpu, memory)
@@ -92,7 +92,7 @@ def test_version_2_is_read(tmp_path: Path) -> None:
     group = CgroupV2(tmp_path)
 
     assert group.cpu_seconds() == 2.5
-    assert group.memory_bytes() == 4000
+    assert group.memory().now_bytes == 4000
     assert group.out_of_memory_kills() == 2
     assert group.pids() == [12]
 
@@ -102,7 +102,12 @@ def test_what_cannot_be_read_is_zero(tmp_path: Path) -> None:
         CgroupV2(tmp_path / "gone"),
         CgroupV1(dict.fromkeys(["cpu", "cpuacct", "memory"], tmp_path / "gone")),
     ):
-        assert (group.cpu_seconds(), group.memory_bytes(), group.out_of_memory_kills(), group.pids()) == (0, 0, 0, [])
+        assert (group.cpu_seconds(), group.memory().now_bytes, group.out_of_memory_kills(), group.pids()) == (
+            0,
+            0,
+            0,
+            [],
+        )
         group.remove()
 
 

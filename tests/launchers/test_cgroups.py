@@ -82,7 +82,7 @@ def test_use_is_read_and_a_tmp_in_memory_is_no_memory(tmp_path: Path) -> None:
     (directory / "memory.events").write_text("oom 3\noom_kill 2\n")
     (directory / "cgroup.procs").write_text("11\n12\n")
     assert made.cpu_seconds() == 2.5
-    assert made.memory_bytes() == 70 * MIB
+    assert made.memory().now_bytes == 70 * MIB
     assert made.out_of_memory_kills() == 2
     assert made.pids() == [11, 12]
 
@@ -183,10 +183,23 @@ def test_memory_and_time_are_measured() -> None:
         with running_in(child, program) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"held\n"
-            assert 48 * MIB <= child.memory_bytes() <= 128 * MIB
+            assert 48 * MIB <= child.memory().now_bytes <= 128 * MIB
             assert child.cpu_seconds() > 0
             assert child.pids() == [process.pid]
             assert child.out_of_memory_kills() == 0
+
+
+def test_the_most_memory_since_the_last_look_is_measured_and_told_once() -> None:
+    program = "held = bytearray(48 * 1024 * 1024)\ndel held\nprint('given back', flush=True)\n" + SLEEP
+    with real_group() as instance:
+        child = instance.child("env", ONE_CORE, MemoryShare(128 * MIB))
+        with running_in(child, program) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"given back\n"
+            seen = child.memory()
+            assert seen.now_bytes < 48 * MIB <= seen.peak_bytes <= 128 * MIB
+            again = child.memory()
+            assert again.peak_bytes < 48 * MIB
 
 
 def test_a_full_tmp_in_memory_is_not_the_function_s_memory(tmp_path: Path) -> None:
@@ -198,7 +211,7 @@ def test_a_full_tmp_in_memory_is_not_the_function_s_memory(tmp_path: Path) -> No
             with running_in(child, program) as process:
                 assert process.stdout is not None
                 assert process.stdout.readline() == b"full\n"
-                assert child.memory_bytes() < 32 * MIB
+                assert child.memory().now_bytes < 32 * MIB
     finally:
         place.unlink(missing_ok=True)
 

@@ -55,6 +55,7 @@ class ExecutionEnvironment:
         self.ended_at: float | None = None
         self.processes = EnvironmentProcesses(spec, number, facilities)
         self._usage = Usage(0.0, 0)
+        self._memory_peak = self._most_memory = 0
         self._facilities = facilities
         self._log_socket = str(facilities.socket_dir / f"{number}.log")
         self._workers = runtime_workers(spec.runtime)
@@ -317,7 +318,7 @@ class ExecutionEnvironment:
 
     def _memory_held(self) -> int:
         peak = 0 if self.process is None else peak_memory_bytes(self.process.pid)
-        return max(self._usage.memory_bytes, peak)
+        return max(self._most_memory, peak)
 
     # What is known of it
 
@@ -336,6 +337,8 @@ class ExecutionEnvironment:
     def measured(self, usage: Usage) -> None:
         """CPU time never goes back, also when a process ended that nobody waited for."""
         self._usage = Usage(max(self._usage.cpu_seconds, usage.cpu_seconds), usage.memory_bytes)
+        self._memory_peak = max(self._memory_peak, usage.memory_bytes, usage.peak_memory_bytes)
+        self._most_memory = max(self._most_memory, self._memory_peak)
 
     @property
     def usage(self) -> Usage:
@@ -344,7 +347,12 @@ class ExecutionEnvironment:
     def say_changed(self) -> None:
         self._facilities.changed(self.report(self.machine.peak_in_flight))
 
-    def report(self, peak_in_flight: int) -> EnvironmentReport:
+    def next_report(self) -> EnvironmentReport:
+        """With the peaks since the one before."""
+        peak_memory_bytes, self._memory_peak = self._memory_peak, self._usage.memory_bytes
+        return self.report(self.machine.take_peak(), peak_memory_bytes)
+
+    def report(self, peak_in_flight: int, peak_memory_bytes: int = 0) -> EnvironmentReport:
         machine, epoch = self.machine, self._facilities.timebase.epoch_seconds
         failure = machine.failure
         return EnvironmentReport(
@@ -355,6 +363,7 @@ class ExecutionEnvironment:
             slots=machine.slots,
             cpu_seconds=self._usage.cpu_seconds,
             memory_bytes=self._usage.memory_bytes,
+            peak_memory_bytes=peak_memory_bytes,
             started_at=epoch(self._started_at),
             ready_at=None if self._ready_at is None else epoch(self._ready_at),
             runtime_version="" if self._prepared is None else self._prepared.version,

@@ -364,7 +364,7 @@ class InstanceAgent:
         return [one.processes.cgroup for one in self.environments.values() if one.processes.cgroup is not None]
 
     def _make_report(self) -> Report:
-        environments = tuple(each.report(each.machine.take_peak()) for each in self.environments.values())
+        environments = tuple(each.next_report() for each in self.environments.values())
         disk = None if self.disk is None else self.disk.used
         network = self._network.used()
         return Report(

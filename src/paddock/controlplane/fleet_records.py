@@ -40,6 +40,8 @@ class EnvironmentRecord:
     """The most in flight at once since the last load sample; whoever takes the sample resets it."""
     most_in_flight: int = 0
     """The same since the environment began, for people."""
+    peak_memory_bytes: int = 0
+    """The most it held since metrics were last made; whoever makes them resets it."""
     used_cores: float | None = None
     """Mean between the last two reports; None before there were two after its warm-up."""
     cpu_utilization: float | None = None
@@ -61,6 +63,11 @@ class EnvironmentRecord:
     def take_peak(self) -> int:
         peak = max(self.peak_in_flight, self.in_flight)
         self.peak_in_flight = self.in_flight
+        return peak
+
+    def take_memory_peak(self) -> int:
+        now = self.report.memory_bytes if self.report else 0
+        peak, self.peak_memory_bytes = max(self.peak_memory_bytes, now), 0
         return peak
 
     @property

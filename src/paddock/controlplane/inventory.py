@@ -125,6 +125,7 @@ class Inventory:
             return False
         known.report = report
         known.peak_in_flight = max(known.peak_in_flight, report.peak_in_flight, report.in_flight)
+        known.peak_memory_bytes = max(known.peak_memory_bytes, report.peak_memory_bytes, report.memory_bytes)
         known.most_in_flight = max(known.most_in_flight, known.peak_in_flight)
         changed = known.phase is not phase
         known.phase = phase

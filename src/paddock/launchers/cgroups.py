@@ -10,9 +10,10 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from paddock.launchers.cgroup_delegation import shared_parent
+from paddock.launchers.cgroup_peaks import Peak, PeakV1, PeakV2
 
 MOUNTS = Path("/proc/self/mountinfo")
 OWN_GROUPS = Path("/proc/self/cgroup")
@@ -53,6 +54,16 @@ class MemoryShare:
         return self.memory_bytes + self.tmp_bytes
 
 
+class MemoryUse(NamedTuple):
+    """Not to be had back at once; what lies in a `/tmp` in memory is not counted."""
+
+    now_bytes: int
+    peak_bytes: int
+    """The most since the last look, also for a moment. Of files that were read or written in between and are gone
+    again, the kernel does not tell what they had of it.
+    """
+
+
 class Cgroup(Protocol):
     """One group; it may be made of several directories."""
 
@@ -70,8 +81,8 @@ class Cgroup(Protocol):
 
     def cpu_seconds(self) -> float: ...
 
-    def memory_bytes(self) -> int:
-        """In use and not to be had back at once; what lies in a `/tmp` in memory is not counted."""
+    def memory(self) -> MemoryUse:
+        """Its peak begins anew with each call."""
         ...
 
     def out_of_memory_kills(self) -> int: ...
@@ -152,6 +163,7 @@ class CgroupV1:
     def __init__(self, by_controller: Mapping[str, Path], tmp_bytes: int = 0) -> None:
         self._by_controller = dict(by_controller)
         self._tmp_bytes = tmp_bytes
+        self._peak = PeakV1(self._by_controller["memory"])
 
     @property
     def directories(self) -> tuple[Path, ...]:
@@ -197,11 +209,12 @@ class CgroupV1:
     def cpu_seconds(self) -> float:
         return _number(self._by_controller["cpuacct"] / "cpuacct.usage") / 1e9
 
-    def memory_bytes(self) -> int:
+    def memory(self) -> MemoryUse:
         directory = self._by_controller["memory"]
         detail = _read(directory / "memory.stat")
         in_tmp = min(self._tmp_bytes, _field(detail, "total_shmem"))
-        return max(0, _number(directory / "memory.usage_in_bytes") - _field(detail, "total_inactive_file") - in_tmp)
+        beside = _field(detail, "total_inactive_file") + in_tmp
+        return _use(_number(directory / "memory.usage_in_bytes"), beside, self._peak)
 
     def out_of_memory_kills(self) -> int:
         return _field(_read(self._by_controller["memory"] / "memory.oom_control"), "oom_kill")
@@ -217,6 +230,7 @@ class CgroupV1:
             self._limit_processes(0)
 
     def remove(self) -> None:
+        self._peak.close()
         _remove(self.directories)
 
 
@@ -224,6 +238,7 @@ class CgroupV2:
     def __init__(self, directory: Path, tmp_bytes: int = 0) -> None:
         self._directory = directory
         self._tmp_bytes = tmp_bytes
+        self._peak = PeakV2(directory)
 
     @property
     def directories(self) -> tuple[Path, ...]:
@@ -270,10 +285,11 @@ class CgroupV2:
     def cpu_seconds(self) -> float:
         return _field(_read(self._directory / "cpu.stat"), "usage_usec") / 1e6
 
-    def memory_bytes(self) -> int:
+    def memory(self) -> MemoryUse:
         detail = _read(self._directory / "memory.stat")
         in_tmp = min(self._tmp_bytes, _field(detail, "shmem"))
-        return max(0, _number(self._directory / "memory.current") - _field(detail, "inactive_file") - in_tmp)
+        beside = _field(detail, "inactive_file") + in_tmp
+        return _use(_number(self._directory / "memory.current"), beside, self._peak)
 
     def out_of_memory_kills(self) -> int:
         return _field(_read(self._directory / "memory.events"), "oom_kill")
@@ -287,7 +303,14 @@ class CgroupV2:
                 (self._directory / name).write_text(value)
 
     def remove(self) -> None:
+        self._peak.close()
         _remove(self.directories)
+
+
+def _use(charged_bytes: int, beside_bytes: int, peak: Peak) -> MemoryUse:
+    """`beside_bytes` of what is charged is no memory of the function's."""
+    now = max(0, charged_bytes - beside_bytes)
+    return MemoryUse(now, max(now, peak.take() - beside_bytes))
 
 
 def _share(memory: MemoryShare | int | None) -> MemoryShare | None:

@@ -158,6 +158,7 @@ class EnvironmentFailureReport(msgspec.Struct, frozen=True):
 
 class EnvironmentReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """State of one environment. `cpu_seconds` is cumulative use, `memory_bytes` what it holds now.
+    `peak_memory_bytes` is the most it held since the report before, however short; zero where nobody looked.
 
     `slots` is how many invocations it can hold at present (less than its maximum when runtime workers have died).
     """
@@ -169,6 +170,7 @@ class EnvironmentReport(msgspec.Struct, frozen=True, omit_defaults=True):
     slots: int = 0
     cpu_seconds: float = 0.0
     memory_bytes: int = 0
+    peak_memory_bytes: int = 0
     started_at: float = 0.0
     ready_at: float | None = None
     runtime_version: str = ""

@@ -59,6 +59,7 @@ class PlayedInstance:
         phase: str = "ready",
         disk: tuple[int, int] | None = None,
         network: tuple[int, int] | None = None,
+        peak_memory_bytes: int = GIB,
     ) -> None:
         """A second later: all environments alike, the instance as much as all of them."""
         self.second += 1
@@ -72,6 +73,7 @@ class PlayedInstance:
                 slots=16,
                 cpu_seconds=self.second * cores,
                 memory_bytes=GIB,
+                peak_memory_bytes=peak_memory_bytes,
             )
             for environment_id in self.record.environments
         ]
@@ -135,6 +137,25 @@ def test_insights_are_the_same_figures_by_function_and_by_version() -> None:
         assert found["cpu_utilization"].average == found["cpu_utilization_max"].maximum == pytest.approx(50.0)
         assert found["cpu_total_time"].total == pytest.approx(2 * 250)
         assert found["memory_utilization"].average == found["memory_utilization_max"].maximum == pytest.approx(50.0)
+
+
+def test_a_short_peak_of_memory_is_in_the_maximum_also_of_a_report_that_nobody_looked_at() -> None:
+    inventory, meter = Inventory(), FleetMeter()
+    instance = PlayedInstance(inventory, 1)
+    instance.report(peak_memory_bytes=int(1.5 * GIB))
+    instance.report()
+
+    def insights() -> dict[str, Summary]:
+        wanted = (("function_name", "hello"),)
+        return {
+            each.metric.name: each.summary for each in measured(meter, inventory) if each.metric.dimensions == wanted
+        }
+
+    first = insights()
+    assert first["memory_utilization"].maximum == pytest.approx(50.0)
+    assert first["memory_utilization_max"].maximum == pytest.approx(75.0)
+    instance.report()
+    assert insights()["memory_utilization_max"].maximum == pytest.approx(50.0)
 
 
 def test_bytes_of_storage_are_those_since_the_report_before() -> None:

@@ -144,7 +144,8 @@ def _environment(sight: _Sight, provider: CapacityProviderName, environment: Env
     if report.memory_bytes:
         share = report.memory_bytes / (spec.memory_mb * MIB)
         sight.add(of_environments("ExecutionEnvironmentMemoryUtilization", provider, key), 100 * share)
-        sight.add_insights(key, memory_utilization=100 * share, memory_utilization_max=100 * share)
+        peak_share = environment.take_memory_peak() / (spec.memory_mb * MIB)
+        sight.add_insights(key, memory_utilization=100 * share, memory_utilization_max=100 * peak_share)
 
 
 def _environment_cpu(

@@ -17,7 +17,7 @@ import msgspec
 
 from paddock.agent.runtime_commands import PreparedRuntime, RuntimeInvitation
 from paddock.agent.runtime_process import ProcessCommand
-from paddock.launchers.cgroups import Cgroup
+from paddock.launchers.cgroups import Cgroup, MemoryUse
 from paddock.ports.clock import Dice
 from paddock.wire.agent import EnvironmentSpec
 
@@ -84,8 +84,8 @@ class PlayedCgroup:
     def cpu_seconds(self) -> float:
         return self.used_seconds
 
-    def memory_bytes(self) -> int:
-        return 1
+    def memory(self) -> MemoryUse:
+        return MemoryUse(1, 1)
 
     def out_of_memory_kills(self) -> int:
         return 0
