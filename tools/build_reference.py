@@ -18,7 +18,7 @@ import typer
 from paddock.awsapi import parity
 from paddock.awsapi.front import SHORT_WAY
 from paddock.awsapi.services import Services
-from paddock.cli.main import app
+from paddock.cli.app import app
 from paddock.controlplane.operations import OPERATIONS
 from paddock.core.lifecycle import MACHINES
 from paddock.server.caller_identity import CALLER_IDENTITY

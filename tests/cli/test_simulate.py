@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from paddock.cli.main import app
+from paddock.cli.app import app
 
 DRAWN = ("simulate", "--shape", "step", "--rps", "50", "--output", "json")
 

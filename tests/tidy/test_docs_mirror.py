@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 import typer
 
-from paddock.cli.main import app
+from paddock.cli.app import app
 from paddock.server.settings import Settings
 from tests.tidy.tree import complaints_about, pages
 

@@ -1,4 +1,4 @@
-"""The command line: `paddock`. Each command imports what it needs when it runs, so that `--help` answers at once."""
+"""The commands of `paddock`. Each imports what it needs when it runs, so that `--help` answers at once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
-def main() -> None:
+def run() -> None:
     """Run a command; a fault of the operator's surroundings is one line on stderr, never a traceback."""
     try:
         app()
@@ -51,9 +51,3 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()
