@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,14 +96,16 @@ class Server:
         return output
 
 
-def start_server(data_dir: Path, *flags: str, environ: Mapping[str, str] | None = None) -> Server:
-    """`environ` goes over what this process has."""
+def start_server(
+    data_dir: Path, *flags: str, environ: Mapping[str, str] | None = None, within: Sequence[str] = ()
+) -> Server:
+    """`environ` goes over what this process has; `within` is a command that executes the one behind it."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PADDOCK_"))}
     variables |= {"PADDOCK_RUNTIMES_DIR": str(RUNTIMES_DIR), **(environ or {})}
     command = [sys.executable, "-m", "paddock.cli.main", "up", "--port", "0", "--data-dir", str(data_dir), *flags]
     log = data_dir.parent / f"{data_dir.name}.server.log"
     with log.open("a") as stderr:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=variables)
+        process = subprocess.Popen([*within, *command], stdout=subprocess.PIPE, stderr=stderr, text=True, env=variables)
     assert process.stdout is not None
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
