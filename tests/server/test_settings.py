@@ -76,6 +76,8 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("instance_lost_seconds: .inf", "instance_lost_seconds"),
         ("scaling_speedup: 0.5", "scaling_speedup must be 1 to 1000"),
         ("function_url_domain: a_b", "function_url_domain must be a name"),
+        ("region: nowhere", "region must be a name like us-east-1"),
+        ("account_id: ١٢٣٤٥٦٧٨٩٠١٢", "account_id must be twelve digits"),
         ("scaling_slot_target: 0", "above 0 and at most 1"),
         ("scaling_dead_band: 1", "below 1"),
         ("scaling_long_window_seconds: 7200", "at most 3600"),

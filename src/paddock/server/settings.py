@@ -26,6 +26,8 @@ IsolationRung = Literal["process", "namespaces"]
 NetworkMode = Literal["host", "vpc"]
 MAX_ROUTERS = 64
 """Each holds a connection to every agent."""
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+_REGION = re.compile(r"(eusc-)?[a-z]{2}(-gov|-iso[a-z]?)?-[a-z]+-[0-9]")
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 LEAST_SILENCE_SECONDS = 2.0
 """Agents report once a second, and one report may be late."""
@@ -312,8 +314,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"--auth none is for loopback only; with --host {settings.host} anyone could run code here")
     if not 0 <= settings.port <= 65535:
         raise SettingsError(f"port must be 0 to 65535, not {settings.port}")
-    if len(settings.account_id) != 12 or not settings.account_id.isdigit():
-        raise SettingsError(f"account_id must be twelve digits, not {settings.account_id!r}")
+    _check_place(settings)
     if settings.cores_per_vcpu is not None and not 0 < settings.cores_per_vcpu <= 1:
         raise SettingsError("cores_per_vcpu must be above 0 and at most 1")
     if not _DOMAIN.fullmatch(settings.function_url_domain):
@@ -328,6 +329,14 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{name} must be above 0")
     _check_lease(settings)
     settings.check()
+
+
+def _check_place(settings: Settings) -> None:
+    """ARNs of anything else would not pass the checks of AWS's service models."""
+    if not _ACCOUNT_ID.fullmatch(settings.account_id):
+        raise SettingsError(f"account_id must be twelve digits, not {settings.account_id!r}")
+    if not _REGION.fullmatch(settings.region):
+        raise SettingsError(f"region must be a name like us-east-1, not {settings.region!r}")
 
 
 def _check_lease(settings: Settings) -> None:
