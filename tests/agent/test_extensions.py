@@ -441,6 +441,7 @@ async def test_on_default_lambda_extensions_hear_of_each_invocation_and_keep_its
         await played["a"].next()
         await eventually(lambda: bool(instance.server.released))
         assert instance.server.released[0].invocation_id == "first"
+        assert (instance.server.released[0].extensions_us or 0) > 0
         second = instance.server.invoke(spec, invocation_id="second")
         assert (await played["a"].event())["requestId"] == "second"
         event = await runtime.event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import zipfile
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -91,6 +92,20 @@ def layer(api: Any, name: str, extension: str) -> str:
     return str(api.publish_layer_version(LayerName=name, Content={"ZipFile": package})["LayerVersionArn"])
 
 
+def counted(server: Server, metric: str, function: str) -> float:
+    now = datetime.now(UTC)
+    answer = server.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName=metric,
+        Dimensions=[{"Name": "FunctionName", "Value": function}],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=1),
+        Period=60,
+        Statistics=["SampleCount"],
+    )
+    return sum(float(point["SampleCount"]) for point in answer["Datapoints"])
+
+
 def heard(server: Server, function: str, event: str) -> bool:
     return f"extension heard {event}" in server.paddock("logs", function, "--since", "2h").stdout
 
@@ -123,6 +138,9 @@ def test_an_extension_hears_of_each_invocation_as_default_lambda(server: Server,
     assert eventually(lambda: heard(server, name, "INVOKE"))
     answer = api.invoke(FunctionName=name, Payload=b'{"n": 4}', LogType="Tail")
     assert "REPORT RequestId" in base64.b64decode(answer["LogResult"]).decode()
+
+    measured = ("Duration", "PostRuntimeExtensionsDuration")
+    assert eventually(lambda: [counted(server, metric, name) for metric in measured] == [5, 5])
 
 
 def test_a_publish_with_an_extension_that_ends_fails_and_says_so(api: Any, provider: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+from msgspec.structs import replace
+
 from paddock.core.on_demand import Concurrency
 from paddock.core.routing.pool import RoutedEnvironment, Throttle
 from paddock.core.routing.table import Destination, RoutingTable
@@ -15,7 +17,7 @@ from paddock.router.dispatch import Dispatcher
 from paddock.router.link import AgentLink
 from paddock.router.routes import function_rules, placement
 from paddock.wire.agent import AgentHello, ResultHeader, SlotReleased
-from paddock.wire.routes import EnvironmentRoute
+from paddock.wire.routes import EnvironmentRoute, VersionRoute
 from tests.router.driving import PLACE, function_route
 
 TIMED_OUT = ResultHeader("function_error", "Sandbox.Timedout", slot_held=True)
@@ -55,9 +57,10 @@ class PlayedCall(Call):
 class Played:
     """A dispatcher with one environment of four slots."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_demand: bool = False) -> None:
         self.table = RoutingTable(PLACE)
-        self.table.set_function(function_rules(function_route()))
+        version = VersionRoute("$LATEST.PUBLISHED", "r1", 3, on_demand=on_demand)
+        self.table.set_function(function_rules(replace(function_route(), versions=(version,))))
         route = EnvironmentRoute("e0", "i-1", "f", "$LATEST.PUBLISHED", "r1", 4, False)
         self.table.place(placement(route, AvailabilityZone("a")))
         self.dispatcher = Dispatcher(self.table, Concurrency(1000), NoDemand())
@@ -90,6 +93,34 @@ def test_a_slot_that_outlives_its_call_is_held_until_the_agent_releases_it() -> 
 
     played.dispatcher.slot_released(SlotReleased("e0", call.invocation_id))
     assert (played.taken, played.dispatcher.held) == (0, 0)
+
+
+def test_on_default_lambda_a_held_slot_has_its_duration_when_it_is_released() -> None:
+    played = Played(on_demand=True)
+    link = played.connected()
+    call = played.called()
+
+    played.dispatcher.finished(link, call, ResultHeader("ok", duration_us=2000, slot_held=True), b"1")
+    before = call.destination.counters.counts()
+    played.dispatcher.slot_released(SlotReleased("e0", call.invocation_id, 500))
+    after = call.destination.counters.counts()
+
+    assert (before.invocations, before.duration_us_sum, after.invocations) == (1, 0, 1)
+    assert (after.duration_us_sum, after.extensions_us_sum) == (2500, 500)
+    assert (sum(after.durations), sum(after.extensions)) == (1, 1)
+
+
+def test_what_a_lost_agent_was_still_busy_with_has_the_duration_of_its_answer() -> None:
+    played = Played(on_demand=True)
+    link = played.connected()
+    call = played.called()
+    played.dispatcher.finished(link, call, ResultHeader("ok", duration_us=2000, slot_held=True), b"1")
+
+    played.dispatcher.gone(link, ())
+
+    counts = call.destination.counters.counts()
+    assert (counts.duration_us_sum, sum(counts.durations), counts.extensions) == (2000, 1, ())
+    assert played.taken == 0
 
 
 def test_a_connection_that_ends_gives_back_what_it_held_and_what_it_was_asked() -> None:

@@ -40,6 +40,21 @@ def test_the_histogram_is_cumulative_and_ends_in_all() -> None:
     assert 'le="+Inf"' in lines[2]
 
 
+def test_the_time_of_extensions_is_a_histogram_of_its_own_where_there_are_any() -> None:
+    counters = VersionCounters()
+    counters.answered_early()
+    counters.concluded(1_000_000, 500_000)
+    one = VersionStatistics(FunctionVersionKey(FunctionName("f"), LATEST_PUBLISHED), 0, counters.counts())
+    name = "paddock_post_runtime_extensions_seconds"
+
+    lines = exposition([one]).splitlines()
+
+    assert f"{name}_sum{{{LABELS}}} 0.500000" in lines
+    assert f"{name}_count{{{LABELS}}} 1" in lines
+    assert f"paddock_duration_seconds_sum{{{LABELS}}} 1.500000" in lines
+    assert f"{name}_sum" not in exposition([statistics()])
+
+
 def test_each_metric_is_described_once() -> None:
     text = exposition([statistics(), statistics()])
 

@@ -103,10 +103,10 @@ class Call:
             self.stream = None
             self.caller.streams.pop(self, None)
 
-    def release_slot(self) -> None:
+    def release_slot(self, extensions_us: int | None = None) -> None:
         outbox = self.caller.outbox
         if outbox is not None:
-            header = SlotReleased(self.header.environment_id, self.header.invocation_id)
+            header = SlotReleased(self.header.environment_id, self.header.invocation_id, extensions_us)
             outbox.frame(_SLOT_RELEASED, self.number, _encode(header))
 
     def cancel(self) -> None:

@@ -346,9 +346,8 @@ class InvocationServer:
                     self._ended(failure)
 
     def _release(self, invocation: RuntimeInvocation, error_type: str, now: float) -> None:
-        if self.one_at_a_time is not None:
-            self.one_at_a_time.concluded(invocation, error_type, now)
-        invocation.caller.release_slot()
+        alone = self.one_at_a_time
+        invocation.caller.release_slot(None if alone is None else alone.concluded(invocation, error_type, now))
 
     def _fail(self, invocation: RuntimeInvocation, error_type: str, message: str, now: float) -> None:
         call = invocation.caller

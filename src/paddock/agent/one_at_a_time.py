@@ -93,11 +93,13 @@ class OneAtATime:
             produced_bytes=sum(map(len, pieces)) if stream is None else stream.passed,
         )
 
-    def concluded(self, invocation: Invocation[Call, RuntimeConnection], error_type: str, now: float) -> None:
-        """Its invoke phase is over; `error_type` says how the environment ended, if it did."""
+    def concluded(self, invocation: Invocation[Call, RuntimeConnection], error_type: str, now: float) -> int | None:
+        """Its invoke phase is over; `error_type` says how the environment ended, if it did. How many microseconds
+        extensions took beyond the runtime; None where none heard of it.
+        """
         lingering, self._lingering = self._lingering, None
         if lingering is None:
-            return
+            return None
         self.read_logs()
         overhead = self._events.extension_overhead(lingering.answered_at, now)
         outcome = replace(lingering.outcome, extension_overhead=overhead)
@@ -106,6 +108,7 @@ class OneAtATime:
         self._report(invocation, outcome, now)
         if lingering.answer is not None:
             lingering.answer(slot_held=True)
+        return int((now - lingering.answered_at) * 1_000_000)
 
     def _report(self, invocation: Invocation[Call, RuntimeConnection], outcome: Outcome, now: float) -> None:
         duration = now - invocation.delivered_at

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import NamedTuple
 
 from paddock.core.on_demand import Concurrency
 from paddock.core.routing.pool import RoutedEnvironment, ThrottleCause
@@ -34,6 +35,14 @@ REFUSAL_CAUSES = {
 """What an agent may give as `error_type` of a refusal for want of something other than a slot."""
 
 
+class _Held(NamedTuple):
+    """A slot whose call is answered. `duration_us` is what is not counted yet, None where all is."""
+
+    destination: Destination
+    environment: RoutedEnvironment
+    duration_us: int | None
+
+
 class Dispatcher:
     """The only one that takes and releases slots. Holds the links of the instances that can be reached."""
 
@@ -41,7 +50,7 @@ class Dispatcher:
         self._table = table
         self.on_demand = OnDemandCalls(table, limits, demand, self._send)
         self._links: dict[InstanceId, AgentLink] = {}
-        self._held: dict[tuple[str, str], tuple[Destination, RoutedEnvironment]] = {}
+        self._held: dict[tuple[str, str], _Held] = {}
 
     @property
     def reachable(self) -> int:
@@ -87,15 +96,13 @@ class Dispatcher:
         if result.outcome == "refused":
             self._try_another(call, environment, result.error_type)
             return
-        if result.slot_held and self._links.get(environment.instance_id) is link:
-            # On a connection that was replaced the release would be heard by nobody.
-            self._held[environment.environment_id, call.invocation_id] = (destination, environment)
+        if result.slot_held:
+            self._answered_early(link, call, environment, result.duration_us)
         else:
             self._release(destination, environment)
-        counters = destination.counters
-        counters.answered(result.duration_us)
+            destination.counters.answered(result.duration_us)
         if result.outcome != "ok":
-            counters.errors += 1
+            destination.counters.errors += 1
         try:
             call.answered(result, body)
         except Exception:
@@ -104,7 +111,7 @@ class Dispatcher:
     def slot_released(self, released: SlotReleased) -> None:
         held = self._held.pop((released.environment_id, released.invocation_id), None)
         if held is not None:
-            self._release(*held)
+            self._conclude(held, released.extensions_us)
 
     def environment_changed(self, report: EnvironmentReport) -> None:
         self._table.set_slots(EnvironmentId(report.environment_id), report.slots)
@@ -124,6 +131,26 @@ class Dispatcher:
                 log.exception("telling a caller that an agent is gone failed")
 
     # --- inside ---
+
+    def _answered_early(self, link: AgentLink, call: Call, environment: RoutedEnvironment, duration_us: int) -> None:
+        """The slot is held. On default Lambda the invocation goes on as well, with its extensions."""
+        destination = call.destination
+        if destination.on_demand:
+            held = _Held(destination, environment, duration_us)
+            destination.counters.answered_early()
+        else:
+            held = _Held(destination, environment, None)
+            destination.counters.answered(duration_us)
+        if self._links.get(environment.instance_id) is link:
+            self._held[environment.environment_id, call.invocation_id] = held
+        else:
+            # On a connection that was replaced the release would be heard by nobody.
+            self._conclude(held, None)
+
+    def _conclude(self, held: _Held, extensions_us: int | None) -> None:
+        if held.duration_us is not None:
+            held.destination.counters.concluded(held.duration_us, extensions_us)
+        self._release(held.destination, held.environment)
 
     def _release(self, destination: Destination, environment: RoutedEnvironment) -> None:
         destination.pool.release(environment)
@@ -164,7 +191,7 @@ class Dispatcher:
         call.throttled(destination.pool.throttle(cause, refused=len(call.refused)))
 
     def _forget_held(self, instance_id: InstanceId) -> None:
-        for key, (destination, environment) in list(self._held.items()):
-            if environment.instance_id == instance_id:
+        for key, held in list(self._held.items()):
+            if held.environment.instance_id == instance_id:
                 del self._held[key]
-                self._release(destination, environment)
+                self._conclude(held, None)

@@ -159,5 +159,7 @@ def _statistics(tally: VersionTally) -> VersionStatistics:
             throttles=tuple((cause, tally.throttles.get(cause.value, 0)) for cause in ThrottleCause),
             duration_us_sum=tally.duration_us_sum,
             durations=tally.durations,
+            extensions_us_sum=tally.extensions_us_sum,
+            extensions=tally.extensions,
         ),
     )

@@ -100,4 +100,6 @@ def _tally(one: VersionStatistics) -> VersionTally:
         counts.duration_us_sum,
         {cause.value: count for cause, count in counts.throttles if count},
         counts.durations,
+        counts.extensions_us_sum,
+        counts.extensions,
     )

@@ -16,6 +16,7 @@ _HELP = {
     "paddock_refusals_total": "counter Times an agent refused; another environment may have taken the invocation.",
     "paddock_invocations_in_flight": "gauge Slots taken at this moment.",
     "paddock_duration_seconds": "histogram How long functions took, as their agents measured it.",
+    "paddock_post_runtime_extensions_seconds": "histogram How long extensions went on after the function.",
 }
 
 
@@ -50,17 +51,20 @@ def _samples(name: str, of: VersionStatistics) -> Sequence[str]:
             return [f"{name}{{{labels}}} {of.in_flight}"]
         case "paddock_throttles_total":
             return [f'{name}{{{labels},cause="{cause.value}"}} {count}' for cause, count in counts.throttles]
+        case "paddock_post_runtime_extensions_seconds":
+            return (
+                list(_histogram(name, labels, counts.extensions, counts.extensions_us_sum)) if counts.extensions else []
+            )
         case _:
-            return list(_histogram(name, labels, of))
+            return list(_histogram(name, labels, counts.durations, counts.duration_us_sum))
 
 
-def _histogram(name: str, labels: str, of: VersionStatistics) -> Iterator[str]:
-    counts = of.counts
+def _histogram(name: str, labels: str, buckets: tuple[int, ...], sum_us: int) -> Iterator[str]:
     below = 0
-    for bucket, count in enumerate(counts.durations):
+    for bucket, count in enumerate(buckets):
         below += count
         if count:
             yield f'{name}_bucket{{{labels},le="{upper_bound_us(bucket) / 1e6:g}"}} {below}'
     yield f'{name}_bucket{{{labels},le="+Inf"}} {below}'
-    yield f"{name}_sum{{{labels}}} {counts.duration_us_sum / 1e6:.6f}"
+    yield f"{name}_sum{{{labels}}} {sum_us / 1e6:.6f}"
     yield f"{name}_count{{{labels}}} {below}"

@@ -278,8 +278,11 @@ class StreamHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SlotReleased(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """`extensions_us`: how long extensions went on after the runtime had answered; None where none heard of it."""
+
     environment_id: str
     invocation_id: str
+    extensions_us: int | None = None
 
 
 invoke_header_decoder = msgspec.msgpack.Decoder(InvokeHeader)

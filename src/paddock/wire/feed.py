@@ -34,6 +34,8 @@ class VersionTally(msgspec.Struct, frozen=True, omit_defaults=True):
     duration_us_sum: int = 0
     throttles: dict[str, int] = {}
     durations: tuple[int, ...] = ()
+    extensions_us_sum: int = 0
+    extensions: tuple[int, ...] = ()
 
 
 class RouterReport(FeedMessage, frozen=True):

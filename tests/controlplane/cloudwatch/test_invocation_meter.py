@@ -53,6 +53,30 @@ def test_only_what_happened_since_the_last_look_is_measured() -> None:
     assert later["Errors"] == Summary(1, 0.0, 0.0, 0.0)
 
 
+def test_an_invocation_has_its_duration_when_its_extensions_are_done() -> None:
+    meter, hello = InvocationMeter(), reading()
+    hello.counters.answered_early()
+    first = seen(meter.samples([hello]), FunctionName="hello")
+    assert first["Invocations"].total == 1
+    assert not {"Duration", "PostRuntimeExtensionsDuration"} & first.keys()
+    hello.counters.concluded(2000, 500)
+    later = seen(meter.samples([hello]), FunctionName="hello")
+    assert "Invocations" not in later
+    assert later["Duration"] == Summary(1, 2.5, 2.5, 2.5)
+    assert later["PostRuntimeExtensionsDuration"] == Summary(1, 0.5, 0.5, 0.5)
+    assert list(meter.samples([hello])) == []
+
+
+def test_without_an_extension_there_is_no_time_of_extensions() -> None:
+    meter, hello = InvocationMeter(), reading()
+    hello.ran(1000)
+    hello.counters.answered_early()
+    hello.counters.concluded(3000, None)
+    found = seen(meter.samples([hello]), FunctionName="hello")
+    assert found["Duration"].total == 4.0
+    assert "PostRuntimeExtensionsDuration" not in found
+
+
 def test_what_did_not_happen_is_no_data() -> None:
     assert list(InvocationMeter().samples([reading()])) == []
 

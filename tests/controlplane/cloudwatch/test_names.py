@@ -53,6 +53,7 @@ def test_environments_have_awss_metrics_by_provider_function_and_version(name: s
         ("Invocations", "Count"),
         ("Errors", "Count"),
         ("Duration", "Milliseconds"),
+        ("PostRuntimeExtensionsDuration", "Milliseconds"),
         ("Throttles", "Count"),
         ("CPUThrottles", "Count"),
         ("MemoryThrottles", "Count"),

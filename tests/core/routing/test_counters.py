@@ -30,6 +30,19 @@ def test_a_duration_is_counted_in_its_bucket(duration_us: int) -> None:
     assert counters.durations[bucket_of(duration_us)] == 1
 
 
+def test_extensions_of_several_routers_are_counted_together() -> None:
+    one, other = VersionCounters(), VersionCounters()
+    for counters, extensions_us in ((one, 100), (other, 300)):
+        counters.answered_early()
+        counters.concluded(1000, extensions_us)
+    other.answered(50)
+
+    whole = combined([one.counts(), other.counts()])
+
+    assert (whole.invocations, whole.duration_us_sum, whole.extensions_us_sum) == (3, 2450, 400)
+    assert (sum(whole.durations), sum(whole.extensions)) == (3, 2)
+
+
 def test_absurd_durations_are_counted_too() -> None:
     counters = VersionCounters()
     counters.answered(2**60)

@@ -55,6 +55,8 @@ def difference(now: VersionCounts, before: VersionCounts) -> VersionCounts:
         throttles=tuple((cause, count - throttled.get(cause, 0)) for cause, count in now.throttles),
         duration_us_sum=now.duration_us_sum - before.duration_us_sum,
         durations=tuple(a - b for a, b in zip_longest(now.durations, before.durations, fillvalue=0)),
+        extensions_us_sum=now.extensions_us_sum - before.extensions_us_sum,
+        extensions=tuple(a - b for a, b in zip_longest(now.extensions, before.extensions, fillvalue=0)),
     )
 
 
@@ -64,7 +66,11 @@ def _summaries(happened: VersionCounts) -> Iterator[tuple[str, Summary]]:
     if invocations:
         yield "Invocations", zeros_and_ones(0, invocations)
         yield "Errors", zeros_and_ones(invocations - happened.errors, happened.errors)
+    # An invocation that extensions heard of has its duration only when they are done.
+    if any(happened.durations):
         yield "Duration", duration_summary(happened.durations, happened.duration_us_sum)
+    if any(happened.extensions):
+        yield "PostRuntimeExtensionsDuration", duration_summary(happened.extensions, happened.extensions_us_sum)
     if asked:
         yield "Throttles", zeros_and_ones(asked - throttled, throttled)
         causes: Mapping[ThrottleCause, int] = dict(happened.throttles)

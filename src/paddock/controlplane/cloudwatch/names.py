@@ -51,6 +51,7 @@ UNITS = {
     "Invocations": Unit.COUNT,
     "Errors": Unit.COUNT,
     "Duration": Unit.MILLISECONDS,
+    "PostRuntimeExtensionsDuration": Unit.MILLISECONDS,
     "Throttles": Unit.COUNT,
     "CPUThrottles": Unit.COUNT,
     "MemoryThrottles": Unit.COUNT,

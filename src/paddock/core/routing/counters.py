@@ -36,7 +36,7 @@ def upper_bound_us(bucket: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class VersionCounts:
-    """One reading of `VersionCounters`. `durations` is cut after its last bucket that is not empty."""
+    """One reading of `VersionCounters`. The histograms are cut after their last bucket that is not empty."""
 
     invocations: int
     errors: int
@@ -44,6 +44,9 @@ class VersionCounts:
     throttles: tuple[tuple[ThrottleCause, int], ...]
     duration_us_sum: int
     durations: tuple[int, ...]
+    extensions_us_sum: int = 0
+    extensions: tuple[int, ...] = ()
+    """How long extensions went on after the function: a histogram like `durations`, which has this in it."""
 
     @property
     def throttled(self) -> int:
@@ -71,13 +74,24 @@ def combined(counts: Iterable[VersionCounts]) -> VersionCounts:
         throttles=tuple(throttles.items()),
         duration_us_sum=sum(one.duration_us_sum for one in each),
         durations=tuple(map(sum, zip_longest(*(one.durations for one in each), fillvalue=0))),
+        extensions_us_sum=sum(one.extensions_us_sum for one in each),
+        extensions=tuple(map(sum, zip_longest(*(one.extensions for one in each), fillvalue=0))),
     )
 
 
 class VersionCounters:
     """`invocations` were run, `errors` of them ended in a function error. `refusals`: an agent said no."""
 
-    __slots__ = ("duration_us_sum", "durations", "errors", "invocations", "refusals", "throttles")
+    __slots__ = (
+        "duration_us_sum",
+        "durations",
+        "errors",
+        "extensions",
+        "extensions_us_sum",
+        "invocations",
+        "refusals",
+        "throttles",
+    )
 
     def __init__(self) -> None:
         self.invocations = 0
@@ -86,6 +100,8 @@ class VersionCounters:
         self.duration_us_sum = 0
         self.durations = [0] * _BUCKETS
         self.throttles = dict.fromkeys(ThrottleCause, 0)
+        self.extensions_us_sum = 0
+        self.extensions: list[int] = []
 
     def answered(self, duration_us: int) -> None:
         self.invocations += 1
@@ -97,15 +113,36 @@ class VersionCounters:
         else:
             self.durations[bucket_of(duration_us)] += 1
 
+    def answered_early(self) -> None:
+        """The environment is not done with it: how long it takes is told by `concluded`."""
+        self.invocations += 1
+
+    def concluded(self, duration_us: int, extensions_us: int | None) -> None:
+        """As on AWS the duration has the time of extensions in it, beyond that of the function."""
+        whole_us = duration_us + (extensions_us or 0)
+        self.duration_us_sum += whole_us
+        self.durations[bucket_of(whole_us)] += 1
+        if extensions_us is not None:
+            if not self.extensions:
+                self.extensions = [0] * _BUCKETS
+            self.extensions_us_sum += extensions_us
+            self.extensions[bucket_of(extensions_us)] += 1
+
     def counts(self) -> VersionCounts:
-        used = len(self.durations)
-        while used and not self.durations[used - 1]:
-            used -= 1
         return VersionCounts(
             invocations=self.invocations,
             errors=self.errors,
             refusals=self.refusals,
             throttles=tuple(self.throttles.items()),
             duration_us_sum=self.duration_us_sum,
-            durations=tuple(self.durations[:used]),
+            durations=_cut(self.durations),
+            extensions_us_sum=self.extensions_us_sum,
+            extensions=_cut(self.extensions),
         )
+
+
+def _cut(histogram: list[int]) -> tuple[int, ...]:
+    used = len(histogram)
+    while used and not histogram[used - 1]:
+        used -= 1
+    return tuple(histogram[:used])
