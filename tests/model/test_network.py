@@ -28,3 +28,12 @@ def test_zones_come_in_the_order_asked_without_subnets_that_are_gone() -> None:
     asked = (SubnetId("subnet-c"), SubnetId("subnet-gone"), SubnetId("subnet-a"))
 
     assert [each.subnet_id for each in NETWORK.zones(asked)] == ["subnet-c", "subnet-a"]
+
+
+def test_a_group_has_what_aws_gives_a_new_one() -> None:
+    (group,) = NETWORK.security_groups
+
+    assert group.ip_permissions == ()
+    assert [(each.ip_protocol, each.cidr_ip) for each in group.ip_permissions_egress] == [("-1", "0.0.0.0/0")]
+    assert NETWORK.security_group(group.group_id) is group
+    assert NETWORK.security_group("sg-z") is None

@@ -13,6 +13,8 @@ from typing import Any
 
 _BLACKHOLE = "unreachable"
 _LINK_SCOPE = 253
+_UNICAST = 1
+_HALF_OF_THE_WORLD = 1
 _EXISTS = (errno.EEXIST,)
 _GONE = (errno.ENODEV, errno.ENOENT, errno.ESRCH)
 
@@ -93,11 +95,15 @@ def add_dead_end(destination: str) -> None:
 
 
 def interfaces_of_default_routes() -> tuple[str, ...]:
-    """By name; none where this namespace has no way out."""
+    """By name, of every routing table; none where this namespace has no way out.
+
+    Tunnels often lay two halves of the world over the default route instead of replacing it: those count too.
+    """
     with _netlink("list routes") as ip:
         names = {each["index"]: str(each.get("ifname")) for each in ip.get_links()}
-        found = [index for each in ip.get_default_routes(family=socket.AF_INET) for index in _ways(each)]
-    return tuple(sorted({names[index] for index in found if index in names}))
+        routes = [each for each in ip.get_routes(family=socket.AF_INET) if each["dst_len"] <= _HALF_OF_THE_WORLD]
+    found = {index for each in routes if each["type"] == _UNICAST for index in _ways(each)}
+    return tuple(sorted(names[index] for index in found if index in names))
 
 
 def forget_flows(address: str) -> None:

@@ -35,8 +35,8 @@ from paddock.ports.instance_network import RESOLVER_ADDRESS, Attachment, Network
 from paddock.ports.launcher import LaunchError
 
 _ROUTER_SWITCHES = {
-    # A router's addresses are nobody's, so it answers for itself only.
     "net/ipv4/ip_forward": "1",
+    # Whatever this machine has: who sends what is for our rules to say.
     "net/ipv4/conf/all/rp_filter": "0",
     "net/ipv4/conf/default/rp_filter": "0",
     "net/ipv6/conf/default/disable_ipv6": "1",
@@ -83,10 +83,7 @@ class VpcNetwork:
     def detach(self, instance_id: InstanceId) -> None:
         """Raises `NetworkError` when the kernel refuses; then it may be tried again."""
         with self._alone(), _told_plainly(f"{instance_id} cannot be detached"):
-            member = self._members().get(instance_id)
             self._unplug(instance_id)
-            if member is not None:
-                namespaces.inside(self._router, lambda: links.forget_flows(member.private_ip_address))
             self._settle()
 
     def attached(self) -> Mapping[InstanceId, Attachment]:
@@ -172,6 +169,7 @@ class VpcNetwork:
         namespaces.create(namespace)
 
         def near_end() -> None:
+            links.forget_flows(member.private_ip_address)
             links.add_pair(member.interface, INSTANCE_INTERFACE, namespace)
             links.add_address(member.interface, GATEWAY)
             links.set_up(member.interface)
