@@ -56,6 +56,9 @@ class Unanswered:
     def send(self, status: int, headers: Headers, body: bytes) -> None:
         assert status == 200, body
 
+    def send_lines(self, status: int, lines: str, body: bytes) -> None:
+        assert status == 200, body
+
     def start(self, status: int, headers: Headers) -> None:
         raise NotImplementedError
 

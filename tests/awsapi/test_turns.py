@@ -25,6 +25,9 @@ class Kept:
     def send(self, status: int, headers: Headers, body: bytes) -> None:
         self.statuses.append(status)
 
+    def send_lines(self, status: int, lines: str, body: bytes) -> None:
+        self.statuses.append(status)
+
     def start(self, status: int, headers: Headers) -> ResponseStream:
         raise NotImplementedError
 

@@ -27,6 +27,9 @@ class PlayedReader:
     def send(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
         self._close(f"{status}")
 
+    def send_lines(self, status: int, lines: str, body: bytes) -> None:
+        self._close(f"{status}")
+
     @property
     def peer(self) -> str:
         return ""

@@ -40,12 +40,12 @@ class SigningKey:
         self._inner = hashlib.sha256(padded.translate(_INNER))
         self._outer = hashlib.sha256(padded.translate(_OUTER))
 
-    def signature(self, message: bytes) -> str:
+    def signature(self, message: bytes) -> bytes:
         inner = self._inner.copy()
         inner.update(message)
         outer = self._outer.copy()
         outer.update(inner.digest())
-        return outer.hexdigest()
+        return outer.hexdigest().encode()
 
 
 @lru_cache(maxsize=256)
@@ -57,47 +57,55 @@ def signing_key(secret_access_key: str, date: str, region: str, service: str) ->
     return SigningKey(key)
 
 
-def signature(key: SigningKey, timestamp: str, scope: str, canonical_request: bytes) -> str:
+def signature(key: SigningKey, timestamp: str, scope: str, canonical_request: bytes) -> bytes:
     """`scope` is `date/region/service/aws4_request`."""
     request_hash = hashlib.sha256(canonical_request).hexdigest()
     return key.signature(f"{ALGORITHM}\n{timestamp}\n{scope}\n{request_hash}".encode("latin-1"))
 
 
-def canonical_request(
-    method: str, path: str, query: str, headers: Mapping[bytes, bytes], signed: tuple[bytes, ...], payload_hash: str
-) -> bytes:
-    """`path` and `query` are canonical already. A signed header that is not there counts as empty."""
-    head = f"{method}\n{path}\n{query}\n".encode("latin-1")
-    take, form = _header_block(signed)
-    try:
-        block: bytes = form % take(headers)
-    except KeyError:
-        block = form % (*(headers.get(name, b"") for name in signed),)
-    if b"  " in block or b"\t" in block:
-        block = form % (*(b" ".join(headers.get(name, b"").split()) for name in signed),)
-    return head + block + payload_hash.encode("latin-1")
-
-
-@lru_cache(maxsize=256)
-def _header_block(signed: tuple[bytes, ...]) -> tuple[Callable[[Mapping[bytes, bytes]], Any], bytes]:
+class HeaderBlock:
     """How to take the values of these headers, and a form for them: clients sign the same ones again and again."""
-    names = [name.replace(b"%", b"%%") for name in signed]
-    return itemgetter(*signed), b"%b\n%b\n" % (b"".join([name + b":%b\n" for name in names]), b";".join(names))
+
+    __slots__ = ("_form", "_names", "_take")
+
+    def __init__(self, signed: tuple[bytes, ...]) -> None:
+        names = [name.replace(b"%", b"%%") for name in signed]
+        self._names = signed
+        self._take: Callable[[Mapping[bytes, bytes]], Any] = itemgetter(*signed)
+        self._form = b"%b\n%b\n" % (b"".join([name + b":%b\n" for name in names]), b";".join(names))
+
+    def of(self, headers: Mapping[bytes, bytes]) -> bytes:
+        """A signed header that is not there counts as empty."""
+        try:
+            block: bytes = self._form % self._take(headers)
+        except KeyError:
+            block = self._form % (*(headers.get(name, b"") for name in self._names),)
+        if b"  " in block or b"\t" in block:
+            block = self._form % (*(b" ".join(headers.get(name, b"").split()) for name in self._names),)
+        return block
 
 
-def canonical_path(path: str, service: str) -> str:
-    """Normalised, then encoded once more than it was sent; S3 alone signs the path as it is."""
-    if service == "s3":
-        return path
-    return _encoded_again(path) if len(path) <= REMEMBERED_PATH_CHARACTERS else _encoded_again.__wrapped__(path)
+def canonical_request(start: bytes, headers: Mapping[bytes, bytes], block: HeaderBlock, payload_hash: str) -> bytes:
+    return start + block.of(headers) + payload_hash.encode("latin-1")
+
+
+def canonical_start(method: str, path: str, query: str, service: str) -> bytes:
+    """All before the headers. The path is normalised, then encoded once more than it was sent; S3 alone signs it as it
+    is. `query` is canonical already.
+    """
+    if query or len(path) > REMEMBERED_PATH_CHARACTERS:
+        return _start.__wrapped__(method, path, query, service)
+    return _start(method, path, query, service)
 
 
 @lru_cache(maxsize=1024)
-def _encoded_again(path: str) -> str:
-    normal = "/" + normpath(path).lstrip("/")
-    if normal != "/" and path.endswith("/"):
-        normal += "/"
-    return quote(normal.encode("latin-1"), safe="/~")
+def _start(method: str, path: str, query: str, service: str) -> bytes:
+    if service != "s3":
+        normal = "/" + normpath(path).lstrip("/")
+        if normal != "/" and path.endswith("/"):
+            normal += "/"
+        path = quote(normal.encode("latin-1"), safe="/~")
+    return f"{method}\n{path}\n{query}\n".encode("latin-1")
 
 
 def canonical_query(query: str, *, without: str = "") -> str:

@@ -35,7 +35,7 @@ class Connection(asyncio.Protocol):
     """Owned by its event loop; `Listening` gives it limits, time and the handlers, and sweeps it."""
 
     def __init__(self, listening: Listening) -> None:
-        self._listening = listening
+        self.listening = listening
         self._limits = listening.limits
         self._transport = cast("asyncio.Transport", None)
         self._parser = httptools.HttpRequestParser(self)
@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._owes_continue = False
         self._current: Response | None = None
         self._waiting: deque[tuple[Response, int]] = deque()
+        self._at_rest = False
         self._serving = False
         self._deaf = False
         self.write_paused = False
@@ -61,7 +62,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if self._listening.admit(self):
+        if self.listening.admit(self):
+            self._at_rest = True
             self._wait_for_request()
         else:
             self._deaf = True
@@ -69,6 +71,13 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def data_received(self, data: bytes) -> None:
+        if self._at_rest:
+            self._at_rest = False
+            request = self.listening.known_lines.request(data)
+            if request is not None:
+                self._keep_alive = True
+                self._give(Response(self, request, keep_alive=True), 0)
+                return
         if self._deaf:
             return
         if self._body.direct:
@@ -80,9 +89,10 @@ class Connection(asyncio.Protocol):
         """A client that closes its side has stopped waiting: there is no half-open state to tell the two apart."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._listening.forget(self)
+        self.listening.forget(self)
         self._release()
         self._deaf = True
+        self._at_rest = False
         self._waiting.clear()
         if self._current is not None:
             self._current.disconnected()
@@ -173,10 +183,6 @@ class Connection(asyncio.Protocol):
     # --- the answer's side ---
 
     @property
-    def date_line(self) -> str:
-        return self._listening.date_line
-
-    @property
     def peer(self) -> str:
         address = self._transport.get_extra_info("peername")
         return str(address[0]) if isinstance(address, tuple) else ""
@@ -184,9 +190,11 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         self._transport.write(data)
 
-    def answered(self, *, keep_alive: bool) -> None:
+    def answered(self, last: bytes, *, keep_alive: bool) -> None:
+        if last:
+            self._transport.write(last)
         self._current = None
-        if not keep_alive or self._listening.closing:
+        if not keep_alive or self.listening.closing:
             self._end()
         elif self._waiting:
             self._serve_waiting()
@@ -196,7 +204,8 @@ class Connection(asyncio.Protocol):
         elif self.write_paused:
             self._wait_for_reader()
         else:
-            self._wait_for_request()
+            self._at_rest = not self._in_head
+            self.deadline = self.listening.tick + self._limits.idle_timeout_seconds
 
     def abort(self) -> None:
         self._transport.abort()
@@ -264,7 +273,7 @@ class Connection(asyncio.Protocol):
         """Refuse a body that is too long before it is read; prepare to read it otherwise."""
         limit = SMALL_BODY_BYTES
         if length is None or length > SMALL_BODY_BYTES:
-            limit = self._listening.body_limit(request.method, request.path, request.headers)
+            limit = self.listening.body_limit(request.method, request.path, request.headers)
             if length is not None and length > limit:
                 raise RefusedError(413)
             self._reserve(limit if length is None else length)
@@ -278,13 +287,13 @@ class Connection(asyncio.Protocol):
             self._send_continue()
 
     def _reserve(self, size: int) -> None:
-        if self._listening.arriving_bytes + size > self._limits.arriving_bytes:
+        if self.listening.arriving_bytes + size > self._limits.arriving_bytes:
             raise RefusedError(503)
-        self._listening.arriving_bytes += size
+        self.listening.arriving_bytes += size
         self._reserved = size
 
     def _release(self) -> None:
-        self._listening.arriving_bytes -= self._reserved
+        self.listening.arriving_bytes -= self._reserved
         self._reserved = 0
 
     def _send_continue(self) -> None:
@@ -309,16 +318,16 @@ class Connection(asyncio.Protocol):
         self.deadline = NEVER
         try:
             if refused:
-                self._listening.refuse(response.request, response, refused)
+                self.listening.refuse(response.request, response, refused)
             else:
-                self._listening.handler(response.request, response)
+                self.listening.handler(response.request, response)
         except Exception:
             log.exception("a handler failed on %s %s", response.request.method, response.request.path)
             if response.started:
                 response.abort()
             else:
                 response.close_after()
-                self._listening.refuse(response.request, response, 500)
+                self.listening.refuse(response.request, response, 500)
 
     def _serve_waiting(self) -> None:
         """A loop and not a recursion: each answer given at once would otherwise nest in the one before."""
@@ -358,6 +367,7 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         """What is written still goes out, but not for ever: the client may never read it."""
         self._deaf = True
+        self._at_rest = False
         self._wait_for_reader()
         self._transport.close()
 
@@ -378,4 +388,4 @@ class Connection(asyncio.Protocol):
             self._set_deadline(self._limits.body_stall_seconds)
 
     def _set_deadline(self, seconds: int) -> None:
-        self.deadline = self._listening.tick + seconds
+        self.deadline = self.listening.tick + seconds

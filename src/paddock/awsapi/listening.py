@@ -6,6 +6,7 @@ import json
 from email.utils import format_datetime
 from typing import Protocol
 
+from paddock.awsapi.known_lines import KnownLines
 from paddock.awsapi.limits import HttpLimits
 from paddock.awsapi.messages import BodyLimit, Handler, Refusal, Request, Responder
 from paddock.ports.clock import Clock
@@ -54,6 +55,7 @@ class Listening:
         self.limits = limits
         self.connections: dict[Watched, None] = {}
         """In the order in which they came."""
+        self.known_lines = KnownLines()
         self.arriving_bytes = 0
         self.closing = False
         self.tick = 0

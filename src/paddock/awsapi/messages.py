@@ -7,14 +7,14 @@ form in which SigV4 signs it and in which RFC 9110 lets a recipient read it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 Headers = Sequence[tuple[str, str]]
 
 
-@dataclass(slots=True, eq=False)
-class Request:
+class Request(msgspec.Struct, eq=False, gc=False):
     """A request whose body has arrived whole. `path` and `query` are as sent, still percent-encoded.
 
     `body_sha256` (hexadecimal) is there when the body was large enough to be hashed while it arrived.
@@ -72,6 +72,10 @@ class Responder(Protocol):
         ...
 
     def send(self, status: int, headers: Headers, body: bytes) -> None: ...
+
+    def send_lines(self, status: int, lines: str, body: bytes) -> None:
+        """As `send`, with the headers as lines, each with its end: nothing in them is looked at any more."""
+        ...
 
     def start(self, status: int, headers: Headers) -> ResponseStream: ...
 

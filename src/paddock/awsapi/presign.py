@@ -33,13 +33,11 @@ def presign(url: str, signer: Signer, now: datetime, *, method: str = "GET", lif
     added = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
     query = f"{parts.query}&{added}" if parts.query else added
     sent = canonical.canonical_request(
-        method,
-        canonical.canonical_path(parts.path, signer.service),
-        canonical.canonical_query(query),
+        canonical.canonical_start(method, parts.path, canonical.canonical_query(query), signer.service),
         {b"host": parts.netloc.encode("ascii")},
-        (b"host",),
+        canonical.HeaderBlock((b"host",)),
         canonical.UNSIGNED_PAYLOAD if signer.service == "s3" else canonical.EMPTY_SHA256,
     )
     key = canonical.signing_key(signer.secret_access_key, timestamp[:8], signer.region, signer.service)
-    signature = canonical.signature(key, timestamp, scope, sent)
+    signature = canonical.signature(key, timestamp, scope, sent).decode()
     return f"{parts.scheme}://{parts.netloc}{parts.path}?{query}&X-Amz-Signature={signature}"

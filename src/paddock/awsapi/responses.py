@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from paddock.awsapi.limits import JOIN_WRITE_BYTES
+from paddock.awsapi.listening import Listening
 from paddock.awsapi.messages import Headers, Request, ResponseStream
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -19,19 +20,16 @@ _BODILESS = frozenset({204, 304})
 class Link(Protocol):
     """What an answer needs of its connection."""
 
-    @property
-    def date_line(self) -> str: ...
+    listening: Listening
+    write_paused: bool
 
     @property
     def peer(self) -> str: ...
 
-    @property
-    def write_paused(self) -> bool: ...
-
     def write(self, data: bytes) -> None: ...
 
-    def answered(self, *, keep_alive: bool) -> None:
-        """The answer is complete: go on with the next request, or close."""
+    def answered(self, last: bytes, *, keep_alive: bool) -> None:
+        """With these bytes the answer is complete: write them, and go on with the next request, or close."""
         ...
 
     def abort(self) -> None: ...
@@ -77,22 +75,24 @@ class Response:
 
     def send(self, status: int, headers: Headers, body: bytes) -> None:
         """After `start` it is too late for another answer: what was begun is cut."""
+        self.send_lines(status, _lines_of(headers), body)
+
+    def send_lines(self, status: int, lines: str, body: bytes) -> None:
         if self.closed:
             return
         if self.started:
             self.abort()
             return
         length = "" if status in _BODILESS else f"Content-Length: {len(body)}\r\n"
-        head = self._head(status, headers, length)
-        self._begin()
+        head = self._head(status, length, lines)
+        self.started = True
         if self.request.method == "HEAD" or status in _BODILESS:
             body = b""
         if len(body) <= JOIN_WRITE_BYTES:
-            self._link.write(head + body)
+            self._complete(head + body)
         else:
             self._link.write(head)
-            self._link.write(body)
-        self._complete()
+            self._complete(body)
 
     def start(self, status: int, headers: Headers) -> ResponseStream:
         if self.closed:
@@ -101,8 +101,11 @@ class Response:
             self._keep_alive = False  # such a client knows the end of a stream by the end of the connection
         else:
             self._chunked = self.request.method != "HEAD" and status not in _BODILESS
-        head = self._head(status, headers, "Transfer-Encoding: chunked\r\n" if self._chunked else "")
-        self._begin()
+        framing = "Transfer-Encoding: chunked\r\n" if self._chunked else ""
+        head = self._head(status, framing, _lines_of(headers))
+        if self.started:
+            raise RuntimeError("a request is answered once")
+        self.started = True
         self._link.write(head)
         return self
 
@@ -121,9 +124,7 @@ class Response:
     def end(self) -> None:
         if self.closed:
             return
-        if self._chunked:
-            self._link.write(b"0\r\n\r\n")
-        self._complete()
+        self._complete(b"0\r\n\r\n" if self._chunked else b"")
 
     def abort(self) -> None:
         if not self.closed:
@@ -150,27 +151,24 @@ class Response:
         if callback is not None:
             callback()
 
-    def _begin(self) -> None:
-        if self.started:
-            raise RuntimeError("a request is answered once")
-        self.started = True
-
-    def _complete(self) -> None:
+    def _complete(self, last: bytes) -> None:
         self.closed = True
         # Whom they call knows us: the two would wait for a garbage collection, with the request and all that it holds.
         self._disconnected = self._pause = self._resume = None
-        self._link.answered(keep_alive=self._keep_alive)
+        self._link.answered(last, keep_alive=self._keep_alive)
 
-    def _head(self, status: int, headers: Headers, framing: str) -> bytes:
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
-            raise ValueError("a header with a line break in it")
-        connection = _connection_line(self.request, keep_alive=self._keep_alive)
+    def _head(self, status: int, framing: str, lines: str) -> bytes:
+        connection = ""
+        if not self._keep_alive:
+            connection = "Connection: close\r\n"
+        elif self.request.http_10:
+            connection = "Connection: keep-alive\r\n"
         status_line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
-        return f"{status_line}{self._link.date_line}{framing}{connection}{lines}\r\n".encode("latin-1")
+        return f"{status_line}{self._link.listening.date_line}{framing}{connection}{lines}\r\n".encode("latin-1")
 
 
-def _connection_line(request: Request, *, keep_alive: bool) -> str:
-    if not keep_alive:
-        return "Connection: close\r\n"
-    return "Connection: keep-alive\r\n" if request.http_10 else ""
+def _lines_of(headers: Headers) -> str:
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
+        raise ValueError("a header with a line break in it")
+    return lines

@@ -15,6 +15,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
+import msgspec
+
 from paddock.awsapi import canonical
 from paddock.awsapi.messages import Request
 from paddock.awsapi.session_credentials import Parent, session_of
@@ -35,6 +37,7 @@ HARMLESS = UNSIGNED_ALLOWED | {
 """With these and the signed ones a request has nothing in it that would have to be looked at one by one."""
 
 _SHA256_HEX_CHARACTERS = 64
+_UNSIGNED_PAYLOAD = canonical.UNSIGNED_PAYLOAD.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Identity(NamedTuple):
     service: str
 
 
-class Claim(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
     """What a request says of its signature, save the signature: the same for all requests of one client in one day."""
 
     access_key_id: str
@@ -65,14 +69,15 @@ class Claim(NamedTuple):
     service: str
     scope: str
     signed_headers: tuple[bytes, ...]
+    header_block: canonical.HeaderBlock
     harmless_headers: frozenset[bytes]
 
 
-class _Signed(NamedTuple):
+class _Signed(msgspec.Struct, frozen=True, gc=False):
     """One signature to be checked, wherever in the request it stood."""
 
     claim: Claim
-    signature: str
+    signature: bytes
     timestamp: str
     query: str
     lifetime: timedelta
@@ -81,7 +86,8 @@ class _Signed(NamedTuple):
 
 def verify(request: Request, credentials: Mapping[str, Credential], now: datetime) -> Identity:
     """Raises `ApiError` with AWS's code and text when the signature is missing, malformed, out of time or wrong."""
-    authorization = request.headers.get(b"authorization")
+    headers = request.headers
+    authorization = headers.get(b"authorization")
     if authorization is not None:
         signed = _from_header(request, authorization)
     elif "X-Amz-Algorithm=" in request.query:
@@ -92,22 +98,28 @@ def verify(request: Request, credentials: Mapping[str, Credential], now: datetim
     credential = credentials.get(claim.access_key_id)
     if credential is None and signed.token is not None:
         credential = _session(claim.access_key_id, signed.token, credentials)
-    credential = _known(credential, signed.token, now)
-    _check_time(signed, now)
-    _check_header_names(request, claim)
-    sent = canonical.canonical_request(
-        request.method,
-        canonical.canonical_path(request.path, claim.service),
-        signed.query,
-        request.headers,
-        claim.signed_headers,
-        _payload_hash(request, claim, presigned=authorization is None),
-    )
-    key = canonical.signing_key(credential.secret_access_key, claim.date, claim.region, claim.service)
-    expected = canonical.signature(key, signed.timestamp, claim.scope, sent)
-    if not hmac.compare_digest(expected.encode("latin-1"), signed.signature.encode("latin-1")):
+    if credential is None or credential.session_token is not None or credential.expires_at is not None:
+        credential = _known(credential, signed.token, now)
+    timestamp = signed.timestamp
+    if not (timestamp.startswith(claim.date) and _NOT_BEFORE <= now - _moment(timestamp) <= signed.lifetime):
+        _check_time(signed, now)
+    if not headers.keys() <= claim.harmless_headers:
+        _check_header_names(request, claim)
+    start = canonical.canonical_start(request.method, request.path, signed.query, claim.service)
+    payload_hash = _payload_hash(request, claim, presigned=authorization is None)
+    sent = canonical.canonical_request(start, headers, claim.header_block, payload_hash)
+    key, identity = _key_and_identity(claim, credential.secret_access_key, credential.account_id)
+    if not hmac.compare_digest(canonical.signature(key, timestamp, claim.scope, sent), signed.signature):
         raise _mismatch()
-    return Identity(claim.access_key_id, credential.account_id, claim.region, claim.service)
+    return identity
+
+
+@lru_cache(maxsize=256)
+def _key_and_identity(
+    claim: Claim, secret_access_key: str, account_id: AccountId
+) -> tuple[canonical.SigningKey, Identity]:
+    key = canonical.signing_key(secret_access_key, claim.date, claim.region, claim.service)
+    return key, Identity(claim.access_key_id, account_id, claim.region, claim.service)
 
 
 def claimed_identity(request: Request, account_id: AccountId, region: str) -> Identity:
@@ -125,14 +137,15 @@ def claimed_identity(request: Request, account_id: AccountId, region: str) -> Id
 
 def _from_header(request: Request, authorization: bytes) -> _Signed:
     claim, signature = _split(authorization)
-    stamp = request.headers.get(b"x-amz-date")
+    headers = request.headers
+    stamp = headers.get(b"x-amz-date")
     timestamp = stamp.decode("latin-1") if stamp is not None else _from_date_header(request)
     query = canonical.canonical_query(request.query) if request.query else ""
-    token = request.header(b"x-amz-security-token") if b"x-amz-security-token" in request.headers else None
+    token = request.header(b"x-amz-security-token") if b"x-amz-security-token" in headers else None
     return _Signed(claim, signature, timestamp, query, CLOCK_SKEW, token)
 
 
-def _split(authorization: bytes) -> tuple[Claim, str]:
+def _split(authorization: bytes) -> tuple[Claim, bytes]:
     """All clients put the signature last; what comes before it repeats and is remembered."""
     before, _, signature = authorization.rpartition(b"Signature=")
     if len(signature) != _SHA256_HEX_CHARACTERS:
@@ -140,8 +153,8 @@ def _split(authorization: bytes) -> tuple[Claim, str]:
         _check_complete(fields)
         last = fields.pop("Signature")
         text = ",".join(f"{name}={value}" for name, value in fields.items())
-        return _claim(f"{canonical.ALGORITHM} {text}".encode("latin-1")), last
-    return _claim(before), signature.decode("latin-1")
+        return _claim(f"{canonical.ALGORITHM} {text}".encode("latin-1")), last.encode("latin-1")
+    return _claim(before), signature
 
 
 @lru_cache(maxsize=256)
@@ -179,7 +192,7 @@ def _from_query(request: Request) -> _Signed:
         raise ApiError("IncompleteSignatureException", f"Unsupported AWS 'algorithm': '{algorithm}'.", status=403)
     return _Signed(
         _claim_of(parameters["X-Amz-Credential"], parameters["X-Amz-SignedHeaders"]),
-        parameters["X-Amz-Signature"],
+        parameters["X-Amz-Signature"].encode(),
         parameters["X-Amz-Date"],
         canonical.canonical_query(request.query, without="X-Amz-Signature"),
         _lifetime(parameters["X-Amz-Expires"]),
@@ -197,6 +210,7 @@ def _lifetime(seconds: str) -> timedelta:
     return lifetime
 
 
+@lru_cache(maxsize=256)
 def _claim_of(credential: str, signed_headers: str) -> Claim:
     parts = credential.split("/")
     if len(parts) != 5:
@@ -210,7 +224,8 @@ def _claim_of(credential: str, signed_headers: str) -> Claim:
     if b"host" not in names:
         raise _invalid("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
     scope = f"{date}/{region}/{service}/{terminator}"
-    return Claim(access_key_id, date, region, service, scope, names, HARMLESS.union(names))
+    block = canonical.HeaderBlock(names)
+    return Claim(access_key_id, date, region, service, scope, names, block, HARMLESS.union(names))
 
 
 # --- checks ---
@@ -262,21 +277,17 @@ def _check_time(signed: _Signed, now: datetime) -> None:
 
 
 def _check_header_names(request: Request, claim: Claim) -> None:
-    if request.headers.keys() <= claim.harmless_headers:
-        return
     for name in request.headers:
         if name.startswith(b"x-amz-") and name not in claim.signed_headers and name not in UNSIGNED_ALLOWED:
             raise _invalid("There were headers present in the request which were not signed")
 
 
 def _payload_hash(request: Request, claim: Claim, *, presigned: bool) -> str:
-    declared = request.header(b"x-amz-content-sha256")
-    if declared == canonical.UNSIGNED_PAYLOAD:
-        return declared
-    if presigned and claim.service == "s3":
+    declared = request.headers.get(b"x-amz-content-sha256")
+    if declared == _UNSIGNED_PAYLOAD or (presigned and claim.service == "s3"):
         return canonical.UNSIGNED_PAYLOAD
     actual = request.body_sha256 or hashlib.sha256(request.body).hexdigest()
-    if declared is not None and declared != actual:
+    if declared is not None and declared != actual.encode():
         raise _mismatch()
     return actual
 

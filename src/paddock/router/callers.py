@@ -75,14 +75,19 @@ class HttpCall(WholeCall):
     fail: Callable[[Responder, str, ApiError], None]
 
     def answered(self, result: ResultHeader, body: bytes) -> None:
-        headers = _headers(self, "application/json")
+        _, version = self.destination.key
+        # Nothing in these lines is the caller's or the function's own words, so nothing in them can end a line.
+        lines = (
+            f"Content-Type: application/json\r\nx-amzn-RequestId: {self.invocation_id}\r\n"
+            f"X-Amzn-Trace-Id: {self.trace_header}\r\nX-Amz-Executed-Version: {version}\r\n"
+        )
         if self.streamed or result.outcome != "ok":
             error_type, body = self.outcome(result, body)
             if error_type:
-                headers.append(("X-Amz-Function-Error", UNHANDLED))
+                lines += f"X-Amz-Function-Error: {UNHANDLED}\r\n"
         if result.log_tail:
-            headers.append(("X-Amz-Log-Result", result.log_tail))
-        self.responder.send(200, headers, body)
+            lines += f"X-Amz-Log-Result: {result.log_tail}\r\n"
+        self.responder.send_lines(200, lines, body)
 
     def throttled(self, throttle: Throttle) -> None:
         send_throttle(self.responder, self.invocation_id, throttle.reason)
@@ -127,7 +132,13 @@ class StreamCall(Call):
 
     def _open(self) -> ResponseStream:
         if self.stream is None:
-            self.stream = self.responder.start(200, _headers(self, CONTENT_TYPE))
+            headers = (
+                ("Content-Type", CONTENT_TYPE),
+                ("x-amzn-RequestId", self.invocation_id),
+                ("X-Amzn-Trace-Id", self.trace_header),
+                ("X-Amz-Executed-Version", self.destination.key.version),
+            )
+            self.stream = self.responder.start(200, headers)
             self.stream.on_flow(self._pause, self._resume)
         return self.stream
 
@@ -161,12 +172,3 @@ class InnerCall(WholeCall):
     def _settle(self, result: InvokeResult) -> None:
         if not self.done.done():
             self.done.set_result(result)
-
-
-def _headers(call: Call, content_type: str) -> list[tuple[str, str]]:
-    return [
-        ("Content-Type", content_type),
-        ("x-amzn-RequestId", call.invocation_id),
-        ("X-Amzn-Trace-Id", call.trace_header),
-        ("X-Amz-Executed-Version", call.destination.key.version),
-    ]
