@@ -66,9 +66,12 @@ def test_log_lines_are_kept_and_then_acknowledged() -> None:
     run(scenario)
 
 
-def test_what_cannot_be_kept_is_not_acknowledged_and_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_kept_is_tried_again_and_said_once_on_the_same_connection(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario(world: World) -> None:
         agent = await one_agent(world)
+        hellos = sum(isinstance(each, ServerHello) for each in agent.received)
 
         async def full(*_: object) -> None:
             raise StoreError("the disk is full")
@@ -76,15 +79,18 @@ def test_what_cannot_be_kept_is_not_acknowledged_and_comes_again(monkeypatch: py
         with monkeypatch.context() as patched:
             patched.setattr(world.logs, "append", full)
             agent.say(batch(1, b'{"a": 1}'))
-            await asyncio.sleep(0.01)
+            agent.say(batch(2, b'{"a": 2}'))
+            await asyncio.sleep(60)
         assert not [each for each in agent.received if isinstance(each, AcknowledgeLogs)]
-        hellos = sum(isinstance(each, ServerHello) for each in agent.received)
-        await world.until(lambda: sum(isinstance(each, ServerHello) for each in agent.received) > hellos, 5)
-        agent.say(batch(1, b'{"a": 1}'))
-        await asyncio.sleep(0.1)
-        assert await kept(world) == ['{"a": 1}']
+        await world.until(lambda: len([each for each in agent.received if isinstance(each, AcknowledgeLogs)]) == 2, 10)
+        assert await kept(world) == ['{"a": 1}', '{"a": 2}']
+        assert sum(isinstance(each, ServerHello) for each in agent.received) == hellos
 
     run(scenario)
+    assert [record.message.partition(" are ")[2] for record in caplog.records if "log lines" in record.message] == [
+        "kept back: the disk is full",
+        "kept again",
+    ]
 
 
 def test_an_agent_that_says_more_than_can_be_kept_is_cut_off_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ from paddock.controlplane.limits import (
     CODE_PIECE_BYTES,
     FIRST_CONNECT_SECONDS,
     HELLO_SECONDS,
+    KEEP_LOGS_AGAIN_LIMIT_SECONDS,
+    KEEP_LOGS_AGAIN_SECONDS,
     RECONNECT_LIMIT_SECONDS,
     RECONNECT_SECONDS,
     WAITING_LOG_BATCHES,
@@ -194,14 +196,27 @@ class AgentSession:
     async def _keep_logs(self, channel: AgentChannel) -> None:
         while True:
             batch = await self._batches.get()
+            await self._keep(batch)
+            channel.send(AcknowledgeLogs(batch.sequence))
+
+    async def _keep(self, batch: LogBatch) -> None:
+        """Tried until it can be done. The agent holds back meanwhile, and then counts what it drops: a full disk costs
+        lines, but never the connection that tells what runs.
+        """
+        lines = [kept_line(record, plain=batch.plain) for record in batch.records]
+        delay = KEEP_LOGS_AGAIN_SECONDS
+        while True:
             try:
-                lines = [kept_line(record, plain=batch.plain) for record in batch.records]
                 await self._logs.append(batch.log_group, batch.log_stream, lines)
             except StoreError as error:
-                log.error("log lines of %s are kept back: %s", self._instance_id, error.message)  # noqa: TRY400
-                channel.close()
-                return
-            channel.send(AcknowledgeLogs(batch.sequence))
+                if delay == KEEP_LOGS_AGAIN_SECONDS:  # said once, not as often as it is tried
+                    log.error("log lines of %s are kept back: %s", self._instance_id, error.message)  # noqa: TRY400
+            else:
+                break
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, KEEP_LOGS_AGAIN_LIMIT_SECONDS)
+        if delay > KEEP_LOGS_AGAIN_SECONDS:
+            log.warning("log lines of %s are kept again", self._instance_id)
 
     async def _serve_code(self, channel: AgentChannel) -> None:
         while True:

@@ -49,6 +49,9 @@ SENT_BUFFER_BYTES = 1024 * 1024
 """Unsent bytes of one connection above which a package's next piece waits."""
 WAITING_LOG_BATCHES = 64
 """Of one agent; it holds back well before."""
+KEEP_LOGS_AGAIN_SECONDS = 0.5
+"""Before lines that could not be stored are tried again; doubles up to the limit. Somebody has to make room first."""
+KEEP_LOGS_AGAIN_LIMIT_SECONDS = 8.0
 
 CLEANUP_SECONDS = 3600.0
 """Between two searches for packages that no version needs."""
