@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from paddock.ports.store import StoreError
 from paddock.router.limits import PENDING_EVENTS, SYNCHRONOUS_PAYLOAD_BYTES
 from paddock.wire.routes import FunctionRoute, VersionRoute
 from tests.router.driving import ARN, driven, until
@@ -177,6 +178,19 @@ async def test_an_event_that_cannot_be_stored_is_not_accepted(tmp_path: Path) ->
     assert (answer.status, after.status) == (500, 202)
     assert answer.headers["x-amzn-errortype"] == "ServiceException"
     assert b"disk" not in answer.body
+
+
+async def test_a_store_that_cannot_be_used_says_what_to_do_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with scripted_agent("i-1", tmp_path) as agent, driven(agent) as service:
+        service.stored.failing = StoreError("the disk is full: free some space")
+        answer = await service.invoke(headers={"X-Amz-Invocation-Type": "Event"})
+
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (500, "ServiceException")
+    assert b"free some space" in answer.body
+    [record] = caplog.records
+    assert (record.getMessage().endswith("the disk is full: free some space"), record.exc_info) == (True, None)
 
 
 async def test_events_that_the_store_cannot_keep_up_with_are_refused(tmp_path: Path) -> None:

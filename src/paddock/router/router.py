@@ -25,6 +25,7 @@ from paddock.model.ids import (
 )
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest, InvokeResult
+from paddock.ports.store import StoreError
 from paddock.router.answers import NOT_STORED, RATE_EXCEEDED, ErrorReply
 from paddock.router.callers import InnerCall
 from paddock.router.connections import Connections
@@ -231,6 +232,9 @@ class Router:
     async def _put(self, event: InvokeRequest, settled: Callable[[ApiError | None], None]) -> None:
         try:
             await self._queue.put(event)
+        except StoreError as error:  # the operator's to mend, and said for each of many: no traceback
+            log.error("an asynchronous invocation of %s could not be stored: %s", event.function_name, error.message)  # noqa: TRY400
+            settled(error)
         except Exception:
             log.exception("an asynchronous invocation of %s could not be stored", event.function_name)
             settled(NOT_STORED)
