@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -45,8 +46,15 @@ class World:
     def api(self) -> Any:
         return self.client("lambda")
 
-    def start_again(self) -> None:
-        self.server = start_server(self.server.data_dir, *self.flags, within=self.far.within)
+    def kill_and_start_again(self, *flags: str) -> None:
+        """`flags` go over those of the first start."""
+        if self.server.process.poll() is None:
+            self.server.kill()
+        self.server = start_server(self.server.data_dir, *self.flags, *flags, within=self.far.within)
+
+    def status(self, *options: str) -> str:
+        program = (sys.executable, "-m", "paddock.cli.main", "status", "--data-dir", str(self.server.data_dir))
+        return self.far.said_by(*program, *options)
 
     def interfaces(self, provider: str) -> list[dict[str, Any]]:
         """Of the provider's instances."""
@@ -93,7 +101,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             yield world
         finally:
             if world.server.process.poll() is not None:
-                world.start_again()
+                world.kill_and_start_again()
             world.server.stop()
 
 
@@ -124,6 +132,22 @@ def closed(world: World) -> str:
 
 def connect(world: World, function: str, **event: Any) -> Any:
     return invoke(world.api, function, {"address": FAR_ADDRESS, "port": world.far.port, **event})
+
+
+def connect_soon(world: World, function: str, **event: Any) -> Any:
+    """To a server that just began: it refuses until it has word of its agents."""
+    answers: list[Any] = []
+
+    def is_answered() -> bool:
+        try:
+            answers.append(connect(world, function, **event))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TooManyRequestsException":
+                raise
+        return bool(answers)
+
+    assert eventually(is_answered)
+    return answers[0]
 
 
 def test_a_function_reaches_what_its_route_and_its_groups_allow(world: World, opened: str) -> None:
@@ -178,7 +202,7 @@ def test_what_passes_the_interface_is_measured(world: World, opened: str) -> Non
 
 
 def test_instances_have_ports_of_their_own_and_environments_of_one_share_them(world: World, opened: str) -> None:
-    """As on AWS; there the environments of an instance share its interface too."""
+    """An instance's network is its own; the environments on it share it."""
     beside = "beside"
     arn = world.api.get_capacity_provider(CapacityProviderName=opened)["CapacityProvider"]["CapacityProviderArn"]
     code = {"ZipFile": package("connects.py")}
@@ -205,19 +229,33 @@ def test_instances_have_ports_of_their_own_and_environments_of_one_share_them(wo
 
 
 def test_status_says_which_network_is_in_force(world: World) -> None:
-    data_dir = str(world.server.data_dir)
-    said = world.far.said_by(sys.executable, "-m", "paddock.cli.main", "status", "--data-dir", data_dir)
+    said = world.status()
     assert "network vpc: each instance has an interface in a subnet" in said
     assert "until replaced" not in said
 
 
 def test_the_network_outlives_a_server_that_was_killed(world: World, opened: str, closed: str) -> None:
     before = world.addresses(opened)
-    world.server.kill()
-    world.start_again()
-    assert eventually(lambda: connect(world, opened, up=1, down=1).get("received") == 1)
+    world.kill_and_start_again()
+    assert connect_soon(world, opened, up=1, down=1)["from"] in before.values()
     assert world.addresses(opened) == before
-    assert connect(world, closed, patience=3)["failed"] == "timed out"
+    assert connect_soon(world, closed, patience=3)["failed"] == "timed out"
+
+
+def test_an_instance_keeps_the_network_it_was_launched_with(world: World, opened: str, closed: str) -> None:
+    before = world.addresses(opened)
+    world.kill_and_start_again("--network", "host")
+    assert connect_soon(world, opened, up=1, down=1)["from"] in before.values()
+    lines = world.status().splitlines()
+    assert any(line.startswith("network host: instances share this machine's") for line in lines)
+    assert any(line.endswith("launched with network vpc until replaced") for line in lines)
+    world.kill_and_start_again()
+
+
+def test_functions_are_as_shut_off_as_in_the_machines_network(world: World, opened: str) -> None:
+    document = json.loads(world.status("--output", "json"))
+    found = {instance["isolation"] for provider in document["providers"] for instance in provider["instances"]}
+    assert found == {document["launcher"]["isolation"]}
 
 
 def test_default_lambda_stays_in_the_machines_network(world: World) -> None:
