@@ -59,6 +59,17 @@ def test_a_subnet_without_a_route_has_no_way_out_but_its_vpc(world: World, netwo
         assert reaches(enclosed.namespace, neighbour.private_ip_address, 80)
 
 
+def test_an_address_of_the_vpc_that_nobody_has_is_not_looked_for_outside(world: World, network: Driven) -> None:
+    one = network.join("i-one")
+    namespaces.inside(world.outside, lambda: links.add_address("lo", "10.99.0.77"))
+    assert one.private_ip_address != "10.99.0.77"
+
+    with listening(world.outside, "0.0.0.0", 443):
+        assert reaches(one.namespace, OUTSIDE, 443)
+        assert reaches(world.machine, "10.99.0.77", 443)
+        assert not reaches(one.namespace, "10.99.0.77", 443)
+
+
 def test_nothing_of_the_machine_is_reached(world: World, network: Driven) -> None:
     one = network.join("i-one")
     uplink = namespaces.inside(world.machine, links.addresses) - {MACHINE, "198.51.100.2", "192.0.2.1", BESIDE}

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_BLACKHOLE = "unreachable"
 _LINK_SCOPE = 253
 _UNICAST = 1
 _HALF_OF_THE_WORLD = 1
@@ -86,12 +85,6 @@ def add_route(destination: str, name: str, gateway: str | None = None) -> None:
         terms: dict[str, Any] = {"dst": destination, "oif": _index(name)}
         terms |= {"scope": _LINK_SCOPE} if gateway is None else {"gateway": gateway}
         ip.route("replace", **terms)
-
-
-def add_dead_end(destination: str) -> None:
-    """What has no better route ends here and does not follow the default route."""
-    with _netlink(f"add route to {destination}") as ip:
-        ip.route("replace", dst=destination, type=_BLACKHOLE)
 
 
 def interfaces_of_default_routes() -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def refresh(names: Names) -> None:
     if read(_IPV4 / "ip_forward") == "0":
         opened = {each for each in ways_out if each in already | shared or read(_forwarding(each)) == "0"}
     nft.apply(machine_rules(names.table, names.uplink, pair.router, ways_out, sorted(opened)))
-    for interface in opened:
+    for interface in (names.uplink, *opened):
         write(_forwarding(interface), "1")
     _close(already - opened - shared)
 

@@ -127,6 +127,7 @@ def _router_sets(network: Network, members: Sequence[Member]) -> list[Statement]
         ),
         _named_set("instances", "ipv4_addr", [each.private_ip_address for each in members]),
         _named_set("never", "ipv4_addr", [_block(block) for block in NEVER], flags=["interval"]),
+        _named_set("vpc", "ipv4_addr", [_block(each.cidr_block) for each in network.subnets], flags=["interval"]),
         _named_set(
             "routed",
             "ipv4_addr",
@@ -150,6 +151,8 @@ def _shared_rules() -> list[Statement]:
         _rule(ROUTER_TABLE, "forward", _equals(_destination(), "@never"), DROP),
         _rule(ROUTER_TABLE, "forward", _differs(_meta("iifname"), UPLINK), {"jump": {"target": "egress"}}),
         _rule(ROUTER_TABLE, "admitted", _equals(_destination(), "@instances"), {"goto": {"target": "ingress"}}),
+        # What nobody in the VPC has is not looked for outside, where somebody may have it.
+        _rule(ROUTER_TABLE, "admitted", _equals(_destination(), "@vpc"), DROP),
         _rule(ROUTER_TABLE, "admitted", _equals(_meta("oifname"), UPLINK), _equals(_source(), "@routed"), ACCEPT),
         _rule(ROUTER_TABLE, "leave", _equals(_meta("oifname"), UPLINK), MASQUERADE),
     ]

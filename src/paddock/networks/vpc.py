@@ -70,15 +70,12 @@ class VpcNetwork:
         if unknown:
             text = f"there is no {', '.join(unknown)}"
             raise LaunchError(StateReasonCode.INVALID_SECURITY_GROUP, text, transient=False)
-        with self._alone():
-            try:
-                return self._attachment(self._attach(instance_id, subnet, groups))
-            except _FAULTS as error:
-                with suppress(*_FAULTS):
-                    self._unplug(instance_id)
-                    self._settle()
-                text = f"{instance_id} cannot be attached to {subnet_id}: {error}"
-                raise LaunchError(StateReasonCode.INTERNAL_ERROR, text, transient=True) from error
+        try:
+            with self._alone():
+                return self._attachment(self._attach_whole(instance_id, subnet, groups))
+        except _FAULTS as error:
+            text = f"{instance_id} cannot be attached to {subnet_id}: {error}"
+            raise LaunchError(StateReasonCode.INTERNAL_ERROR, text, transient=True) from error
 
     def detach(self, instance_id: InstanceId) -> None:
         """Raises `NetworkError` when the kernel refuses; then it may be tried again."""
@@ -132,6 +129,15 @@ class VpcNetwork:
         return None
 
     # Steps
+
+    def _attach_whole(self, instance_id: InstanceId, subnet: Subnet, groups: tuple[SecurityGroupId, ...]) -> Member:
+        try:
+            return self._attach(instance_id, subnet, groups)
+        except _FAULTS:
+            with suppress(*_FAULTS):
+                self._unplug(instance_id)
+                self._settle()
+            raise
 
     def _attach(self, instance_id: InstanceId, subnet: Subnet, groups: tuple[SecurityGroupId, ...]) -> Member:
         members = self._members()
@@ -200,16 +206,12 @@ class VpcNetwork:
             if instance_id not in members:
                 self._unplug(instance_id)
         if members:
-            namespaces.inside(self._router, lambda: self._write_rules(list(members.values())))
+            rules = router_rules(self._network, list(members.values()))
+            namespaces.inside(self._router, lambda: nft.apply(rules))
             machine.refresh(self._names)
             return
         machine.disconnect(self._names)
         namespaces.remove(self._router)
-
-    def _write_rules(self, members: list[Member]) -> None:
-        for subnet in self._network.subnets:
-            links.add_dead_end(subnet.cidr_block)
-        nft.apply(router_rules(self._network, members))
 
     def _members(self) -> dict[InstanceId, Member]:
         if not namespaces.exists(self._router):
