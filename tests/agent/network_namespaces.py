@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from paddock.ports.instance_network import RESOLVER_ADDRESS
+
 SECONDS = 120
 
 
 @contextmanager
 def a_namespace() -> Iterator[Path]:
-    """With a loopback that is up and nothing else. Skips where the user may make none."""
+    """With a loopback that is up, has the resolver's address, and nothing else. Skips where the user may make none."""
     if shutil.which("unshare") is None or shutil.which("ip") is None:
         pytest.skip("needs unshare and ip: apt-get install util-linux iproute2")
-    script = f"ip link set lo up && echo ready && exec sleep {SECONDS}"
+    script = f"ip link set lo up && ip address add {RESOLVER_ADDRESS}/32 dev lo && echo ready && exec sleep {SECONDS}"
     process = subprocess.Popen(
         ["unshare", "--net", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

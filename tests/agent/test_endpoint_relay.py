@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from paddock.agent import endpoint_relay as relaying
-from paddock.agent.endpoint_relay import Endpoint, EndpointRelay, endpoint_in
+from paddock.agent.endpoint_relay import EndpointRelay, endpoint_in
 from paddock.agent.machine_sockets import MachineSockets
 from paddock.agent.network_namespace import MachineNetwork
+from paddock.agent.relay import Endpoint
 from tests.agent.instances import eventually
 
 WITHIN = 60.0

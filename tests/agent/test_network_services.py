@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from paddock.agent.nameservers import resolv_conf_inside
-from paddock.ports.instance_network import RESOLVER_ADDRESS
 from tests.agent.name_messages import NO_SUCH_NAME, A, answer_to, kind_in, name_in
 from tests.agent.network_namespaces import a_namespace
 from tests.agent.played_names import PORT, PlayedNames, played_names
@@ -34,12 +33,12 @@ PYTHON_LOOKS_UP = (
     "        print(name, error.args[0] == socket.EAI_NONAME)\n"
 )
 PYTHON_FETCHES = (
-    "import sys, time, urllib.error, urllib.request\n"
+    "import sys, time, urllib.request\n"
     "for left in reversed(range(int((sys.argv + ['100'])[2]))):\n"
     "    try:\n"
     "        print(urllib.request.urlopen(sys.argv[1]).read().decode()); break\n"
-    "    except urllib.error.URLError as error:\n"
-    "        time.sleep(0.1) if left else print(error.reason)\n"
+    "    except OSError as error:\n"
+    "        time.sleep(0.1) if left else print(getattr(error, 'reason', error))\n"
 )
 NODE_LOOKS_UP = (
     "const dns = require('node:dns').promises;"
@@ -61,17 +60,13 @@ def whole_answers(asked: bytes) -> list[bytes]:
     return [answer_to(asked, *(KNOWN[name_in(asked).lower()] if kind_in(asked) == A else ()))]
 
 
-def give_address(namespace: Path) -> None:
-    add = ["nsenter", f"--net={namespace}", "ip", "address", "add", f"{RESOLVER_ADDRESS}/32", "dev", "lo"]
-    subprocess.run(add, check=True)
-
-
 class Inside:
     """A namespace in which an instance's services run while a command does."""
 
     def __init__(self, namespace: Path, directory: Path, names: PlayedNames) -> None:
         self.names = names
         self.server_file = directory / "server.json"
+        self.ports = ""
         self._namespace = namespace
         self._machine = directory / "machine"
         self._machine.write_text(f"nameserver {MACHINE}\n")
@@ -83,7 +78,7 @@ class Inside:
         shown = f'mount --bind {self._seen} /etc/resolv.conf && exec "$@"'
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.agent.inside_a_network", str(self._namespace), str(self.server_file)),
-            *(str(self._machine), str(PORT), "unshare", "--mount", "sh", "-c", shown, "sh", *command),
+            *(self.ports, str(self._machine), str(PORT), "unshare", "--mount", "sh", "-c", shown, "sh", *command),
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -98,7 +93,6 @@ class Inside:
 async def inside(tmp_path: Path) -> AsyncIterator[Inside]:
     async with AsyncExitStack() as stack:
         namespace = stack.enter_context(a_namespace())
-        give_address(namespace)
         names = await stack.enter_async_context(played_names(MACHINE, answers))
         names.by_tcp = whole_answers
         yield Inside(namespace, tmp_path, names)
@@ -135,19 +129,33 @@ async def test_node_resolves_names_by_the_c_library_and_by_itself(tmp_path: Path
         assert await network.run("node", "-e", NODE_LOOKS_UP, "db.corp.example") == ["10.0.0.7 10.0.0.7"]
 
 
-async def test_the_endpoint_of_the_machine_is_at_the_same_address_inside_and_nothing_else_is(tmp_path: Path) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\npaddock")
-        await writer.drain()
-        writer.close()
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\npaddock")
+    await writer.drain()
+    writer.close()
 
+
+def url_of(server: asyncio.Server) -> str:
+    return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_the_endpoint_of_the_machine_is_at_the_same_address_inside_and_nothing_else_is(tmp_path: Path) -> None:
+    async with inside(tmp_path) as network:
+        server, other = [await asyncio.start_server(serve, "127.0.0.1", 0) for _ in range(2)]
+        async with server, other:
+            network.server_file.write_text(json.dumps({"url": url_of(server), "pid": os.getpid()}))
+            assert await network.run(sys.executable, "-c", PYTHON_FETCHES, url_of(server)) == ["paddock"]
+            refused = await network.run(sys.executable, "-c", PYTHON_FETCHES, url_of(other), "1")
+            assert refused == ["[Errno 111] Connection refused"]
+
+
+async def test_a_service_of_the_machine_that_was_opened_is_at_the_same_address_inside(tmp_path: Path) -> None:
     async with inside(tmp_path) as network:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        other = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with server, other:
-            url, closed = (f"http://127.0.0.1:{one.sockets[0].getsockname()[1]}" for one in (server, other))
-            network.server_file.write_text(json.dumps({"url": url, "pid": os.getpid()}))
-            assert await network.run(sys.executable, "-c", PYTHON_FETCHES, url) == ["paddock"]
-            refused = await network.run(sys.executable, "-c", PYTHON_FETCHES, closed, "1")
-            assert refused == ["[Errno 111] Connection refused"]
+        async with server:
+            network.ports = f"{server.sockets[0].getsockname()[1]} 9"
+            assert await network.run(sys.executable, "-c", PYTHON_FETCHES, url_of(server), "1") == ["paddock"]
+            assert await network.run(sys.executable, "-c", PYTHON_FETCHES, "http://127.0.0.1:9", "1") == [
+                "[Errno 104] Connection reset by peer"
+            ]

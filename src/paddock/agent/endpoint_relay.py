@@ -12,36 +12,16 @@ import json
 import logging
 import os
 import socket
-import struct
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from paddock.agent.accepting import accept_connections, listener_at
-from paddock.agent.limits import (
-    RELAY_CHUNK_BYTES,
-    RELAY_CONNECT_SECONDS,
-    RELAY_CONNECTIONS,
-    RELAY_LOOK_SECONDS,
-)
+from paddock.agent.limits import RELAY_CONNECTIONS, RELAY_LOOK_SECONDS
 from paddock.agent.machine_sockets import MachineSockets
+from paddock.agent.relay import LOOPBACK, Endpoint, relay
 
 _LOG = logging.getLogger("paddock.agent")
-_LOOPBACK = "127.0.0.1"
-_LOOPBACKS = {"0.0.0.0": _LOOPBACK, "::": "::1", "localhost": _LOOPBACK}  # noqa: S104  # what another listens on
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """In the machine's network; `address` is a numeric one."""
-
-    address: str
-    port: int
-
-    @property
-    def family(self) -> int:
-        return socket.AF_INET6 if ":" in self.address else socket.AF_INET
+_LOOPBACKS = {"0.0.0.0": LOOPBACK, "::": "::1", "localhost": LOOPBACK}  # noqa: S104  # what another listens on
 
 
 def endpoint_in(announcement: bytes) -> Endpoint | None:
@@ -92,11 +72,11 @@ class EndpointRelay:
     def _listen(self, port: int) -> socket.socket | None:
         """None when a function was there before; that is tried again, and said once."""
         try:
-            return listener_at(_LOOPBACK, port)
+            return listener_at(LOOPBACK, port)
         except OSError as error:
             if str(error) != self._said:
                 self._said = str(error)
-                _LOG.warning("functions cannot reach the endpoint at %s:%d: %s", _LOOPBACK, port, error)
+                _LOG.warning("functions cannot reach the endpoint at %s:%d: %s", LOOPBACK, port, error)
             return None
 
     async def _accept(self, listener: socket.socket) -> None:
@@ -104,41 +84,7 @@ class EndpointRelay:
             await accept_connections(listener, RELAY_CONNECTIONS, self._serve)
 
     async def _serve(self, connection: socket.socket) -> None:
-        endpoint = self.endpoint()
-        if endpoint is None:
-            _break_off(connection)
-            return
-        loop = asyncio.get_running_loop()
-        with await self._sockets.open(endpoint.family, socket.SOCK_STREAM) as server:
-            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            try:
-                async with asyncio.timeout(RELAY_CONNECT_SECONDS):
-                    await loop.sock_connect(server, (endpoint.address, endpoint.port))
-                await _pass_both_ways(connection, server)
-            except* (OSError, TimeoutError):
-                _break_off(connection)
-                _break_off(server)
-
-
-async def _pass_both_ways(connection: socket.socket, server: socket.socket) -> None:
-    """A server that has said its last reads nothing more."""
-    async with asyncio.TaskGroup() as both:
-        asking = both.create_task(_pass_on(connection, server))
-        await _pass_on(server, connection)
-        asking.cancel()
-
-
-async def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    """To the end, which is passed on too. No more is read before what was read is taken."""
-    loop = asyncio.get_running_loop()
-    while piece := await loop.sock_recv(source, RELAY_CHUNK_BYTES):
-        await loop.sock_sendall(target, piece)
-    target.shutdown(socket.SHUT_WR)
-
-
-def _break_off(connection: socket.socket) -> None:
-    """When it is closed: an ordinary end would make half an answer look whole."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        await relay(connection, self.endpoint(), self._sockets)
 
 
 def _is_alive(pid: int) -> bool:

@@ -55,6 +55,8 @@ RELAY_CONNECTIONS = 1024
 """Of all functions of an instance to Paddock's own endpoint at once; as many as there are slots on a large instance.
 Who comes above it waits.
 """
+MACHINE_PORT_CONNECTIONS = 256
+"""The same to each service of the machine that was opened: more than databases take."""
 RELAY_CHUNK_BYTES = 64 * 1024
 RELAY_CONNECT_SECONDS = 5.0
 RELAY_LOOK_SECONDS = 1.0

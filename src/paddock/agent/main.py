@@ -111,7 +111,7 @@ async def _serve(bootstrap: AgentBootstrap, isolation: Isolation, machine_networ
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.shut_down, SHUTDOWN_GRACE_SECONDS)
     collector.settle()
-    async with network_services(machine_network, bootstrap.server_file, ids):
+    async with network_services(machine_network, bootstrap.server_file, bootstrap.machine_ports, ids):
         server = await loop.create_unix_server(agent.connection, sock=_bound(path))
         _LOG.info("instance %s is up", bootstrap.instance_id)
         try:

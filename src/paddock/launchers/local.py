@@ -69,6 +69,7 @@ class AgentTerms:
     strict_runtimes: bool = False
     fence_after_seconds: float | None = None
     slots: SlotSettings = DEFAULT_SLOTS
+    machine_ports: tuple[int, ...] = ()
 
 
 _NO_TERMS = AgentTerms()
@@ -173,6 +174,7 @@ class LocalLauncher:
             network_interface=attachment.interface if attachment else None,
             private_ip_address=attachment.private_ip_address if attachment else None,
             server_file=str(self._data_dir / "server.json"),
+            machine_ports=self._terms.machine_ports,
         )
 
     def _spawn(self, directory: InstanceDirectory) -> None:

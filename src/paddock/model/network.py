@@ -65,11 +65,14 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """One VPC. The first security group is what an empty list of groups means."""
+    """One VPC. The first security group is what an empty list of groups means. `machine_ports` are TCP ports of this
+    machine's own loopback that instances have on theirs, whatever their groups say.
+    """
 
     vpc_id: str
     subnets: tuple[Subnet, ...]
     security_groups: tuple[SecurityGroup, ...]
+    machine_ports: tuple[int, ...] = ()
 
     @property
     def security_group_ids(self) -> tuple[SecurityGroupId, ...]:

@@ -165,7 +165,7 @@ async def _ports(
         clock,
         region=settings.region,
         account_id=settings.account_id,
-        terms=AgentTerms(strict_runtimes=settings.strict_runtimes, slots=settings.slot_settings()),
+        terms=_agent_terms(settings),
         runtimes_dir=runtimes_dir,
         isolation=LocalIsolation(settings.isolation_min, walls.isolation),
         attachments=walls.attachments,
@@ -187,6 +187,14 @@ async def _ports(
         invocations=feed,
         urls=router,
         throttles=feed,
+    )
+
+
+def _agent_terms(settings: Settings) -> AgentTerms:
+    return AgentTerms(
+        strict_runtimes=settings.strict_runtimes,
+        slots=settings.slot_settings(),
+        machine_ports=load_network(settings.network_file, Region(settings.region)).machine_ports,
     )
 
 

@@ -11,6 +11,7 @@ security_groups:                 # the first is the default
       - {ip_protocol: tcp, from_port: 5432, to_port: 5432, group_id: sg-web}
     ip_permissions_egress:
       - {ip_protocol: tcp, from_port: 443, cidr_ip: 0.0.0.0/0}
+machine_ports: [5432]            # of this machine's 127.0.0.1, for instances at theirs
 
 Rules are those of AWS's `IpPermissions`, one for each target. What `--network host` does not enforce is read too.
 """
@@ -43,6 +44,8 @@ MAX_SUBNETS = 200
 """AWS's default quota of subnets in one VPC."""
 MAX_RULES = 60
 """AWS's default quota of rules in one direction of a security group."""
+MAX_MACHINE_PORTS = 16
+"""Each is a listener on every instance; who needs more has a network of his own for it."""
 
 _SUBNET_ID = re.compile(r"subnet-[0-9a-z]+")
 _GROUP_ID = re.compile(r"sg-[0-9a-zA-Z]+")
@@ -50,6 +53,7 @@ _HIGHEST_PORT = 65535
 _HIGHEST_ICMP = 255
 _ANY_ICMP = -1
 _PROTOCOL_NUMBERS = {"6": "tcp", "17": "udp", "1": "icmp"}
+_KEYS = frozenset({"vpc_id", "subnets", "security_groups", "machine_ports"})
 _RULE_KEYS = frozenset({"ip_protocol", "from_port", "to_port", "cidr_ip", "group_id"})
 _NOT_FOR_SUBNETS = tuple(
     ipaddress.IPv4Network(block) for block in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
@@ -74,7 +78,7 @@ def load_network(path: Path | None, region: Region) -> Network:
 
 
 def _network(loaded: Any, region: Region) -> Network:
-    found = _mapping(loaded, frozenset({"vpc_id", "subnets", "security_groups"}), "it")
+    found = _mapping(loaded, _KEYS, "it")
     subnets = tuple(_subnet(each, region) for each in _list(found["subnets"], "subnets"))
     groups = tuple(_security_group(each) for each in _list(found["security_groups"], "security_groups"))
     if not 1 <= len(subnets) <= MAX_SUBNETS:
@@ -84,7 +88,8 @@ def _network(loaded: Any, region: Region) -> Network:
     _check_apart(subnets)
     if not groups:
         raise ValueError("security_groups must name one at least")
-    network = Network(str(found["vpc_id"]), subnets, groups)
+    ports = _machine_ports(_list(found.get("machine_ports", ()), "machine_ports"))
+    network = Network(str(found["vpc_id"]), subnets, groups, ports)
     _check_groups(network)
     return network
 
@@ -102,6 +107,13 @@ def _subnet(each: Any, region: Region) -> Subnet:
         raise ValueError(f"route {route!r} must be {' or '.join(SubnetRoute)}")
     subnet_id = SubnetId(_matching(_SUBNET_ID, found["subnet_id"]))
     return Subnet(subnet_id, AvailabilityZone(zone), str(block), SubnetRoute(route))
+
+
+def _machine_ports(loaded: Sequence[Any]) -> tuple[int, ...]:
+    ports = tuple(_number(each, range(1, _HIGHEST_PORT + 1), "a port", "machine_ports") for each in loaded)
+    if len(ports) > MAX_MACHINE_PORTS:
+        raise ValueError(f"machine_ports must be {MAX_MACHINE_PORTS} at most")
+    return tuple(sorted(set(ports)))
 
 
 def _check_apart(subnets: Sequence[Subnet]) -> None:

@@ -22,7 +22,7 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     `network_namespace` is entered before anything else; `network_interface` and `private_ip_address` are the instance's
     in there. None, all three: it lives in the machine's network. `server_file` says under `url` where in that network
     this installation's endpoint listens, while a server runs; it is read whenever that is asked: another server may
-    listen elsewhere.
+    listen elsewhere. `machine_ports`: what of the machine's loopback the operator opened to instances that left it.
     """
 
     instance_id: str
@@ -47,6 +47,7 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     network_interface: str | None = None
     private_ip_address: str | None = None
     server_file: str | None = None
+    machine_ports: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         return f"AgentBootstrap({self.instance_id!r})"
