@@ -31,11 +31,16 @@ FunctionUrlHandler: TypeAlias = Callable[[Request, Responder, str], None]
 InvokeHandler: TypeAlias = Callable[[Request, Responder, str, str, str | None], None]
 """(request, responder, request id, function, qualifier); the last two as in the URL, percent-decoded."""
 
+Invocation: TypeAlias = tuple[InvokeHandler, str, str | None]
+"""Who takes it, function and qualifier."""
+
 Work: TypeAlias = Coroutine[Any, Any, None]
 
 INVOKE_START, INVOKE_END = "/2015-03-31/functions/", "/invocations"
 STREAM_START, STREAM_END = "/2021-11-15/functions/", "/response-streaming-invocations"
-BOTH_END = "invocations"
+TARGETS_REMEMBERED = 1024
+LONGEST_REMEMBERED_BYTES = 512
+"""The targets of invokes in use at a time. Presigned ones are longer and do not come again."""
 
 SHORT_WAY = (Declaration("lambda", "Invoke"), Declaration("lambda", "InvokeWithResponseStream"))
 """The operations that do not go through the pipeline."""
@@ -71,20 +76,16 @@ class Front:
         self._plain = PlainRoutes(plain_routes)
         self._calls = calls or Calls()
         self._function_urls = function_urls
+        self._invocations: dict[bytes, Invocation] = {}
 
     def running(self) -> AbstractAsyncContextManager[None]:
         return self._calls.running()
 
     def handle(self, request: Request, responder: Responder) -> None:
-        path = request.path.rstrip("/")
-        if path.endswith(BOTH_END) and request.method == "POST":
-            if path.endswith(INVOKE_END) and path.startswith(INVOKE_START):
-                label = path[len(INVOKE_START) : -len(INVOKE_END)]
-                self._invoke(request, responder, self._invokes.invoke, label)
-                return
-            if path.endswith(STREAM_END) and path.startswith(STREAM_START):
-                label = path[len(STREAM_START) : -len(STREAM_END)]
-                self._invoke(request, responder, self._invokes.invoke_with_response_stream, label)
+        if request.method == "POST":
+            invocation = self._invocations.get(request.target) or self._learned(request)
+            if invocation is not None:
+                self._invoke(request, responder, invocation)
                 return
         if self._function_urls is not None and function_url_replies.is_for_function_url(request):
             self._function_urls(request, responder, self._new_request_id())
@@ -103,14 +104,30 @@ class Front:
             return
         self._fail(request, responder, refusals.error_for(status, request), self._new_request_id())
 
-    def _invoke(self, request: Request, responder: Responder, handler: InvokeHandler, label: str) -> None:
+    def _invoke(self, request: Request, responder: Responder, invocation: Invocation) -> None:
         request_id = self._new_request_id()
         try:
             self._access.identify(request)
-            function = unquote(label) if "%" in label else label
-            handler(request, responder, request_id, function, _qualifier(request.query))
+            handler, function, qualifier = invocation
+            handler(request, responder, request_id, function, qualifier)
         except ApiError as error:
             responder.send(*self._pipeline.invoke_error(error, request_id))
+
+    def _learned(self, request: Request) -> Invocation | None:
+        """What a POST to this target invokes; None when it invokes nothing."""
+        path = request.path.rstrip("/")
+        if path.endswith(INVOKE_END) and path.startswith(INVOKE_START):
+            handler, label = self._invokes.invoke, path[len(INVOKE_START) : -len(INVOKE_END)]
+        elif path.endswith(STREAM_END) and path.startswith(STREAM_START):
+            handler, label = self._invokes.invoke_with_response_stream, path[len(STREAM_START) : -len(STREAM_END)]
+        else:
+            return None
+        invocation = (handler, unquote(label), _qualifier(request.query))
+        if len(request.target) <= LONGEST_REMEMBERED_BYTES:
+            if len(self._invocations) >= TARGETS_REMEMBERED:
+                self._invocations.clear()
+            self._invocations[request.target] = invocation
+        return invocation
 
     def _answer_plainly(self, request: Request, responder: Responder, handler: PlainHandler) -> None:
         request_id = self._new_request_id()

@@ -16,6 +16,9 @@ from paddock.model.ids import InvocationId
 from paddock.router.answers import AGENT_LOST
 from paddock.wire.agent import InvokeHeader, ResultHeader
 
+NO_COGNITO_IDENTITY = ""
+JSON = "application/json"
+
 
 class Channel(Protocol):
     """The way to the agent that has the call."""
@@ -30,7 +33,7 @@ class Channel(Protocol):
 
 
 class Call(ABC):
-    """`environment`, `channel` and `number`: where it was sent; `refused`: who said no; `pieces`: of its answer."""
+    """`environment`, `channel` and `number`: where it was sent; `refused`: who said no."""
 
     __slots__ = (
         "arn",
@@ -41,9 +44,7 @@ class Call(ABC):
         "invocation_id",
         "number",
         "payload",
-        "pieces",
         "refused",
-        "result",
         "streamed",
         "streaming",
         "tail",
@@ -72,8 +73,6 @@ class Call(ABC):
         self.channel: Channel | None = None
         self.number = 0
         self.refused: tuple[RoutedEnvironment, ...] = ()
-        self.result: ResultHeader | None = None
-        self.pieces: list[bytes] | None = None
 
     def header(self, environment: RoutedEnvironment) -> InvokeHeader:
         return InvokeHeader(
@@ -83,8 +82,10 @@ class Call(ABC):
             self.destination.timeout_ms,
             self.trace_header,
             self.client_context,
-            streaming=self.streaming,
-            tail=self.tail,
+            NO_COGNITO_IDENTITY,
+            JSON,
+            self.streaming,
+            self.tail,
         )
 
     def abandon(self) -> None:

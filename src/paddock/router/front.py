@@ -12,7 +12,7 @@ from paddock.awsapi.messages import Request, Responder
 from paddock.awsapi.replies import REQUEST_ID_HEADER
 from paddock.core.routing.names import Named, named
 from paddock.core.routing.refusals import TAIL_LOGS_ARE_NOT_SUPPORTED
-from paddock.core.routing.table import Destination, RoutingTable
+from paddock.core.routing.table import Destination, RoutingTable, Target
 from paddock.core.routing.tenants import checked_tenant
 from paddock.model.arns import Place
 from paddock.model.errors import ApiError, validation_failed
@@ -30,6 +30,9 @@ from paddock.router.traces import TraceHeaders
 
 AcceptEvent = Callable[[InvokeRequest, Callable[[ApiError | None], None]], None]
 """Takes an asynchronous invocation; calls back once it is on disk, or with the reason why it is not."""
+
+Meaning = tuple[Named, Target]
+"""Of a function and a qualifier as a caller gives them."""
 
 CallT = TypeVar("CallT", bound=Call)
 
@@ -61,18 +64,20 @@ class InvokeFront:
         self._traces = traces
         self._accept_event = accept_event
         self._error_reply = error_reply
-        self._names: dict[tuple[str, str | None], Named] = {}
+        self._meanings: dict[tuple[str, str | None], Meaning] = {}
+        self._seen_changes = 0
 
     def invoke(
         self, request: Request, responder: Responder, request_id: str, function: str, qualifier: str | None
     ) -> None:
-        kind = request.headers.get(b"x-amz-invocation-type", b"RequestResponse")
+        headers = request.headers
+        kind = headers.get(b"x-amz-invocation-type")
         try:
-            name = self._name(function, qualifier)
-            if kind != b"RequestResponse":
-                self._other_kind(kind, request, responder, request_id, name)
+            meaning = self._meaning(function, qualifier)
+            if kind is not None and kind != b"RequestResponse":
+                self._other_kind(kind, request, responder, request_id, meaning)
                 return
-            call = self._call(HttpCall, request, request_id, name)
+            call = self._call(HttpCall, request, request_id, meaning)
         except ApiError as error:
             self._fail(responder, request_id, error)
             return
@@ -81,7 +86,7 @@ class InvokeFront:
             return
         call.responder = responder
         call.fail = self._fail
-        call.tail = request.headers.get(b"x-amz-log-type") == b"Tail"
+        call.tail = headers.get(b"x-amz-log-type") == b"Tail"
         responder.on_disconnect(call.abandon)
         self._dispatcher.start(call)
 
@@ -92,7 +97,7 @@ class InvokeFront:
         try:
             if kind not in {b"DryRun", b"RequestResponse"}:
                 raise _bad_value(kind, "invocationType", "[RequestResponse, DryRun]")
-            call = self._call(StreamCall, request, request_id, self._name(function, qualifier))
+            call = self._call(StreamCall, request, request_id, self._meaning(function, qualifier))
         except ApiError as error:
             self._fail(responder, request_id, error)
             return
@@ -110,12 +115,14 @@ class InvokeFront:
         responder.on_disconnect(call.abandon)
         self._dispatcher.start(call)
 
-    def _call(self, kind: type[CallT], request: Request, request_id: str, name: Named) -> CallT:
+    def _call(self, kind: type[CallT], request: Request, request_id: str, meaning: Meaning) -> CallT:
         """A call that has passed every check. Raises `ApiError`."""
         headers = request.headers
-        target = self._table.resolve(name.name, name.qualifier)
-        destination = target.choose(self._dice)
-        _check_destination(destination, headers.get(b"x-amz-log-type"))
+        _, target = meaning
+        destination = target.sole or target.choose(self._dice)
+        log_type = headers.get(b"x-amz-log-type")
+        if log_type is not None or destination.refusal is not None:
+            _check_destination(destination, log_type)
         tenant_id = headers.get(TENANT_ID_HEADER)
         if tenant_id is not None or destination.per_tenant:
             destination = self._table.for_tenant(destination, _tenant(tenant_id, destination))
@@ -124,16 +131,18 @@ class InvokeFront:
             target.arn,
             InvocationId(request_id),
             checked_payload(request.body),
-            client_context(headers.get(b"x-amz-client-context")),
+            client_context(headers[b"x-amz-client-context"]) if b"x-amz-client-context" in headers else "",
             self._traces.header(headers.get(b"x-amzn-trace-id")),
         )
 
-    def _other_kind(self, kind: bytes, request: Request, responder: Responder, request_id: str, name: Named) -> None:
+    def _other_kind(
+        self, kind: bytes, request: Request, responder: Responder, request_id: str, meaning: Meaning
+    ) -> None:
         """DryRun and Event."""
         if kind not in {b"DryRun", b"Event"}:
             raise _bad_value(kind, "invocationType", _INVOCATION_TYPES)
         headers = request.headers
-        target = self._table.resolve(name.name, name.qualifier)
+        name, target = meaning
         destination = target.choose(self._dice)
         _check_destination(destination, headers.get(b"x-amz-log-type"))
         event = InvokeRequest(
@@ -160,14 +169,18 @@ class InvokeFront:
     def _fail(self, responder: Responder, request_id: str, error: ApiError) -> None:
         responder.send(*self._error_reply(error, request_id))
 
-    def _name(self, function: str, qualifier: str | None) -> Named:
-        key = (function, qualifier)
-        known = self._names.get(key)
+    def _meaning(self, function: str, qualifier: str | None) -> Meaning:
+        """Remembered until the routes change. Raises `ApiError`."""
+        if self._seen_changes != self._table.changes:
+            self._seen_changes = self._table.changes
+            self._meanings.clear()
+        known = self._meanings.get((function, qualifier))
         if known is None:
-            known = named(function, qualifier, self._place)
-            if len(self._names) >= REMEMBERED_NAMES:
-                self._names.clear()
-            self._names[key] = known
+            name = named(function, qualifier, self._place)
+            known = (name, self._table.resolve(name.name, name.qualifier))
+            if len(self._meanings) >= REMEMBERED_NAMES:
+                self._meanings.clear()
+            self._meanings[function, qualifier] = known
         return known
 
 

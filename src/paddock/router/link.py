@@ -29,7 +29,7 @@ from paddock.wire.agent import (
     slot_released_decoder,
     stream_header_decoder,
 )
-from paddock.wire.frames import MAX_CHUNK_BYTES, FrameKind, pack_head
+from paddock.wire.frames import HEAD, MAX_CHUNK_BYTES, FrameKind, pack_head
 from paddock.wire.stream import Frame, FrameError, FrameReader, frames_of
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,10 @@ log = logging.getLogger(__name__)
 WRITE_BUFFER_BYTES = 4 * MAX_CHUNK_BYTES
 """What a small frame may find before it in the buffer when long payloads are under way: about 0.1 ms of copying."""
 CONTROL_CALL = 0
+
+# What each invocation needs, found at once.
+INVOKE, RESULT = FrameKind.INVOKE, FrameKind.RESULT
+pack, encode, decode_result = HEAD.pack, encoder.encode, result_header_decoder.decode
 
 
 class LinkOwner(Protocol):
@@ -62,6 +66,7 @@ class AgentLink(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", None)
         self._reader = FrameReader()
         self._calls: dict[int, Call] = {}
+        self._parts: dict[int, tuple[ResultHeader, list[bytes]]] = {}
         self._number = 0
         self._long: deque[deque[bytes]] = deque()
         self._control_pieces: list[bytes] = []
@@ -78,11 +83,10 @@ class AgentLink(asyncio.Protocol):
         call.number = number
         call.channel = self
         self._calls[number] = call
-        header = encoder.encode(call.header(environment))
+        header = encode(call.header(environment))
         payload = call.payload
         if len(payload) <= MAX_CHUNK_BYTES:
-            head = pack_head(FrameKind.INVOKE, number, len(header) + len(payload), header_bytes=len(header))
-            frame = b"".join((head, header, payload))
+            frame = pack(len(header) + len(payload), INVOKE, 0, len(header), number) + header + payload
             if len(self._calls) == 1:
                 self._transport.write(frame)
             else:
@@ -116,8 +120,11 @@ class AgentLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for frame in self._reader.feed(data):
-                if frame.kind is FrameKind.RESULT:
-                    self._result(frame)
+                if frame.kind is RESULT and not frame.more:
+                    result = decode_result(frame.header)
+                    call = self._calls.pop(frame.call, None)
+                    if call is not None:
+                        self._owner.finished(self, call, result, frame.payload)
                 else:
                     self._other(frame)
         except (FrameError, msgspec.MsgspecError) as error:
@@ -127,6 +134,7 @@ class AgentLink(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         calls = tuple(self._calls.values())
         self._calls.clear()
+        self._parts.clear()
         self._long.clear()
         if not self.closed.done():
             self.closed.set_result(None)
@@ -141,18 +149,6 @@ class AgentLink(asyncio.Protocol):
 
     # --- answers in ---
 
-    def _result(self, frame: Frame) -> None:
-        call = self._calls.get(frame.call)
-        if call is None:
-            return
-        result = result_header_decoder.decode(frame.header)
-        if frame.more:
-            call.result = result
-            call.pieces = [frame.payload] if frame.payload else []
-            return
-        del self._calls[frame.call]
-        self._owner.finished(self, call, result, frame.payload)
-
     def _other(self, frame: Frame) -> None:
         kind = frame.kind
         if kind is FrameKind.CONTROL or frame.call == CONTROL_CALL:
@@ -161,26 +157,27 @@ class AgentLink(asyncio.Protocol):
             self._owner.slot_released(slot_released_decoder.decode(frame.header))
         elif (call := self._calls.get(frame.call)) is None:
             return
+        elif kind is RESULT:
+            self._parts[frame.call] = (decode_result(frame.header), [frame.payload])
         elif kind is FrameKind.DATA:
             self._data(call, frame)
         elif kind is FrameKind.STREAM_HEAD:
             call.stream_started(stream_header_decoder.decode(frame.header).content_type)
         elif kind is FrameKind.STREAM_END:
             del self._calls[frame.call]
-            self._owner.finished(self, call, result_header_decoder.decode(frame.header), frame.payload)
+            self._owner.finished(self, call, decode_result(frame.header), frame.payload)
 
     def _data(self, call: Call, frame: Frame) -> None:
         """A piece of a long answer, or of a stream."""
-        pieces = call.pieces
-        if pieces is None:
+        parts = self._parts.get(frame.call)
+        if parts is None:
             call.stream_continued(frame.payload)
             return
+        result, pieces = parts
         pieces.append(frame.payload)
         if not frame.more:
-            del self._calls[frame.call]
-            assert call.result is not None
-            call.pieces = None
-            self._owner.finished(self, call, call.result, b"".join(pieces))
+            del self._calls[frame.call], self._parts[frame.call]
+            self._owner.finished(self, call, result, b"".join(pieces))
 
     def _control(self, frame: Frame) -> None:
         """A message longer than a chunk comes in pieces."""

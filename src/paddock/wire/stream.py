@@ -5,8 +5,7 @@ A `FrameReader` belongs to one connection; after a `FrameError` that connection 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import msgspec
 
 from paddock.wire.frames import HEAD, HEAD_BYTES, MAX_CHUNK_BYTES, MAX_FRAME_BYTES, MORE, FrameKind, pack_head
 
@@ -15,7 +14,7 @@ class FrameError(Exception):
     """The peer does not speak our protocol."""
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     kind: FrameKind
     more: bool
     call: int
@@ -23,6 +22,7 @@ class Frame(NamedTuple):
     payload: bytes
 
 
+unpack = HEAD.unpack_from
 _KINDS = {int(kind): kind for kind in FrameKind}
 
 
@@ -32,24 +32,28 @@ class FrameReader:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """The frames that are complete now. Must be read to its end before the next `feed`."""
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames that are complete now."""
         if self._rest:
             data = self._rest + data
+        frames = []
         at = 0
         end = len(data)
         while end - at >= HEAD_BYTES:
-            body_bytes, kind, flags, header_bytes, call = HEAD.unpack_from(data, at)
-            if body_bytes > MAX_FRAME_BYTES or header_bytes > body_bytes or kind not in _KINDS:
-                raise FrameError(f"frame of kind {kind} with {body_bytes} bytes")
+            body_bytes, number, flags, header_bytes, call = unpack(data, at)
+            kind = _KINDS.get(number)
+            if kind is None or body_bytes > MAX_FRAME_BYTES or header_bytes > body_bytes:
+                raise FrameError(f"frame of kind {number} with {body_bytes} bytes")
             body_at = at + HEAD_BYTES
             frame_end = body_at + body_bytes
             if frame_end > end:
                 break
             payload_at = body_at + header_bytes
-            yield Frame(_KINDS[kind], bool(flags & MORE), call, data[body_at:payload_at], data[payload_at:frame_end])
+            more = bool(flags & MORE)
+            frames.append(Frame(kind, more, call, data[body_at:payload_at], data[payload_at:frame_end]))
             at = frame_end
         self._rest = data[at:]
+        return frames
 
 
 def frames_of(kind: FrameKind, call: int, header: bytes, payload: bytes) -> list[bytes]:

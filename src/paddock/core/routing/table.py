@@ -95,7 +95,7 @@ class Destination:
 class Target:
     """What a name and a qualifier mean. `arn` is the function's as invoked, with the qualifier that was used."""
 
-    __slots__ = ("_bounds", "_destinations", "arn", "weighted")
+    __slots__ = ("_bounds", "_destinations", "arn", "sole", "weighted")
 
     def __init__(self, arn: str, choices: Iterable[tuple[Destination, float]]) -> None:
         chosen = tuple(choices)
@@ -104,12 +104,12 @@ class Target:
         self._destinations = tuple(destination for destination, _ in chosen)
         self._bounds = tuple(accumulate(weight for _, weight in chosen))[:-1]
         self.weighted = bool(self._bounds)
+        self.sole = None if self.weighted else chosen[0][0]
+        """The destination where there is nothing to choose."""
 
     def choose(self, dice: Callable[[], float]) -> Destination:
         """`dice` gives a number from 0 up to but not including 1; it is thrown only where an alias has weights."""
-        if self.weighted:
-            return self._destinations[bisect_right(self._bounds, dice())]
-        return self._destinations[0]
+        return self.sole or self._destinations[bisect_right(self._bounds, dice())]
 
 
 def _unthrown() -> float:
@@ -127,6 +127,8 @@ class RoutingTable:
         self._environments: dict[EnvironmentId, tuple[RoutedEnvironment, RevisionKey]] = {}
         self._by_instance: dict[InstanceId, dict[EnvironmentId, RoutedEnvironment]] = {}
         self._reachable: set[InstanceId] = set()
+        self.changes = 0
+        """Grows whenever what a name means may have changed."""
 
     def resolve(self, name: FunctionName, qualifier: str | None) -> Target:
         """Raises `ApiError` (ResourceNotFoundException) when the function or the qualifier does not exist."""
@@ -173,6 +175,7 @@ class RoutingTable:
             yield version, counters, busy.get(version, 0)
 
     def set_function(self, rules: FunctionRules) -> None:
+        self.changes += 1
         before = self._rules.get(rules.function_name)
         self._rules[rules.function_name] = rules
         self._targets[rules.function_name] = self._targets_of(rules)
@@ -183,6 +186,7 @@ class RoutingTable:
         rules = self._rules.pop(name, None)
         if rules is None:
             return
+        self.changes += 1
         del self._targets[name]
         for key in [key for key in self._counters if key.function_name == name]:
             del self._counters[key]
