@@ -84,6 +84,7 @@ async def test_a_refused_attachment_is_a_refused_launch(network: WrittenNetwork,
             await under_test.launcher.launch(request)
         assert (raised.value.reason_code, raised.value.transient) == (StateReasonCode.INSUFFICIENT_CAPACITY, True)
         assert await observed(under_test, request.instance_id) is None
+        assert not under_test.directory(request.instance_id).path.exists()
         network.refusal = None
         await running(under_test)
 

@@ -30,7 +30,6 @@ from paddock.core.api_rates import ApiRates
 from paddock.core.counting import counted
 from paddock.core.on_demand import Concurrency, OnDemandSettings
 from paddock.images.opening import ImageSources
-from paddock.launchers.attachments import Attachments
 from paddock.launchers.local import AgentTerms, LocalIsolation, LocalLauncher
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
@@ -48,6 +47,7 @@ from paddock.runtimes import RuntimeStore
 from paddock.server.caller_identity import CALLER_IDENTITY, caller_identity
 from paddock.server.data_dir import KeyPair
 from paddock.server.function_credentials import sessions_of
+from paddock.server.instance_network import InstanceNetworks
 from paddock.server.network_file import load_network
 from paddock.server.settings import Settings
 from paddock.stores.code import EncryptedCodeStore
@@ -94,7 +94,7 @@ class Walls:
     """What this machine was found to hold instances in: `isolation` says in a line what their agents will find."""
 
     isolation: str
-    attachments: Attachments
+    networks: InstanceNetworks
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ async def composed(
     async with AsyncExitStack() as stack:
         ports = await _ports(settings, walls, router, feed, clock, ids, stack)
         running = await stack.enter_async_context(asyncio.TaskGroup())
-        routing = running.create_task(router.run())
-        stack.callback(routing.cancel)
+        for chore in (router.run(), walls.networks.follow_ways_out()):
+            stack.callback(running.create_task(chore).cancel)
         credentials = sessions_of(keys, ids)
         control_plane = ControlPlane(_control_plane_settings(settings, place, credentials, late, server_id), ports)
         async with control_plane:
@@ -168,7 +168,7 @@ async def _ports(
         terms=_agent_terms(settings),
         runtimes_dir=runtimes_dir,
         isolation=LocalIsolation(settings.isolation_min, walls.isolation),
-        attachments=walls.attachments,
+        attachments=walls.networks.attachments,
     )
     return ControlPlanePorts(
         clock=clock,

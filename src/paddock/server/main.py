@@ -30,7 +30,7 @@ from paddock.ports.clock import RandomIds, SystemClock
 from paddock.server import data_dir as data_directory
 from paddock.server.composition import Composition, Walls, composed
 from paddock.server.data_dir import KeyPair
-from paddock.server.instance_network import attachments_of
+from paddock.server.instance_network import found_networks
 from paddock.server.routers import further_routers
 from paddock.server.settings import Settings
 
@@ -48,7 +48,7 @@ def run(settings: Settings) -> None:
     _raise_descriptor_limit()
     data_directory.prepare(settings.data_dir)
     with data_directory.locked(settings.data_dir):
-        walls = Walls(_isolation(settings), attachments_of(settings, _say))
+        walls = Walls(_isolation(settings), found_networks(settings, _say))
         try:
             uvloop.run(_serve(settings, walls))
         except (BaseExceptionGroup, ListenError, OSError) as error:
