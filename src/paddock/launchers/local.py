@@ -137,9 +137,9 @@ class LocalLauncher:
                 return
             raise LaunchError(StateReasonCode.INTERNAL_ERROR, f"{request.instance_id} has run already", transient=False)
         try:
-            directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sockets = socket_directory(directory.path, os.environ.get("XDG_RUNTIME_DIR"))
             with self._attachments.launching(request) as attachment:
+                directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                sockets = socket_directory(directory.path, os.environ.get("XDG_RUNTIME_DIR"))
                 bootstrap = self._bootstrap(request, directory, sockets, attachment)
                 _write_private(directory.bootstrap, encode_bootstrap(bootstrap))
                 self._spawn(directory)
