@@ -12,9 +12,10 @@ from paddock.controlplane.ec2.errors import check_dry_run, ec2_error, none_is_mi
 from paddock.controlplane.ec2.filters import FilterTable, Shown, chosen
 from paddock.controlplane.ec2.interface_view import group_name
 from paddock.controlplane.ec2.paging import paged, without_bounds
+from paddock.controlplane.ec2.permission_view import shown_permissions
 from paddock.model.arns import Place
-from paddock.model.ids import AvailabilityZone, SecurityGroupId
-from paddock.model.network import Network, Subnet, default_network
+from paddock.model.ids import AvailabilityZone
+from paddock.model.network import Network, SecurityGroup, Subnet, default_network
 from paddock.model.states import InstancePhase
 from paddock.model.zones import zone_id
 
@@ -38,7 +39,7 @@ async def describe_subnets(api: Api, call: Call) -> Answer:
 
 async def describe_security_groups(api: Api, call: Call) -> Answer:
     names = call.params.get("GroupNames", ())
-    shown: list[Shown] = [security_group(each, api.network, api.place) for each in api.network.security_group_ids]
+    shown: list[Shown] = [security_group(each, api.network, api.place) for each in api.network.security_groups]
     none_is_missing(names, [each["GroupName"] for each in shown], "InvalidGroup.NotFound", "security group")
     named = [each for each in shown if not names or each["GroupName"] in names]
     kind = ("InvalidGroup.NotFound", "security group")
@@ -115,25 +116,18 @@ def subnet(each: Subnet, network: Network, place: Place, *, taken: int) -> dict[
     }
 
 
-def security_group(group: SecurityGroupId, network: Network, place: Place) -> dict[str, Any]:
-    """Nothing comes in and everything goes out: what AWS gives a group that has no rules but its first."""
-    anywhere = {
-        "IpProtocol": "-1",
-        "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
-        "Ipv6Ranges": [],
-        "PrefixListIds": [],
-        "UserIdGroupPairs": [],
-    }
-    is_default = group == network.default_security_group_id
+def security_group(group: SecurityGroup, network: Network, place: Place) -> dict[str, Any]:
+    group_id = group.group_id
+    is_default = group_id == network.default_security_group_id
     return {
-        "GroupId": group,
-        "GroupName": group_name(network, group),
-        "SecurityGroupArn": f"arn:{place.partition}:ec2:{place.region}:{place.account_id}:security-group/{group}",
-        "Description": "default VPC security group" if is_default else group,
+        "GroupId": group_id,
+        "GroupName": group_name(network, group_id),
+        "SecurityGroupArn": f"arn:{place.partition}:ec2:{place.region}:{place.account_id}:security-group/{group_id}",
+        "Description": "default VPC security group" if is_default else group_id,
         "VpcId": network.vpc_id,
         "OwnerId": place.account_id,
-        "IpPermissions": [],
-        "IpPermissionsEgress": [anywhere],
+        "IpPermissions": shown_permissions(group.ip_permissions, place.account_id),
+        "IpPermissionsEgress": shown_permissions(group.ip_permissions_egress, place.account_id),
         "Tags": [],
     }
 
@@ -221,16 +215,22 @@ SUBNET_FILTERS = FilterTable(
     ),
 )
 
+_OF_PERMISSIONS: Mapping[str, str] = {
+    "cidr": "IpRanges.CidrIp",
+    "from-port": "FromPort",
+    "group-id": "UserIdGroupPairs.GroupId",
+    "protocol": "IpProtocol",
+    "to-port": "ToPort",
+    "user-id": "UserIdGroupPairs.UserId",
+}
 SECURITY_GROUP_FILTERS = FilterTable(
     paths={
         **_OWNED,
         "description": "Description",
-        "egress.ip-permission.cidr": "IpPermissionsEgress.IpRanges.CidrIp",
-        "egress.ip-permission.protocol": "IpPermissionsEgress.IpProtocol",
+        **{f"egress.ip-permission.{name}": f"IpPermissionsEgress.{path}" for name, path in _OF_PERMISSIONS.items()},
         "group-id": "GroupId",
         "group-name": "GroupName",
-        "ip-permission.cidr": "IpPermissions.IpRanges.CidrIp",
-        "ip-permission.protocol": "IpPermissions.IpProtocol",
+        **{f"ip-permission.{name}": f"IpPermissions.{path}" for name, path in _OF_PERMISSIONS.items()},
     },
     never_set=("egress.ip-permission.", "ip-permission."),
 )
@@ -251,8 +251,6 @@ ZONE_FILTERS = FilterTable(
 OPERATIONS = (
     Operation("ec2", "DescribeVpcs", describe_vpcs),
     Operation("ec2", "DescribeSubnets", describe_subnets),
-    Operation(
-        "ec2", "DescribeSecurityGroups", describe_security_groups, "partial", "every group lets all out and nothing in"
-    ),
+    Operation("ec2", "DescribeSecurityGroups", describe_security_groups),
     Operation("ec2", "DescribeAvailabilityZones", describe_availability_zones),
 )
