@@ -25,6 +25,7 @@ from tests.networks.world import (
     receiving,
     seen_by,
     tell,
+    watching,
 )
 
 GROUP = SecurityGroup(SecurityGroupId("sg-open"), (IpPermission(IpProtocol.ALL, cidr_ip="0.0.0.0/0"),))
@@ -100,10 +101,15 @@ def test_nothing_comes_in_from_outside_though_a_group_would_allow_it(world: Worl
         world.machine, lambda: links.add_route(f"{one.private_ip_address}/32", network.names.uplink, cable[1])
     )
 
-    with receiving(one.namespace, "0.0.0.0", 9) as receiver:
+    router = namespaces.NAMED / network.names.router
+    with receiving(one.namespace, "0.0.0.0", 9) as receiver, watching(router, "uplink") as watcher:
         for address in (one.private_ip_address, *cable):
             tell(world.outside, address, 9, b"let me in")
         assert not heard(receiver, b"let me in")
+        assert not heard(watcher, b"let me in"), "the machine did not drop it already"
+        tell(world.machine, one.private_ip_address, 9, b"the machine")
+        assert heard(watcher, b"the machine"), "nothing would have been seen"
+        assert not heard(receiver, b"the machine")
         tell(one.namespace, one.private_ip_address, 9, b"myself")
         assert heard(receiver, b"myself")
 

@@ -24,6 +24,8 @@ from paddock.ports.instance_network import Attachment
 MACHINE, OUTSIDE, BESIDE = "198.51.100.1", "203.0.113.10", "192.0.2.10"
 """Addresses for documentation: of the machine towards the outside, of someone outside, of someone beside."""
 METADATA = "169.254.169.254"
+ALL_PROTOCOLS = 3
+"""ETH_P_ALL of linux/if_ether.h."""
 SILENCE_SECONDS = 0.4
 """How long nothing must come: a machine that is slower makes a test that something is shut less sharp, never fail."""
 ANSWER_SECONDS = 20.0
@@ -171,6 +173,17 @@ def receiving(where: Path, address: str, port: int) -> socket.socket:
     return namespaces.inside(where, bind)
 
 
+def watching(where: Path, interface: str) -> socket.socket:
+    """All that comes in or goes out by an interface, also what is dropped behind it."""
+
+    def watch() -> socket.socket:
+        watcher = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_PROTOCOLS))
+        watcher.bind((interface, 0))
+        return watcher
+
+    return namespaces.inside(where, watch)
+
+
 def reaches(where: Path, address: str, port: int) -> bool:
     """Whether a connection comes about; who listens must be there."""
 
@@ -202,10 +215,10 @@ def seen_by(listener: socket.socket, where: Path, port: int, address: str) -> st
 
 
 def heard(receiver: socket.socket, text: bytes) -> bool:
-    """Whether this datagram comes; others before it are passed over."""
+    """Whether a datagram that ends so comes; others before it are passed over."""
     receiver.settimeout(SILENCE_SECONDS)
     try:
-        while receiver.recv(100) != text:
+        while not receiver.recv(2000).endswith(text):
             pass
     except TimeoutError:
         return False
