@@ -22,7 +22,10 @@ from tests.agent.played_names import PORT, PlayedNames, played_names
 REPOSITORY = Path(__file__).parents[2]
 WITHIN = 60.0
 MACHINE = "127.53.4.1"
-KNOWN = {"db.corp.example": ("10.0.0.7",), "many.corp.example": tuple(f"10.1.0.{number}" for number in range(1, 101))}
+KNOWN = {
+    "db.office.example": ("10.0.0.7",),
+    "many.office.example": tuple(f"10.1.0.{number}" for number in range(1, 101)),
+}
 PYTHON_LOOKS_UP = (
     "import socket, sys\n"
     "for name in sys.argv[1:]:\n"
@@ -100,13 +103,13 @@ async def inside(tmp_path: Path) -> AsyncIterator[Inside]:
 
 async def test_the_c_library_resolves_names_through_the_machines_resolver(tmp_path: Path) -> None:
     async with inside(tmp_path) as network:
-        found = await network.run(sys.executable, "-c", PYTHON_LOOKS_UP, "db.corp.example", "nowhere.corp.example")
-        assert found == ["db.corp.example 10.0.0.7", "nowhere.corp.example True"]
+        found = await network.run(sys.executable, "-c", PYTHON_LOOKS_UP, "db.office.example", "nowhere.office.example")
+        assert found == ["db.office.example 10.0.0.7", "nowhere.office.example True"]
 
 
 async def test_the_c_library_gets_long_answers_whole(tmp_path: Path) -> None:
     async with inside(tmp_path) as network:
-        (found,) = await network.run(sys.executable, "-c", PYTHON_LOOKS_UP, "many.corp.example")
+        (found,) = await network.run(sys.executable, "-c", PYTHON_LOOKS_UP, "many.office.example")
         assert len(found.split()) == 101
         assert network.names.asked_by_tcp
 
@@ -126,7 +129,7 @@ async def test_names_below_localhost_lead_to_the_loopback(tmp_path: Path) -> Non
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js: apt-get install nodejs")
 async def test_node_resolves_names_by_the_c_library_and_by_itself(tmp_path: Path) -> None:
     async with inside(tmp_path) as network:
-        assert await network.run("node", "-e", NODE_LOOKS_UP, "db.corp.example") == ["10.0.0.7 10.0.0.7"]
+        assert await network.run("node", "-e", NODE_LOOKS_UP, "db.office.example") == ["10.0.0.7 10.0.0.7"]
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

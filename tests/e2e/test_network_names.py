@@ -27,7 +27,7 @@ from tests.e2e.conftest import Server, create_function, create_provider, eventua
 
 pytestmark = pytest.mark.e2e
 MACHINE = "127.53.5.1"
-KNOWN = {"db.corp.example": "10.0.0.7"}
+KNOWN = {"db.office.example": "10.0.0.7"}
 CLOSED = """\
 vpc_id: vpc-closed
 subnets:
@@ -112,8 +112,10 @@ def create_calls(server: Server) -> None:
 
 
 def test_names_are_resolved_by_the_machines_resolver_without_any_way_out(inside: Server) -> None:
-    found = invoke(inside.client("lambda"), "calls", {"looks_up": ["db.corp.example", "nowhere.corp.example"]})
-    assert found == {"looks_up": {"db.corp.example": ["10.0.0.7"], "nowhere.corp.example": "Name or service not known"}}
+    found = invoke(inside.client("lambda"), "calls", {"looks_up": ["db.office.example", "nowhere.office.example"]})
+    assert found == {
+        "looks_up": {"db.office.example": ["10.0.0.7"], "nowhere.office.example": "Name or service not known"}
+    }
 
 
 def test_a_function_calls_another_at_the_endpoint_that_is_set_and_reaches_nothing_else_there(inside: Server) -> None:
