@@ -14,6 +14,13 @@ ScalingSpeedup = Annotated[
     float | None,
     typer.Option(help="Give capacity back so many times sooner: a day's shape in minutes. [default: 1]"),
 ]
+InstanceNetwork = Annotated[
+    str | None,
+    typer.Option(
+        help="host: instances share this machine's network, nothing is enforced; vpc: each has an interface of its own "
+        "in a subnet, with security groups (Linux, root). [default: host]"
+    ),
+]
 HotReloadDirs = Annotated[
     list[Path] | None,
     typer.Option(
@@ -55,13 +62,7 @@ def up(
         Path | None,
         typer.Option("--images-dir", help="ImageUri may name images below this directory.", show_default=False),
     ] = None,
-    network: Annotated[
-        str | None,
-        typer.Option(
-            help="host: instances share this machine's network, nothing is enforced; vpc: each has an interface of its "
-            "own in a subnet, with security groups (Linux, root). [default: host]"
-        ),
-    ] = None,
+    network: InstanceNetwork = None,
     network_file: Annotated[
         Path | None, typer.Option(help="YAML file naming other subnets and security groups.", show_default=False)
     ] = None,
