@@ -262,7 +262,14 @@ class FakeLauncher:
             phase = InstancePhase.STOPPING
         address = f"unix:/{request.instance_id}"
         return ObservedInstance(
-            request.instance_id, request.provider, phase, request.zone, address, request.token, None
+            request.instance_id,
+            request.provider,
+            phase,
+            request.zone,
+            address,
+            request.token,
+            None,
+            private_ip_address=f"10.231.0.{4 + self.launches.index(request)}",
         )
 
     def capabilities(self) -> LauncherCapabilities:

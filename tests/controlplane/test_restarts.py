@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from paddock.controlplane.control_plane import ControlPlane
 from paddock.model.states import InstancePhase
 from tests.controlplane.world import PUBLISHED, World, agents_of, environments, instances, run_without_server, serving
 
@@ -68,6 +69,29 @@ def test_a_republish_goes_on_whenever_the_server_is_killed(after_seconds: float)
             await world.until(lambda: len(world.routes.serving()) == 3, 5)
 
     run_without_server(scenario)
+
+
+def test_a_new_server_knows_the_addresses_of_instances() -> None:
+    async def scenario(world: World) -> None:
+        async with world.server() as server:
+            await serving(world)
+            before = await addresses(server)
+        for agent in agents_of(world):
+            agent.disconnect()
+        async with world.server() as server:
+
+            async def are_known() -> bool:
+                return await addresses(server) == before
+
+            await world.until(are_known, 10)
+        assert sorted(before.values()) == ["10.231.0.4", "10.231.0.5", "10.231.0.6"]
+
+    run_without_server(scenario)
+
+
+async def addresses(server: ControlPlane) -> dict[str, str]:
+    (provider,) = (await server.status())["providers"]
+    return {each["instance_id"]: each["private_ip_address"] for each in provider["instances"]}
 
 
 def test_instances_that_died_while_no_server_was_there_are_replaced() -> None:
