@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from paddock.agent.environment_processes import EnvironmentProcesses
 from paddock.agent.runtime_commands import RuntimeInvitation
 from paddock.testing.scripted_runtime import BOOTSTRAP
 from paddock.wire.agent import EnvironmentReport, EnvironmentSpec
@@ -217,6 +218,48 @@ async def test_whoever_waits_is_answered_before_an_unwanted_environment_is_kille
         instance.server.configure()
         header, _ = await running.result()
         assert (header.outcome, header.error_type) == ("function_error", "Client.ExecutionEnvironmentShutDown")
+
+
+POLLS = """
+import os, socket
+host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+poll = f"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n"
+connection = socket.create_connection((host, int(port)))
+print("polling", flush=True)
+connection.sendall(poll.encode())
+while True:
+    try:
+        ended = not connection.recv(1000)
+    except OSError:
+        ended = True
+    if ended:
+        print("nobody answers", flush=True)
+"""
+
+
+def said(instance: PlayedInstance) -> list[bytes]:
+    return [line for _, line, _ in instance.server.log_lines if b'"type":"platform.' not in line]
+
+
+async def test_a_runtime_does_not_live_to_see_its_api_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would say so in the log of the function, at each scale-in."""
+    kill = EnvironmentProcesses.kill
+
+    async def kill_late(processes: EnvironmentProcesses) -> None:
+        await asyncio.sleep(0.3)  # long enough to complain in
+        await kill(processes)
+
+    monkeypatch.setattr(EnvironmentProcesses, "kill", kill_late)
+    async with played_instance(runs(sys.executable, "-c", POLLS)) as instance:
+        first = await started(instance, environment_id="env-1")
+        instance.server.configure()
+        await instance.server.phase(first, "ended")
+        await started(instance, environment_id="env-2")
+        # the first has told all when the second is heard
+        await eventually(lambda: said(instance).count(b"polling") == 2)
+        instance.server.configure()
+        await eventually(lambda: instance.living() == [])
+        assert said(instance) == [b"polling", b"polling"]
 
 
 async def test_an_environment_can_be_ended_while_its_code_is_still_on_its_way() -> None:

@@ -218,11 +218,14 @@ class ExecutionEnvironment:
         """After this nothing of the environment is left but its report."""
         await self._extensions.shut_down(self.machine.failure)
         self._telemetry.close()
-        self.server.close()
-        if self._listener is not None:
-            self._listener.close()
-        if self.processes.whole is not None:
+        try:
+            # Before their Runtime API goes: a client that lives to see that complains of it in the function's log.
             await self.processes.kill()
+        finally:
+            self.server.close()
+            if self._listener is not None:
+                self._listener.close()
+        if self.processes.whole is not None:
             await self._hear_last_words()
             if self.processes.cgroup is not None:
                 self._usage = usage_of_cgroup(self.processes.cgroup)
