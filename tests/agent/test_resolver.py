@@ -16,7 +16,7 @@ from paddock.agent.limits import NAME_QUERY_BYTES
 from paddock.agent.machine_sockets import MachineSockets
 from paddock.agent.nameservers import MachineNameServers, nameservers_in, resolv_conf_inside
 from paddock.agent.network_namespace import MachineNetwork
-from paddock.agent.resolver import Resolver
+from paddock.agent.resolver import Allowance, Resolver
 from paddock.ports.clock import RandomIds
 from tests.agent.name_messages import (
     FORMAT_ERROR,
@@ -224,6 +224,15 @@ async def test_above_a_number_of_questions_the_oldest_gives_way(
         played.client.send(query("db.example", 99))
         found = [await played.client.receive() for _ in range(2)]
         assert {(id_of(one), code_of(one)) for one in found} == {(0, SERVER_FAILURE), (99, NO_ERROR)}
+
+
+def test_so_many_a_second_are_heard_and_no_more() -> None:
+    allowance = Allowance(3)
+    assert [allowance.takes(now) for now in (7.0, 7.1, 7.5, 7.9, 7.95, 8.0, 8.2, 8.4, 8.6, 12.0)] == [
+        *(True, True, True, False, False),
+        *(True, True, True, False),
+        True,
+    ]
 
 
 async def test_localhost_is_nobody_elses_to_answer(tmp_path: Path) -> None:

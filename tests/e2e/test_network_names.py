@@ -14,6 +14,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ subnets:
   - {subnet_id: subnet-c, zone: us-east-1c, cidr_block: 10.231.32.0/20, route: none}
 security_groups:
   - {group_id: sg-default, ip_permissions_egress: []}
+machine_ports: [%d]
 """
 
 
@@ -49,9 +51,18 @@ class _PlayedResolver(socketserver.DatagramRequestHandler):
             self.wfile.write(answer_to(asked, *([address] if kind_in(asked) == A else [])))
 
 
+class _PlayedService(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @contextmanager
-def a_resolver() -> Iterator[None]:
-    with socketserver.UDPServer((MACHINE, 53), _PlayedResolver) as played:
+def running(played: socketserver.BaseServer) -> Iterator[None]:
+    with played:
         thread = threading.Thread(target=played.serve_forever)
         thread.start()
         try:
@@ -59,6 +70,20 @@ def a_resolver() -> Iterator[None]:
         finally:
             played.shutdown()
             thread.join()
+
+
+@contextmanager
+def a_resolver() -> Iterator[None]:
+    with running(socketserver.UDPServer((MACHINE, 53), _PlayedResolver)):
+        yield
+
+
+@contextmanager
+def a_service() -> Iterator[int]:
+    """On the machine's loopback; its port."""
+    played = HTTPServer(("127.0.0.1", 0), _PlayedService)
+    with running(played):
+        yield played.server_port
 
 
 @contextmanager
@@ -85,9 +110,9 @@ def terms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     if shutil.which("nsenter") is None or shutil.which("unshare") is None:
         pytest.skip("needs unshare and nsenter: apt-get install util-linux")
     network = directory / "network.yaml"
-    network.write_text(CLOSED)
-    with a_resolver(), a_machine(directory / "resolv.conf") as within:
-        yield {"flags": ("--network", "vpc", "--network-file", str(network)), "within": within}
+    with a_resolver(), a_service() as service, a_machine(directory / "resolv.conf") as within:
+        network.write_text(CLOSED % service)
+        yield {"flags": ("--network", "vpc", "--network-file", str(network)), "within": within, "service": service}
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +149,13 @@ def test_a_function_calls_another_at_the_endpoint_that_is_set_and_reaches_nothin
     with socket.create_server(("127.0.0.1", 0)) as of_the_machine:
         url = f"http://127.0.0.1:{of_the_machine.getsockname()[1]}"
         assert invoke(api, "calls", {"fetches": url}) == {"fetches": "[Errno 111] Connection refused"}
+
+
+def test_a_service_of_the_machine_is_reached_at_the_port_that_the_network_file_opens(
+    inside: Server, terms: dict[str, Any]
+) -> None:
+    url = f"http://127.0.0.1:{terms['service']}"
+    assert invoke(inside.client("lambda"), "calls", {"fetches": url}) == {"fetches": 200}
 
 
 def test_a_function_reaches_a_function_url_by_its_name(inside: Server) -> None:

@@ -42,9 +42,10 @@ NAME_ATTEMPT_SECONDS = 2.0
 """For one resolver of the machine to answer before the next is asked."""
 NAME_ROUNDS = 2
 """How often each of them is asked: a datagram may get lost."""
+NAME_DATAGRAMS_PER_SECOND = 1024
+"""From one interface (VPC user guide, DNS quotas)."""
 NAME_QUERIES = 512
-"""On their way at once, each with a socket of its own; half of what AWS's resolver takes from an interface in a second.
-"""
+"""On their way at once, each with a socket of its own."""
 NAME_QUERY_BYTES = 4096
 """Of a question with all that is written behind it."""
 NAME_CONNECTIONS = 64

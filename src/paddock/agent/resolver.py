@@ -21,6 +21,7 @@ from paddock.agent.limits import (
     NAME_ATTEMPT_SECONDS,
     NAME_CONNECTION_SECONDS,
     NAME_CONNECTIONS,
+    NAME_DATAGRAMS_PER_SECOND,
     NAME_QUERIES,
     NAME_QUERY_BYTES,
     NAME_ROUNDS,
@@ -162,16 +163,36 @@ class Resolver:
                     return answer
 
 
+class Allowance:
+    """What is above a number in a second is passed over in silence, as by AWS: whoever floods takes no time from
+    invocations.
+    """
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._second = 0
+        self._taken = 0
+
+    def takes(self, now: float) -> bool:
+        if int(now) != self._second:
+            self._second, self._taken = int(now), 0
+        self._taken += 1
+        return self._taken <= self._per_second
+
+
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, resolver: Resolver, group: asyncio.TaskGroup) -> None:
         self._resolver = resolver
         self._group = group
+        self._allowance = Allowance(NAME_DATAGRAMS_PER_SECOND)
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        if not self._allowance.takes(asyncio.get_running_loop().time()):
+            return
         answer = self._resolver.answer_at_once(data)
         if answer is None:
             self._group.create_task(self._forward(data, addr))
