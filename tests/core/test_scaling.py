@@ -106,6 +106,29 @@ def test_one_sample_of_busy_cpu_is_not_a_trend() -> None:
     assert decided(spike, 10).environments == 10
 
 
+@pytest.mark.parametrize("age_seconds", [0, 5, 30, 55, 60])
+def test_however_old_one_sample_of_busy_cpu_is_not_a_trend(age_seconds: int) -> None:
+    """Not even at the edge of the window, where it would stand alone."""
+    loads = [
+        replace(each, cpu_utilization=1.0) if each.at == NOON - timedelta(seconds=age_seconds) else each
+        for each in steady_loads(NOON, busy=0, environments=10, cpu=0.2)
+    ]
+    assert sum(each.cpu_utilization == 1.0 for each in loads) == 1
+
+    assert decided(loads, 10).environments == 10
+
+
+def test_cpu_that_was_busy_for_thirty_seconds_counts_wherever_they_lie() -> None:
+    for newest in range(0, 35, 5):
+        ages = [timedelta(seconds=seconds) for seconds in range(newest, newest + 30, 5)]
+        loads = [
+            replace(each, cpu_utilization=0.8) if NOON - each.at in ages else each
+            for each in steady_loads(NOON, busy=0, environments=10, cpu=0.2)
+        ]
+
+        assert decided(loads, 10).environments == 20
+
+
 @pytest.mark.parametrize(
     ("scaling", "wanted"),
     [
@@ -216,8 +239,17 @@ def test_more_load_never_means_fewer_environments(
 class Model:
     """A version under a given load; environments become ready a fixed delay after they are wanted."""
 
-    def __init__(self, load: Callable[[timedelta], float], *, start_delay: timedelta, environments: int = 3) -> None:
+    def __init__(
+        self,
+        load: Callable[[timedelta], float],
+        *,
+        start_delay: timedelta,
+        environments: int = 3,
+        used: Callable[[], float] | None = None,
+    ) -> None:
+        """`used` CPU is in environments' worth; without it, a quarter of the share of the slots."""
         self._load = load
+        self._used = used
         self._delay = start_delay
         self._ready_at = [timedelta()] * environments
         self._loads: list[LoadSample] = []
@@ -239,7 +271,8 @@ class Model:
             if refused:
                 self.throttled_at.append(elapsed)
             busy = offered - refused
-            self._loads.append(LoadSample(NOON + elapsed, ready, busy, busy, busy / slots / 4, refused))
+            cpu = busy / slots / 4 if self._used is None else self._used() / ready
+            self._loads.append(LoadSample(NOON + elapsed, ready, busy, busy, cpu, refused))
             self._loads = self._loads[-80:]
             wanted = decided(self._loads, len(self._ready_at), minimum=3, now=NOON + elapsed).environments
             self.counts.append(wanted)
@@ -302,6 +335,24 @@ def test_a_steady_noisy_load_never_makes_the_number_go_up_and_down(level: float,
         later - earlier for earlier, later in zip(model.counts, model.counts[1:], strict=False) if later != earlier
     ]
     assert all(change < 0 for change in changes) or all(change > 0 for change in changes)
+
+
+@given(level=st.floats(0, 300), noise=st.floats(0, 2), seed=st.integers(0, 10_000))
+def test_whatever_the_noise_what_the_number_has_grown_to_is_kept_for_four_minutes(
+    level: float, noise: float, seed: int
+) -> None:
+    """The long window less the short one: what asked for more is still seen by it."""
+    dice = Random(seed)
+    model = Model(
+        lambda _: level * dice.uniform(1, 1 + noise),
+        start_delay=timedelta(seconds=30),
+        used=lambda: dice.uniform(0, 20),
+    )
+    model.run(timedelta(minutes=30))
+
+    kept = (SETTINGS.long_window - SETTINGS.short_window) // EVERY
+    for index, count in enumerate(model.counts):
+        assert min(model.counts[index : index + kept]) >= count or count <= model.counts[index - 1]
 
 
 def test_a_fivefold_step_throttles_honestly_and_recovers_within_two_start_delays() -> None:

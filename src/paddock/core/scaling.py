@@ -159,7 +159,7 @@ def measure(
     recent = [sample for sample in loads if now - sample.at <= window]
     signals = (
         _slot_demand(recent, shape, targets),
-        _cpu_demand(recent, targets, settings.cpu_window, now),
+        _cpu_demand(recent, targets, settings.cpu_window),
         _throttle_demand(recent, settings.throttle_growth),
     )
     return max(signals, key=lambda signal: signal.environments)
@@ -185,15 +185,21 @@ def _slot_demand(samples: Iterable[LoadSample], shape: EnvironmentShape, targets
     return Demand(peak / (shape.max_concurrency * targets.slots), f"slot saturation ({peak} busy at most)")
 
 
-def _cpu_demand(samples: Sequence[LoadSample], targets: _Targets, bucket: timedelta, now: datetime) -> Demand:
-    """Highest mean over stretches of `bucket`, counted back from now."""
-    sums: dict[int, tuple[float, int]] = {}
-    for sample in samples:
-        if sample.cpu_utilization is not None:
-            stretch = (now - sample.at) // bucket
-            total, count = sums.get(stretch, (0.0, 0))
-            sums[stretch] = (total + sample.cpu_utilization * sample.ready_environments, count + 1)
-    used = max((total / count for total, count in sums.values()), default=0.0)
+def _cpu_demand(samples: Sequence[LoadSample], targets: _Targets, stretch: timedelta) -> Demand:
+    """Highest mean over any `stretch`. One that reaches back beyond the samples counts only while there is no other."""
+    measured = [
+        (sample.at, sample.cpu_utilization * sample.ready_environments)
+        for sample in samples
+        if sample.cpu_utilization is not None
+    ]
+    used, total, first = 0.0, 0.0, 0
+    for index, (at, use) in enumerate(measured):
+        total += use
+        while at - measured[first][0] >= stretch:
+            total -= measured[first][1]
+            first += 1
+        if first or index == len(measured) - 1:
+            used = max(used, total / (index + 1 - first))
     return Demand(used / targets.cpu, f"CPU use ({used:.2f} environments' worth)")
 
 
