@@ -13,7 +13,7 @@ from paddock.networks import links, namespaces, nft
 from paddock.networks.names import interface_of
 from paddock.ports.launcher import LaunchError
 from tests.networks.conftest import OpenNetwork
-from tests.networks.world import OUTSIDE, World, listening, reaches
+from tests.networks.world import MACHINE, OUTSIDE, World, listening, reaches
 
 GROUP = SecurityGroup(SecurityGroupId("sg-one"))
 SUBNET = Subnet(SubnetId("subnet-a"), AvailabilityZone("us-east-1a"), "10.99.0.0/24")
@@ -64,6 +64,22 @@ def test_what_somebody_did_to_the_rules_is_mended(world: World, open_network: Op
     assert neighbour.private_ip_address != one.private_ip_address
     rules = str(namespaces.inside(router, lambda: nft.listing("chain", "inet", "paddock", "egress")))
     assert "members-sg-one" in rules
+
+
+@pytest.mark.parametrize("by", ["a refresh", "the next attachment"])
+def test_an_uplink_that_somebody_removed_is_made_again(by: str, world: World, open_network: OpenNetwork) -> None:
+    network = open_network(NETWORK)
+    one = network.join(INSTANCE)
+    namespaces.inside(world.machine, lambda: links.remove(network.names.uplink))
+
+    with listening(world.outside, OUTSIDE, 443), listening(world.machine, "0.0.0.0", 443):
+        assert not reaches(one.namespace, OUTSIDE, 443)
+        if by == "a refresh":
+            network.refresh()
+        else:
+            network.join("i-two")
+        assert reaches(one.namespace, OUTSIDE, 443)
+        assert not reaches(one.namespace, MACHINE, 443)
 
 
 @pytest.mark.parametrize("how_far", ["namespace", "file", "cable"])

@@ -14,6 +14,7 @@ from typing import Any
 _LINK_SCOPE = 253
 _UNICAST = 1
 _HALF_OF_THE_WORLD = 1
+_FLOWS = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 _EXISTS = (errno.EEXIST,)
 _GONE = (errno.ENODEV, errno.ENOENT, errno.ESRCH)
 
@@ -34,6 +35,13 @@ def links() -> tuple[Link, ...]:
     with _netlink("list links") as ip:
         found = [(each.get("ifname"), each.get("ifalias")) for each in ip.get_links()]
     return tuple(Link(str(name), str(alias or "")) for name, alias in found)
+
+
+def alias_of(name: str) -> str | None:
+    """None where there is no such link."""
+    with _netlink(f"look at link {name}", _GONE) as ip:
+        return str(ip.link("get", ifname=name)[0].get("ifalias") or "")
+    return None
 
 
 def add_pair(name: str, peer: str, peer_namespace: Path) -> None:
@@ -100,7 +108,12 @@ def interfaces_of_default_routes() -> tuple[str, ...]:
 
 
 def forget_flows(address: str) -> None:
-    """Connections that are tracked from or to an address: whoever has it next has none of them."""
+    """Connections that are tracked from or to an address: whoever has it next has none of them.
+
+    The kernel looks through a table that may be large, so it is asked only where there are any.
+    """
+    if _FLOWS.exists() and _FLOWS.read_text(encoding="ascii").strip() == "0":
+        return
     from pyroute2 import NFCTSocket  # type: ignore[import-untyped]  # noqa: PLC0415  # Linux only
     from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple  # type: ignore[import-untyped]  # noqa: PLC0415
 

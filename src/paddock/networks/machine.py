@@ -21,7 +21,7 @@ class NoUplink(Exception):
 
 
 def connect(names: Names, router: Path) -> None:
-    """The cable, once: its alias is written last and says that it is whole."""
+    """The cable and its rules, once: its alias is written last and says that all of it is there."""
     if _pair(names) is not None:
         return
     links.remove(names.uplink)
@@ -42,23 +42,15 @@ def connect(names: Names, router: Path) -> None:
         links.add_route("default", UPLINK, pair.machine)
 
     namespaces.inside(router, far_end)
+    _apply(names, pair)
     links.set_alias(names.uplink, f"{pair.machine} {pair.router}")
 
 
 def refresh(names: Names) -> None:
     """Rules and forwarding for the ways out that this machine has now."""
     pair = _pair(names)
-    if pair is None:
-        return
-    ways_out = links.interfaces_of_default_routes()
-    already, shared = _opened(names.table), _opened_by_others(names)
-    opened = set()
-    if read(_IPV4 / "ip_forward") == "0":
-        opened = {each for each in ways_out if each in already | shared or read(_forwarding(each)) == "0"}
-    nft.apply(machine_rules(names.table, names.uplink, pair.router, ways_out, sorted(opened)))
-    for interface in (names.uplink, *opened):
-        write(_forwarding(interface), "1")
-    _close(already - opened - shared)
+    if pair is not None:
+        _apply(names, pair)
 
 
 def disconnect(names: Names) -> None:
@@ -100,8 +92,20 @@ def read(switch: Path) -> str | None:
         return None
 
 
+def _apply(names: Names, pair: Pair) -> None:
+    ways_out = links.interfaces_of_default_routes()
+    already, shared = _opened(names.table), _opened_by_others(names)
+    opened = set()
+    if read(_IPV4 / "ip_forward") == "0":
+        opened = {each for each in ways_out if each in already | shared or read(_forwarding(each)) == "0"}
+    nft.apply(machine_rules(names.table, names.uplink, pair.router, ways_out, sorted(opened)))
+    for interface in (names.uplink, *opened):
+        write(_forwarding(interface), "1")
+    _close(already - opened - shared)
+
+
 def _pair(names: Names) -> Pair | None:
-    words = next((each.alias.split(" ") for each in links.links() if each.name == names.uplink), [])
+    words = (links.alias_of(names.uplink) or "").split(" ")
     return Pair(*words) if len(words) == 2 else None
 
 

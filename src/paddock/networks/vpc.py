@@ -81,7 +81,7 @@ class VpcNetwork:
         """Raises `NetworkError` when the kernel refuses; then it may be tried again."""
         with self._alone(), _told_plainly(f"{instance_id} cannot be detached"):
             self._unplug(instance_id)
-            self._settle()
+            self._settle(self._members())
 
     def attached(self) -> Mapping[InstanceId, Attachment]:
         with self._alone(), _told_plainly("what is attached cannot be read"):
@@ -97,14 +97,18 @@ class VpcNetwork:
     def refresh(self) -> None:
         """The rules of the present network, this machine's present ways out, and no leftovers of what was cut short."""
         with self._alone(), _told_plainly("the network cannot be refreshed"):
-            self._settle()
+            members = self._members()
+            if members:
+                self._open_router()
+            self._settle(members)
+            machine.refresh(self._names)
 
     def remove_all(self) -> None:
         """Nothing is left of this installation's network; instances that still run are cut off."""
         with self._alone(), _told_plainly("the network cannot be removed"):
             for instance_id in self._found_namespaces():
                 self._unplug(instance_id)
-            self._settle()
+            self._settle({})
 
     def hindrances(self) -> tuple[str, ...]:
         """What of this machine keeps instances from what is outside, a line each, with what helps."""
@@ -136,7 +140,7 @@ class VpcNetwork:
         except _FAULTS:
             with suppress(*_FAULTS):
                 self._unplug(instance_id)
-                self._settle()
+                self._settle(self._members())
             raise
 
     def _attach(self, instance_id: InstanceId, subnet: Subnet, groups: tuple[SecurityGroupId, ...]) -> Member:
@@ -154,7 +158,8 @@ class VpcNetwork:
                 raise LaunchError(StateReasonCode.INVALID_CONFIGURATION, text, transient=False)
             self._open_router()
             self._plug_in(member)
-        self._settle()
+            members[instance_id] = member
+        self._settle(members)
         return member
 
     def _open_router(self) -> None:
@@ -199,16 +204,14 @@ class VpcNetwork:
             namespaces.inside(self._router, lambda: links.remove(interface_of(instance_id)))
         namespaces.remove(namespaces.NAMED / self._names.namespace(instance_id))
 
-    def _settle(self) -> None:
-        """What there is, is made to be what there should be."""
-        members = self._members()
+    def _settle(self, members: Mapping[InstanceId, Member]) -> None:
+        """What there is, is made to be what there should be for these."""
         for instance_id in self._found_namespaces():
             if instance_id not in members:
                 self._unplug(instance_id)
         if members:
             rules = router_rules(self._network, list(members.values()))
             namespaces.inside(self._router, lambda: nft.apply(rules))
-            machine.refresh(self._names)
             return
         machine.disconnect(self._names)
         namespaces.remove(self._router)
