@@ -12,6 +12,7 @@ ENTER = (
     "import sys, pathlib; from paddock.agent.network_namespace import enter\n"
     "enter_it = lambda: enter(pathlib.Path(sys.argv[1]))\n"
 )
+REPOSITORY = Path(__file__).parents[2]
 MACHINE = Path("/proc/self/ns/net")
 
 
@@ -21,7 +22,7 @@ def name_of(namespace: Path) -> str:
 
 def run(script: str, namespace: Path) -> list[str]:
     command = [sys.executable, "-c", f"{WHERE}{ENTER}{script}", str(namespace)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
@@ -98,3 +99,26 @@ def test_an_errands_error_is_its_callers() -> None:
 def test_a_namespace_that_is_gone_cannot_be_entered(tmp_path: Path) -> None:
     script = "try:\n    enter_it()\nexcept FileNotFoundError:\n    print('refused', where())\n"
     assert run(script, tmp_path / "gone") == ["refused", name_of(MACHINE)]
+
+
+def test_a_runtime_is_installed_from_the_machines_network() -> None:
+    with a_namespace() as namespace:
+        script = (
+            "network = enter_it()\n"
+            "from pathlib import Path\n"
+            "from paddock import runtimes\n"
+            "from paddock.agent.metadata import EndpointAccess\n"
+            "from paddock.agent.runtime_commands import InstalledRuntimes, RuntimeInvitation\n"
+            "from tests.agent.server_side import environment_spec\n"
+            "def ensure(store, runtime):\n"
+            "    print(where())\n"
+            "    raise runtimes.RuntimeUnavailable(runtime, 'as asked', '')\n"
+            "runtimes.RuntimeStore.ensure = ensure\n"
+            "access = EndpointAccess('127.0.0.1:9', 'token')\n"
+            "invitation = RuntimeInvitation(environment_spec(), Path('/nowhere'), '127.0.0.1:9', '/nowhere', access)\n"
+            "terms = {'strict': False, 'aws_layout': False, 'network': network}\n"
+            "source = InstalledRuntimes(Path('/nowhere'), 'us-east-1', **terms)\n"
+            "try:\n    source.prepare(invitation)\n"
+            "except Exception as error:\n    print(str(error).split()[-1], where())\n"
+        )
+        assert run(script, namespace) == [name_of(MACHINE), "asked", name_of(namespace)]
