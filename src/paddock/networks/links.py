@@ -39,9 +39,10 @@ def links() -> tuple[Link, ...]:
 
 def alias_of(name: str) -> str | None:
     """None where there is no such link."""
+    found: list[Any] = []
     with _netlink(f"look at link {name}", _GONE) as ip:
-        return str(ip.link("get", ifname=name)[0].get("ifalias") or "")
-    return None
+        found = ip.link("get", ifname=name)
+    return str(found[0].get("ifalias") or "") if found else None
 
 
 def add_pair(name: str, peer: str, peer_namespace: Path) -> None:
