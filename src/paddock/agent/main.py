@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
@@ -22,14 +23,13 @@ from paddock.agent.instance_agent import InstanceAgent
 from paddock.agent.journal import open_journal
 from paddock.agent.limits import SHUTDOWN_GRACE_SECONDS
 from paddock.agent.network_namespace import IN_IT_ALREADY, MachineNetwork, enter
-from paddock.agent.network_services import network_services
 from paddock.agent.runtime_commands import InstalledRuntimes
 from paddock.isolation.ladder import Isolation, select
 from paddock.isolation.view import IsolationUnavailable, Rung
 from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, Cgroup, CpuShare, open_cgroups
 from paddock.launchers.instance_directory import InstanceDirectory
 from paddock.ports import collector
-from paddock.ports.clock import RandomIds, SystemClock
+from paddock.ports.clock import IdSource, RandomIds, SystemClock
 from paddock.wire.bootstrap import UNIX_PREFIX, AgentBootstrap, decode_bootstrap
 
 _LOG = logging.getLogger("paddock.agent")
@@ -111,7 +111,7 @@ async def _serve(bootstrap: AgentBootstrap, isolation: Isolation, machine_networ
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.shut_down, SHUTDOWN_GRACE_SECONDS)
     collector.settle()
-    async with network_services(machine_network, bootstrap.server_file, bootstrap.machine_ports, ids):
+    async with _network_services(bootstrap, machine_network, ids):
         server = await loop.create_unix_server(agent.connection, sock=_bound(path))
         _LOG.info("instance %s is up", bootstrap.instance_id)
         try:
@@ -119,6 +119,17 @@ async def _serve(bootstrap: AgentBootstrap, isolation: Isolation, machine_networ
         finally:
             server.close()
     _LOG.info("instance %s has ended", bootstrap.instance_id)
+
+
+def _network_services(
+    bootstrap: AgentBootstrap, machine_network: MachineNetwork, ids: IdSource
+) -> AbstractAsyncContextManager[None]:
+    """Imported only where there are any."""
+    if not machine_network.is_elsewhere:
+        return contextlib.nullcontext()
+    from paddock.agent.network_services import network_services  # noqa: PLC0415  # see above
+
+    return network_services(machine_network, bootstrap.server_file, bootstrap.machine_ports, ids)
 
 
 def _socket_path(bootstrap: AgentBootstrap) -> Path:

@@ -28,10 +28,7 @@ async def network_services(
     ids: IdSource,
     servers: MachineNameServers | None = None,
 ) -> AsyncIterator[None]:
-    """While the block runs; nothing where the instance shares the machine's network. Raises `OSError`."""
-    if not machine.is_elsewhere:
-        yield
-        return
+    """While the block runs. Raises `OSError`."""
     sockets = MachineSockets(machine)
     async with AsyncExitStack() as stack:
         stack.callback(sockets.close)
