@@ -85,8 +85,9 @@ class AgentLink(asyncio.Protocol):
         self._calls[number] = call
         header = encode(call.header(environment))
         payload = call.payload
-        if len(payload) <= MAX_CHUNK_BYTES:
-            frame = pack(len(header) + len(payload), INVOKE, 0, len(header), number) + header + payload
+        header_bytes, payload_bytes = len(header), len(payload)
+        if payload_bytes <= MAX_CHUNK_BYTES:
+            frame = pack(header_bytes + payload_bytes, INVOKE, 0, header_bytes, number) + header + payload
             if len(self._calls) == 1:
                 self._transport.write(frame)
             else:

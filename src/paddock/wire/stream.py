@@ -49,8 +49,7 @@ class FrameReader:
             if frame_end > end:
                 break
             payload_at = body_at + header_bytes
-            more = bool(flags & MORE)
-            frames.append(Frame(kind, more, call, data[body_at:payload_at], data[payload_at:frame_end]))
+            frames.append(Frame(kind, flags & MORE != 0, call, data[body_at:payload_at], data[payload_at:frame_end]))
             at = frame_end
         self._rest = data[at:]
         return frames

@@ -110,7 +110,8 @@ class RoutedEnvironment:
 
 
 _Lane = OrderedDict[RoutedEnvironment, None]
-_Level = OrderedDict[AvailabilityZone, _Lane]
+_Level = dict[AvailabilityZone, _Lane]
+"""In the order in which the zones take turns: the one that was used goes to the end."""
 
 
 class EnvironmentPool:
@@ -139,6 +140,7 @@ class EnvironmentPool:
         environment.pooled = True
         environment.settle()
         self._environments[environment] = None
+        self._make_levels(environment.slots)
         self._queue(environment)
 
     def remove(self, environment: RoutedEnvironment) -> None:
@@ -161,6 +163,7 @@ class EnvironmentPool:
         self._unqueue(environment)
         if slots is not None:
             environment.slots = slots
+            self._make_levels(slots)
         if draining is not None:
             environment.draining = draining
         if reachable is not None:
@@ -175,17 +178,15 @@ class EnvironmentPool:
             return None
         in_flight = (filled & -filled).bit_length() - 1
         level = self._levels[in_flight]
-        zone, lane = next(iter(level.items()))
-        environment = lane.popitem(last=False)[0]
+        zone = next(iter(level))
+        lane = level.pop(zone)
+        environment, _ = lane.popitem(last=False)
         if lane:
-            level.move_to_end(zone)
-        else:
-            del level[zone]
-            if not level:
-                self._filled = filled & (filled - 1)
+            level[zone] = lane
+        elif not level:
+            self._filled = filled & (filled - 1)
         environment.in_flight = in_flight + 1
-        if in_flight + 1 < environment.slots:
-            self._queue(environment)
+        self._queue(environment)
         return environment
 
     def take_other(self, refused: Collection[RoutedEnvironment]) -> RoutedEnvironment | None:
@@ -254,14 +255,15 @@ class EnvironmentPool:
         environment.settle()
         self._resting.pop(environment, None)
 
+    def _make_levels(self, slots: int) -> None:
+        while len(self._levels) < slots:
+            self._levels.append({})
+
     def _queue(self, environment: RoutedEnvironment) -> None:
         in_flight = environment.in_flight
         if in_flight >= environment.slots or not environment.open:
             return
-        levels = self._levels
-        while len(levels) <= in_flight:
-            levels.append(OrderedDict())
-        level = levels[in_flight]
+        level = self._levels[in_flight]
         lane = level.get(environment.zone)
         if lane is None:
             lane = level[environment.zone] = OrderedDict()
