@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from paddock.model.ids import AvailabilityZone, SecurityGroupId, SubnetId
+from paddock.model.ids import AvailabilityZone, InstanceId, SecurityGroupId, SubnetId
 from paddock.model.network import IpPermission, IpProtocol, Network, SecurityGroup, Subnet, SubnetRoute
 from paddock.networks import links, namespaces, nft
 from paddock.networks.machine import write
 from tests.networks.conftest import OpenNetwork
 from tests.networks.world import (
+    ANSWER_SECONDS,
     BESIDE,
     MACHINE,
     METADATA,
     OUTSIDE,
     Driven,
     World,
+    connected,
     heard,
     listening,
     reaches,
@@ -28,6 +31,7 @@ from tests.networks.world import (
     watching,
 )
 
+TWO = InstanceId("i-two")
 GROUP = SecurityGroup(SecurityGroupId("sg-open"), (IpPermission(IpProtocol.ALL, cidr_ip="0.0.0.0/0"),))
 NETWORK = Network(
     "vpc-test",
@@ -58,6 +62,46 @@ def test_a_subnet_without_a_route_has_no_way_out_but_its_vpc(world: World, netwo
         assert not reaches(enclosed.namespace, OUTSIDE, 443)
         assert reaches(neighbour.namespace, OUTSIDE, 443)
         assert reaches(enclosed.namespace, neighbour.private_ip_address, 80)
+
+
+def test_a_connection_lives_on_while_others_come_and_go_and_the_server_is_replaced(
+    world: World, network: Driven
+) -> None:
+    one = network.join("i-one")
+    with listening(world.outside, OUTSIDE, 443) as listener, connected(one.namespace, OUTSIDE, 443) as near:
+        listener.settimeout(ANSWER_SECONDS)
+        far, _ = listener.accept()
+        with far:
+            far.settimeout(ANSWER_SECONDS)
+            for step in (lambda: network.join("i-two"), lambda: network.detach(TWO), network.again().refresh):
+                step()
+                near.sendall(b"ask")
+                assert far.recv(3) == b"ask"
+                far.sendall(b"answer")
+                assert near.recv(6) == b"answer"
+
+
+def test_much_is_sent_over_a_way_out_with_smaller_packets(world: World, network: Driven) -> None:
+    """As behind tunnels: the machine says so, and its word reaches the instance through both translations."""
+    one = network.join("i-one")
+    much = bytes(300_000)
+    pyroute2 = pytest.importorskip("pyroute2")
+
+    def shrink() -> None:
+        with pyroute2.IPRoute() as ip:
+            ip.link("set", index=ip.link_lookup(ifname="wan")[0], mtu=1280)
+
+    namespaces.inside(world.machine, shrink)
+    with listening(world.outside, OUTSIDE, 443) as listener, connected(one.namespace, OUTSIDE, 443) as near:
+        listener.settimeout(ANSWER_SECONDS)
+        far, _ = listener.accept()
+        with far, ThreadPoolExecutor(1) as threads:
+            far.settimeout(ANSWER_SECONDS)
+            sending = threads.submit(near.sendall, much)
+            got = 0
+            while got < len(much):
+                got += len(far.recv(65536))
+            sending.result()
 
 
 def test_an_address_of_the_vpc_that_nobody_has_is_not_looked_for_outside(world: World, network: Driven) -> None:

@@ -201,14 +201,17 @@ def reaches(where: Path, address: str, port: int) -> bool:
     return namespaces.inside(where, connect)
 
 
-def seen_by(listener: socket.socket, where: Path, port: int, address: str) -> str:
-    """The address that somebody who connects from `where` has, as the other side sees it."""
-
+def connected(where: Path, address: str, port: int) -> socket.socket:
     def connect() -> socket.socket:
         return socket.create_connection((address, port), timeout=ANSWER_SECONDS)
 
+    return namespaces.inside(where, connect)
+
+
+def seen_by(listener: socket.socket, where: Path, port: int, address: str) -> str:
+    """The address that somebody who connects from `where` has, as the other side sees it."""
     listener.settimeout(ANSWER_SECONDS)
-    with namespaces.inside(where, connect):
+    with connected(where, address, port):
         accepted, (peer, _) = listener.accept()
         accepted.close()
     return str(peer)
