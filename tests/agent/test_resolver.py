@@ -16,7 +16,7 @@ from paddock.agent.limits import NAME_QUERY_BYTES
 from paddock.agent.machine_sockets import MachineSockets
 from paddock.agent.nameservers import MachineNameServers, nameservers_in, resolv_conf_inside
 from paddock.agent.network_namespace import MachineNetwork
-from paddock.agent.resolver import Allowance, Resolver
+from paddock.agent.resolver import Resolver
 from paddock.ports.clock import RandomIds
 from tests.agent.name_messages import (
     FORMAT_ERROR,
@@ -226,13 +226,42 @@ async def test_above_a_number_of_questions_the_oldest_gives_way(
         assert {(id_of(one), code_of(one)) for one in found} == {(0, SERVER_FAILURE), (99, NO_ERROR)}
 
 
-def test_so_many_a_second_are_heard_and_no_more() -> None:
-    allowance = Allowance(3)
-    assert [allowance.takes(now) for now in (7.0, 7.1, 7.5, 7.9, 7.95, 8.0, 8.2, 8.4, 8.6, 12.0)] == [
-        *(True, True, True, False, False),
-        *(True, True, True, False),
-        True,
-    ]
+async def test_after_so_many_questions_there_is_a_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolving, "NAME_BURST", 3)
+    monkeypatch.setattr(resolving, "NAME_PAUSE_SECONDS", 3600.0)
+    async with playing(tmp_path, known) as played:
+        for number in range(5):
+            played.client.send(query("db.example", number))
+        assert {id_of(await played.client.receive()) for _ in range(3)} == {0, 1, 2}
+        assert await by_tcp(played.client, query("db.example")) == answer_to(query("db.example"), "10.0.0.7")
+        assert len(played.machine[0].asked) == 3
+
+
+async def test_what_waited_is_heard_after_the_pause(tmp_path: Path) -> None:
+    async with playing(tmp_path, known) as played:
+        for number in range(100):
+            played.client.send(query("db.example", number))
+        assert {id_of(await played.client.receive()) for _ in range(100)} == set(range(100))
+
+
+async def test_what_is_no_question_ends_a_connection(tmp_path: Path) -> None:
+    async with playing(tmp_path, known) as played:
+        for message in (b"", b"short", answer_to(query("db.example"), "10.0.0.7")):
+            reader, writer = await played.client.connect()
+            writer.write(struct.pack("!H", len(message)) + message)
+            async with asyncio.timeout(WITHIN):
+                assert await reader.read() == b""
+            writer.close()
+
+
+async def by_tcp(client: Client, asked: bytes) -> bytes:
+    reader, writer = await client.connect()
+    writer.write(struct.pack("!H", len(asked)) + asked)
+    async with asyncio.timeout(WITHIN):
+        (length,) = struct.unpack("!H", await reader.readexactly(2))
+        answer = await reader.readexactly(length)
+    writer.close()
+    return answer
 
 
 async def test_localhost_is_nobody_elses_to_answer(tmp_path: Path) -> None:

@@ -8,20 +8,22 @@ its own, and only an answer to it comes back.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import struct
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import TypeAlias, cast
 
 from paddock.agent import dns_messages as messages
 from paddock.agent.accepting import accept_connections, listener_at
 from paddock.agent.limits import (
     NAME_ATTEMPT_SECONDS,
+    NAME_BURST,
     NAME_CONNECTION_SECONDS,
     NAME_CONNECTIONS,
-    NAME_DATAGRAMS_PER_SECOND,
+    NAME_PAUSE_SECONDS,
     NAME_QUERIES,
     NAME_QUERY_BYTES,
     NAME_ROUNDS,
@@ -36,6 +38,7 @@ _LOG = logging.getLogger("paddock.agent")
 _ID_DIGITS = 4
 _MOST_BYTES = 65_535
 _LENGTH = struct.Struct("!H")
+Address: TypeAlias = tuple[str, int]
 _TRY_ANOTHER = frozenset({messages.SERVER_FAILURE, messages.NOT_IMPLEMENTED, messages.REFUSED})
 
 
@@ -74,14 +77,32 @@ class Resolver:
 
     async def run(self) -> None:
         """Until cancelled."""
-        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
-            transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self, group), sock=self._datagrams)
-            try:
-                await accept_connections(self._listener, NAME_CONNECTIONS, self._serve)
-            finally:
-                transport.close()
-                self._listener.close()
+            group.create_task(accept_connections(self._listener, NAME_CONNECTIONS, self._serve))
+            group.create_task(self._hear(group))
+
+    async def _hear(self, group: asyncio.TaskGroup) -> None:
+        """Who floods takes no time from invocations: what comes faster than it is heard waits with the kernel, which
+        drops what is too much.
+        """
+        while True:
+            for _ in range(NAME_BURST):
+                query, asker = await _receive_datagram(self._datagrams)
+                answer = self.answer_at_once(query)
+                if answer is None:
+                    group.create_task(self._forward_datagram(query, asker))
+                else:
+                    self._send(answer, asker)
+            await asyncio.sleep(NAME_PAUSE_SECONDS)
+
+    async def _forward_datagram(self, query: bytes, asker: Address) -> None:
+        self._send(await self.forward(query, socket.SOCK_DGRAM), asker)
+
+    def _send(self, answer: bytes, asker: Address) -> None:
+        """Who has gone, or does not read, asks again."""
+        if answer:
+            with contextlib.suppress(OSError):
+                self._datagrams.sendto(answer, asker)
 
     async def _serve(self, connection: socket.socket) -> None:
         """One question after the other. The same way out as in: who asks by TCP wants a long answer."""
@@ -89,7 +110,11 @@ class Resolver:
         while True:
             async with asyncio.timeout(NAME_CONNECTION_SECONDS):
                 query = await _receive_message(connection)
-            answer = self.answer_at_once(query) or await self.forward(query, socket.SOCK_STREAM)
+            answer = self.answer_at_once(query)
+            if answer is None:
+                answer = await self.forward(query, socket.SOCK_STREAM)
+            if not answer:
+                return
             async with asyncio.timeout(NAME_CONNECTION_SECONDS):
                 await loop.sock_sendall(connection, _LENGTH.pack(len(answer)) + answer)
 
@@ -163,48 +188,20 @@ class Resolver:
                     return answer
 
 
-class Allowance:
-    """What is above a number in a second is passed over in silence, as by AWS: whoever floods takes no time from
-    invocations.
-    """
-
-    def __init__(self, per_second: int) -> None:
-        self._per_second = per_second
-        self._second = 0
-        self._taken = 0
-
-    def takes(self, now: float) -> bool:
-        if int(now) != self._second:
-            self._second, self._taken = int(now), 0
-        self._taken += 1
-        return self._taken <= self._per_second
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, resolver: Resolver, group: asyncio.TaskGroup) -> None:
-        self._resolver = resolver
-        self._group = group
-        self._allowance = Allowance(NAME_DATAGRAMS_PER_SECOND)
-        self._transport: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.DatagramTransport", transport)
-
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        if not self._allowance.takes(asyncio.get_running_loop().time()):
-            return
-        answer = self._resolver.answer_at_once(data)
-        if answer is None:
-            self._group.create_task(self._forward(data, addr))
-        else:
-            self._send(answer, addr)
-
-    async def _forward(self, query: bytes, addr: tuple[str | Any, int]) -> None:
-        self._send(await self._resolver.forward(query, socket.SOCK_DGRAM), addr)
-
-    def _send(self, answer: bytes, addr: tuple[str | Any, int]) -> None:
-        if answer and self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(answer, addr)
+async def _receive_datagram(datagrams: socket.socket) -> tuple[bytes, Address]:
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            return cast("tuple[bytes, Address]", datagrams.recvfrom(_MOST_BYTES))
+        except BlockingIOError:
+            readable = asyncio.Event()
+            loop.add_reader(datagrams, readable.set)
+            try:
+                await readable.wait()
+            finally:
+                loop.remove_reader(datagrams)
+        except OSError:
+            await asyncio.sleep(NAME_PAUSE_SECONDS)  # no memory for it, say
 
 
 async def _receive_message(connection: socket.socket) -> bytes:
