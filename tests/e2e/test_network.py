@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from paddock.launchers.instance_directory import InstanceDirectory
+from paddock.model.ids import InstanceId
 from paddock.networks.names import Names
 from tests.e2e.conftest import ROLE, Server, create_function, eventually, invoke, package, start_server
 from tests.e2e.far_network import FAR_ADDRESS, MACHINE_ADDRESS, FarNetwork, Inside, far_network
@@ -250,6 +254,23 @@ def test_an_instance_keeps_the_network_it_was_launched_with(world: World, opened
     assert any(line.startswith("network host: instances share this machine's") for line in lines)
     assert any(line.endswith("launched with network vpc until replaced") for line in lines)
     world.kill_and_start_again()
+
+
+def test_an_instance_that_died_gives_its_interface_back(world: World, opened: str) -> None:
+    before = world.addresses(opened)
+    victim = next(iter(before))
+    recorded = InstanceDirectory(world.server.data_dir / "instances" / victim).process()
+    assert recorded is not None
+    os.kill(recorded.pid, signal.SIGKILL)
+    namespace = Path("/run/netns", Names.of(world.server.data_dir).namespace(InstanceId(victim)))
+    assert eventually(lambda: not namespace.exists())
+
+    def is_replaced() -> bool:
+        found = world.addresses(opened)
+        return victim not in found and len(found) == len(before)
+
+    assert eventually(is_replaced)
+    assert connect_soon(world, opened, up=1, down=1)["received"] == 1
 
 
 def test_functions_are_as_shut_off_as_in_the_machines_network(world: World, opened: str) -> None:
