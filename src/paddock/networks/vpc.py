@@ -30,7 +30,7 @@ from paddock.networks.names import (
     interface_of,
     member_of,
 )
-from paddock.networks.rules import Member, no_rules, router_rules
+from paddock.networks.rules import UPLINK, Member, machine_rules, router_rules
 from paddock.ports.instance_network import RESOLVER_ADDRESS, Attachment, NetworkError
 from paddock.ports.launcher import LaunchError
 
@@ -125,7 +125,7 @@ class VpcNetwork:
             with self._alone():
                 namespaces.create(probe)
                 try:
-                    namespaces.inside(probe, lambda: _try_out(probe))
+                    namespaces.inside(probe, lambda: _try_out(probe, self._network, self._names))
                 finally:
                     namespaces.remove(probe)
         except _FAULTS as error:
@@ -266,7 +266,9 @@ def _missing() -> str | None:
     return None
 
 
-def _try_out(probe: Path) -> None:
-    links.add_pair("probe", "probe-peer", probe)
-    machine.write(Path("/proc/sys/net/ipv4/conf/probe/forwarding"), "1")
-    nft.apply([*no_rules("probe"), {"add": {"table": {"family": "inet", "name": "probe"}}}])
+def _try_out(probe: Path, network: Network, names: Names) -> None:
+    """All that this kernel must know, in a place that goes afterwards."""
+    links.add_pair(names.uplink, UPLINK, probe)
+    machine.write(Path("/proc/sys/net/ipv4/conf") / UPLINK / "forwarding", "1")
+    nft.apply(router_rules(network, ()))
+    nft.apply(machine_rules(names.table, names.uplink, GATEWAY, (), ()))
