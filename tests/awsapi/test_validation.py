@@ -53,6 +53,14 @@ def test_a_missing_member_is_named_with_its_path() -> None:
     )
 
 
+def test_ec2_names_what_is_missing_as_it_is_sent() -> None:
+    missing = "MissingParameter: The request must contain the parameter"
+    assert message("TerminateInstances", {}, "ec2") == f"{missing} InstanceId"
+    assert message("RunInstances", {"MinCount": 1}, "ec2") == f"{missing} MaxCount"
+    assert message("CreateTags", {"Resources": ["i-1"]}, "ec2") == f"{missing} Tag"
+    assert message("DescribeInstanceTypes", {"MaxResults": 4}, "ec2").startswith("InvalidParameterValue: ")
+
+
 def test_a_pattern_is_quoted() -> None:
     said = message("CreateCapacityProvider", PROVIDER | {"CapacityProviderName": "a b"})
 

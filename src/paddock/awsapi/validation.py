@@ -33,6 +33,8 @@ def validate(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
     shape = operation.input_shape
     if shape is None:
         return
+    if operation.service_model.service_name == "ec2":
+        _check_given(shape, parameters)
     violations = []
     for violation in _in_structure(shape, parameters, ""):
         violations.append(violation)
@@ -42,6 +44,16 @@ def validate(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
         count = "1 validation error" if len(violations) == 1 else f"{len(violations)} validation errors"
         code = _CODES.get(operation.service_model.service_name, "ValidationException")
         raise ApiError(code, f"{count} detected: {'; '.join(violations)}", status=400)
+
+
+def _check_given(shape: StructureShape, parameters: Mapping[str, Any]) -> None:
+    """EC2 has an error of its own for what is missing, and names it as it is sent."""
+    for name in shape.required_members:
+        if parameters.get(name) is None:
+            sent = shape.members[name].serialization
+            named = sent.get("queryName") or sent.get("name") or name
+            text = f"The request must contain the parameter {named[0].upper()}{named[1:]}"
+            raise ApiError("MissingParameter", text, status=400)
 
 
 def _in_structure(shape: StructureShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
