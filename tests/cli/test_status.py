@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from paddock.cli.demo.live import environment_rows
-from paddock.cli.status import networks, replacements, shortages
+from paddock.cli.status import failed_launches, networks, replacements, shortages
 
 PATCHED = "it is patched: a new runtime or agent"
 
@@ -92,3 +92,20 @@ def test_an_environment_of_a_tenant_names_it_beside_its_function() -> None:
         "environments": [{**environment, "tenant_id": "blue"}, {**environment, "tenant_id": None}],
     }
     assert [row[4] for row in environment_rows({"providers": [provider]})] == ["shop:$LATEST blue", "shop:$LATEST"]
+
+
+def test_launches_that_fail_are_shown_with_the_last_cause_and_the_pause() -> None:
+    failures = [
+        {"at": f"2026-11-23T12:00:0{second}+00:00", "instance_type": "m7i.xlarge", "zone": "us-east-1a", "text": text}
+        for second, text in ((1, "the disk is full"), (3, "no agent came"))
+    ]
+    reasons = [
+        {"subject": "mine", "text": "m7i.xlarge in us-east-1a is not launched for 20 s: it failed before"},
+        {"subject": "hello:1", "text": "is at its minimum"},
+    ]
+
+    assert failed_launches({"failed_launches": failures, "reasons_now": reasons}) == [
+        "launches failed 2 times lately; the last: m7i.xlarge in us-east-1a at 12:00:03: no agent came",
+        "  m7i.xlarge in us-east-1a is not launched for 20 s: it failed before",
+    ]
+    assert failed_launches({"failed_launches": [], "reasons_now": reasons}) == []

@@ -17,6 +17,7 @@ from paddock.launchers.processes import (
     kill_until_none,
     read_stat,
     send_signal,
+    was_started_with,
 )
 
 NOBODY = 2**22 + 1
@@ -101,3 +102,12 @@ def test_without_proc_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "PROC", "/nowhere")
     assert all_stats() == []
     assert read_stat(os.getpid()) is None
+
+
+def test_a_process_is_found_by_what_it_was_started_with_word_for_word() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()", "--file", "/a b"], stdin=subprocess.PIPE) as process:
+        assert was_started_with(process.pid, "--file", "/a b")
+        assert not was_started_with(process.pid, "--file", "/a")
+        assert not was_started_with(process.pid, "/a b", "--file")
+        process.kill()
+    assert not was_started_with(process.pid, "--file", "/a b")

@@ -64,7 +64,7 @@ def _print_provider(console: Console, provider: dict[str, Any]) -> None:
     console.rule(f"[bold]{provider['name']}[/bold] {provider['state']}", align="left")
     used, cap = provider["vcpu"], provider["max_vcpu_count"]
     console.print(f"{counted(len(provider['instances']), 'instance')}, {used} of at most {cap} vCPU", highlight=False)
-    for line in (*shortages(provider), *replacements(provider)):
+    for line in (*shortages(provider), *failed_launches(provider), *replacements(provider)):
         console.print(short(line), highlight=False, markup=False)
     table = Table("instance", "zone", "type", "environment", "function", "slots in use", "most", box=box.SIMPLE_HEAD)
     for row in environment_rows({"providers": [provider]}):
@@ -95,6 +95,18 @@ def shortages(provider: dict[str, Any]) -> list[str]:
         + ("; ".join(each["reasons"]) or "the next decision says why")
         for each in provider.get("below_minimum", ())
     ]
+
+
+def failed_launches(provider: dict[str, Any]) -> list[str]:
+    """How many failed lately and why the last one did, and when another one is tried."""
+    failures = provider.get("failed_launches", ())
+    if not failures:
+        return []
+    last = failures[-1]
+    where = f"{last['instance_type']} in {last['zone']} at {last['at'][11:19]}"
+    lines = [f"launches failed {counted(len(failures), 'time')} lately; the last: {where}: {last['text']}"]
+    waits = [each["text"] for each in provider["reasons_now"] if " launched for " in each["text"]]
+    return [*lines, *(f"  {text}" for text in waits)]
 
 
 def replacements(provider: dict[str, Any]) -> list[str]:

@@ -26,13 +26,13 @@ from paddock.controlplane.code_links import PATH, SignedCodeLinks, link_secret
 from paddock.controlplane.downloads import send_package
 from paddock.controlplane.ec2.sightings import InstanceSightings
 from paddock.controlplane.fleet import Fleet
+from paddock.controlplane.fleet_parts import FleetParts
 from paddock.controlplane.hot_reload import HotReload
 from paddock.controlplane.images import ImageIntake, SourceOpener
 from paddock.controlplane.limits import CLEANUP_SECONDS
 from paddock.controlplane.on_demand.provisioned import Provisioned
 from paddock.controlplane.operations import OPERATIONS
 from paddock.controlplane.patching import patch
-from paddock.controlplane.reconciler import FleetParts
 from paddock.controlplane.routes import RoutePublisher
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.controlplane.status import (

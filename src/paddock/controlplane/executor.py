@@ -186,9 +186,17 @@ class Executor:
     async def _launch_failed(
         self, intent: InstanceIntent, provider: CapacityProvider, inventory: Inventory, error: LaunchError
     ) -> None:
-        retried = "the system will retry" if error.transient else "it is not retried as it is"
-        self._system_log.record(provider, Operation.LAUNCH_FAILED, intent, f"{error.text} - {retried}")
+        self.say_failed(provider, intent, error.text, transient=error.transient)
         await self.forget(intent, inventory, failed=(error.reason_code, error.text))
+
+    def say_failed(
+        self, provider: CapacityProvider, intent: InstanceIntent, text: str, *, transient: bool = True
+    ) -> None:
+        """A launch; planning tries another one after a pause, whatever it was."""
+        retried = "the system will retry" if transient else "the system will retry, in vain until the cause is gone"
+        self._system_log.record(provider, Operation.LAUNCH_FAILED, intent, f"{text} - {retried}")
+        kind = intent.instance_type.name
+        log.warning("%s: the launch of %s in %s failed: %s", provider.name, kind, intent.zone, text)
 
     async def forget(
         self, intent: InstanceIntent, inventory: Inventory, *, failed: tuple[StateReasonCode, str] | None = None
@@ -199,11 +207,7 @@ class Executor:
         def forget(tx: Transaction) -> None:
             tx.instances.delete(intent.instance_id)
             if failed is not None:
-                code, text = failed
-                failure = LaunchFailure(intent.instance_type.name, intent.zone, now, code, text)
-                tx.failed_launches.put(FailedLaunch(intent.instance_id, intent.provider, failure))
-                kept = tx.failed_launches.select(provider=intent.provider, order_by="at", descending=True)
-                tx.failed_launches.delete_many([each.instance_id for each in kept[KEPT_FAILED_LAUNCHES:]])
+                _keep_failure(tx, intent, now, *failed)
 
         await self._store.write(forget)
         self._launched_at.pop(intent.instance_id, None)
@@ -276,10 +280,19 @@ class Executor:
             return
         was_lost = record.phase is InstancePhase.LOST
         intent = replace(record.intent, phase=InstancePhase.STOPPING, stop_reason=termination.reason)
-        await self._store.write(lambda tx: tx.instances.put(intent))
+        now = self._clock.now()
+
+        def put(tx: Transaction) -> None:
+            tx.instances.put(intent)
+            if termination.launch_failed:
+                _keep_failure(tx, intent, now, StateReasonCode.INTERNAL_ERROR, termination.reason)
+
+        await self._store.write(put)
         record.intent = intent
-        inventory.move(record, InstanceEvent.TERMINATION_REQUESTED, self._clock.now())
+        inventory.move(record, InstanceEvent.TERMINATION_REQUESTED, now)
         self._hooks.changed(record)
+        if termination.launch_failed:
+            self.say_failed(provider, intent, termination.reason)
         if was_lost:
             self._system_log.record(provider, Operation.HEALTH_CHECK_FAILED, intent, termination.reason)
         self._system_log.record(provider, Operation.TERMINATING, intent)
@@ -317,6 +330,13 @@ class Executor:
 
 def _propagated(provider: CapacityProvider) -> tuple[tuple[str, str], ...]:
     return provider.propagate_tags.explicit_tags if provider.propagate_tags else ()
+
+
+def _keep_failure(tx: Transaction, intent: InstanceIntent, at: datetime, code: StateReasonCode, text: str) -> None:
+    failure = LaunchFailure(intent.instance_type.name, intent.zone, at, code, text)
+    tx.failed_launches.put(FailedLaunch(intent.instance_id, intent.provider, failure))
+    kept = tx.failed_launches.select(provider=intent.provider, order_by="at", descending=True)
+    tx.failed_launches.delete_many([each.instance_id for each in kept[KEPT_FAILED_LAUNCHES:]])
 
 
 def _store_within_cap(

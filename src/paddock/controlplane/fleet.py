@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable
 
 from paddock.controlplane.executor import FunctionRoutes
+from paddock.controlplane.fleet_parts import FleetParts
 from paddock.controlplane.inventory import Inventory
 from paddock.controlplane.limits import QUICK_LIST_SECONDS, SLOW_LIST_SECONDS, UNKNOWN_LISTS
 from paddock.controlplane.on_demand.reconciler import OnDemandReconciler
-from paddock.controlplane.reconciler import FleetParts, ProviderReconciler
+from paddock.controlplane.reconciler import ProviderReconciler
 from paddock.controlplane.routes import function_route
 from paddock.model.ids import DEFAULT_LAMBDA, CapacityProviderName, FunctionName, InstanceId
 from paddock.model.states import InstancePhase

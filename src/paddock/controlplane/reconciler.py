@@ -10,36 +10,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from paddock import __version__
 from paddock.controlplane.advance import advanced
-from paddock.controlplane.agent_stream import AgentConnector
 from paddock.controlplane.agents import AgentSession
-from paddock.controlplane.executor import Executor, ExecutorHooks, FunctionRoutes
+from paddock.controlplane.executor import Executor, ExecutorHooks
+from paddock.controlplane.fleet_parts import FleetEvents, FleetParts
 from paddock.controlplane.fleet_records import InstanceRecord
 from paddock.controlplane.function_credentials import MANAGED_LIFETIME
 from paddock.controlplane.inventory import Inventory
 from paddock.controlplane.limits import LEASE_CHECK_SECONDS, PLAN_INTERVAL_SECONDS, SAMPLE_SECONDS
 from paddock.controlplane.loads import LoadHistory
 from paddock.controlplane.plan_history import PlanHistory, keep
-from paddock.controlplane.routes import RoutePublisher
 from paddock.controlplane.sessions import AgentSessions
-from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.controlplane.snapshots import StoredFleet, snapshot, stored_fleet
-from paddock.controlplane.system_logs import Operation, SystemLog
-from paddock.core.on_demand import OnDemandSnapshot
-from paddock.model.fleet import FleetSnapshot, Plan
+from paddock.controlplane.system_logs import Operation
+from paddock.model.fleet import LaunchFailure
 from paddock.model.ids import CapacityProviderName, InstanceId
 from paddock.model.states import CapacityProviderState, InstancePhase, StateReasonCode
-from paddock.ports.clock import Clock, IdSource
-from paddock.ports.code import CodeStore
-from paddock.ports.launcher import InstanceLauncher, ObservedInstance
-from paddock.ports.logs import LogStore
-from paddock.ports.store import InstanceIntent, Store, StoreError, Transaction
-from paddock.ports.throttles import ThrottleSource
+from paddock.ports.launcher import ObservedInstance
+from paddock.ports.store import InstanceIntent, StoreError, Transaction
 from paddock.wire.agent import (
     AgentHello,
     AgentMessage,
@@ -50,38 +43,6 @@ from paddock.wire.agent import (
 )
 
 log = logging.getLogger(__name__)
-
-Planner = Callable[[FleetSnapshot, datetime], Plan]
-OnDemandPlanner = Callable[[OnDemandSnapshot, datetime], Plan]
-
-
-@dataclass(frozen=True, slots=True)
-class FleetParts:
-    """What every provider's reconciler works with."""
-
-    store: Store
-    launcher: InstanceLauncher
-    code: CodeStore
-    logs: LogStore
-    clock: Clock
-    ids: IdSource
-    settings: ControlPlaneSettings
-    planner: Planner
-    on_demand_planner: OnDemandPlanner
-    connector: AgentConnector
-    throttles: ThrottleSource
-    routes: RoutePublisher
-    system_log: SystemLog
-
-
-class FleetEvents(Protocol):
-    def route(self, routes: FunctionRoutes) -> None:
-        """Tell the routers."""
-        ...
-
-    def look(self) -> None:
-        """Ask the launcher soon: something comes or goes."""
-        ...
 
 
 class ProviderReconciler:
@@ -143,6 +104,11 @@ class ProviderReconciler:
             record.phase is not InstancePhase.RUNNING or not self._sessions.is_connected(record.instance_id)
             for record in self.inventory.instances.values()
         )
+
+    def recent_launch_failures(self, now: datetime) -> list[LaunchFailure]:
+        """Those that a back-off may still count, oldest first."""
+        failures = self.stored.launch_failures if self.stored is not None else ()
+        return [each for each in failures if now - each.at < self._parts.settings.planning.failure_memory]
 
     def heard(self, instance_id: InstanceId, message: AgentMessage) -> None:
         record = self.inventory.instances.get(instance_id)
@@ -320,13 +286,13 @@ class ProviderReconciler:
         was_launched = seen is not None or self._executor.has_launched(record.instance_id)
         failed = (StateReasonCode.INTERNAL_ERROR, reason) if never_came and was_launched else None
         await self._executor.forget(record.intent, self.inventory, failed=failed)
-        if self.stored is not None:
-            if failed is not None:
-                operation = Operation.LAUNCH_FAILED
-            else:
-                operation = Operation.TERMINATED if was_asked else Operation.HEALTH_CHECK_FAILED
-            detail = "" if was_asked else reason
-            self._parts.system_log.record(self.stored.provider, operation, record.intent, detail)
+        if self.stored is None:
+            return
+        if failed is not None:
+            self._executor.say_failed(self.stored.provider, record.intent, reason)
+        else:
+            operation = Operation.TERMINATED if was_asked else Operation.HEALTH_CHECK_FAILED
+            self._parts.system_log.record(self.stored.provider, operation, record.intent, "" if was_asked else reason)
 
     def _session(self, record: InstanceRecord, address: str) -> AgentSession:
         return AgentSession(

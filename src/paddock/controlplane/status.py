@@ -9,6 +9,7 @@ from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord
 from paddock.controlplane.on_demand.reconciler import OnDemandReconciler
 from paddock.controlplane.reconciler import ProviderReconciler
 from paddock.model.capacity_provider import CapacityProvider
+from paddock.model.fleet import LaunchFailure
 from paddock.model.ids import CapacityProviderName
 from paddock.model.states import EnvironmentPhase, FunctionState
 from paddock.ports.store import PlanRecord, Transaction
@@ -58,6 +59,9 @@ def provider_status(
         ],
         "decisions": [_decision(record) for record in decisions],
         "below_minimum": _below_minimum(reconciler) if reconciler else [],
+        "failed_launches": [_failed_launch(each) for each in reconciler.recent_launch_failures(now)]
+        if reconciler
+        else [],
         "reasons_now": [{"subject": reason.subject, "text": reason.text} for reason in last.reasons] if last else [],
     }
 
@@ -117,6 +121,16 @@ def _instance(record: InstanceRecord, *, now: datetime, monotonic: float) -> dic
         "memory_bytes": record.memory_bytes,
         "isolation": record.isolation,
         "generation": record.generation,
+    }
+
+
+def _failed_launch(failure: LaunchFailure) -> dict[str, Any]:
+    return {
+        "at": failure.at.isoformat(),
+        "instance_type": failure.instance_type,
+        "zone": failure.zone,
+        "reason_code": failure.reason_code.value,
+        "text": failure.text,
     }
 
 

@@ -22,6 +22,7 @@ from paddock.launchers.processes import (
     is_running,
     kill_until_none,
     read_stat,
+    was_started_with,
 )
 
 MARKING_VARIABLE = "AWS_LAMBDA_METADATA_TOKEN"
@@ -79,6 +80,11 @@ class InstanceDirectory:
         return self.path / "stopping"
 
     @property
+    def never_began(self) -> Path:
+        """There once the process that was started has ended without claiming the directory."""
+        return self.path / "never-began"
+
+    @property
     def _process(self) -> Path:
         return self.path / "process"
 
@@ -130,13 +136,18 @@ class InstanceDirectory:
             return None
 
     def living(self, socket_directory: Path) -> list[int]:
-        """Every process of the instance, found by descent, session, cgroup and how its token begins."""
+        """Every process of the instance, found by descent, session, cgroup and how its token begins; one that never
+        claimed the directory, by what it was started with.
+        """
         recorded = self.process()
         stats = all_stats()
         own = os.getpid()
         marker = f"{MARKING_VARIABLE}={token_beginning(socket_directory)}".encode()
         found = {stat.pid for stat in stats if environ_holds(stat.pid, marker)}
-        if recorded is not None:
+        if recorded is None:
+            hung = [stat.pid for stat in stats if was_started_with(stat.pid, "--bootstrap", str(self.bootstrap))]
+            found.update([*hung, *descendants(hung, stats)])
+        else:
             found.update(stat.pid for stat in stats if stat.session == recorded.pid)
             if recorded.lives:
                 found.update([recorded.pid, *descendants([recorded.pid], stats)])

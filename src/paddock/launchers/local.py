@@ -191,7 +191,15 @@ class LocalLauncher:
             )
         finally:
             os.close(log)
-        threading.Thread(target=process.wait, name=f"wait-{process.pid}", daemon=True).start()
+
+        def wait() -> None:
+            process.wait()
+            if directory.process() is None:
+                # It ended before it had claimed its directory. Where there is none any more, nobody asks.
+                with contextlib.suppress(OSError):
+                    directory.never_began.touch()
+
+        threading.Thread(target=wait, name=f"wait-{process.pid}", daemon=True).start()
 
     # Terminate
 
@@ -284,12 +292,15 @@ class LocalLauncher:
                 return InstancePhase.STOPPING, None
             is_up = Path(bootstrap.address.removeprefix(UNIX_PREFIX)).exists()
             return (InstancePhase.RUNNING if is_up else InstancePhase.PENDING), None
-        if recorded is None and self._clock.now().timestamp() - begun_at < START_SECONDS:
+        ended_early = directory.never_began.exists()
+        if recorded is None and not ended_early and self._clock.now().timestamp() - begun_at < START_SECONDS:
             return InstancePhase.PENDING, None
         if _socket_directory_of(bootstrap).exists():
             self._clear(directory, bootstrap)
         if directory.stopping.exists():
             return InstancePhase.TERMINATED, None
+        if recorded is None and not ended_early:
+            return InstancePhase.TERMINATED, f"no agent began within {START_SECONDS:.0f} s: {_last_line(directory.log)}"
         return InstancePhase.TERMINATED, f"the agent's process ended: {_last_line(directory.log)}"
 
     def _forget_oldest(self, ended: Sequence[ObservedInstance]) -> None:

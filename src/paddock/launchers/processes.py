@@ -100,6 +100,16 @@ def environ_holds(pid: int, beginning: bytes) -> bool:
     return environ.startswith(beginning) or b"\0" + beginning in environ
 
 
+def was_started_with(pid: int, *arguments: str) -> bool:
+    """Whether these stand one after the other in the process's command line."""
+    try:
+        with open(f"{PROC}/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+            line = file.read()
+    except OSError:
+        return False
+    return b"\0" + b"\0".join(map(os.fsencode, arguments)) + b"\0" in line
+
+
 def send_signal(pid: int, number: int) -> bool:
     """False when the process is gone already."""
     try:

@@ -221,8 +221,11 @@ class InstanceAssignment:
 
 @dataclass(frozen=True, slots=True)
 class TerminateInstance:
+    """`launch_failed`: it never came, which counts as a failed launch."""
+
     instance_id: InstanceId
     reason: str
+    launch_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

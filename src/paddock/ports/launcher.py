@@ -51,7 +51,7 @@ class ObservedInstance:
 
 
 class LaunchError(Exception):
-    """A refused launch. `transient` ones are worth another try."""
+    """A refused launch. One that is not `transient` will fail again until somebody removes the cause."""
 
     def __init__(self, reason_code: StateReasonCode, text: str, *, transient: bool) -> None:
         super().__init__(f"{reason_code}: {text}")

@@ -239,6 +239,8 @@ class SimulatedControlPlane:
         now = self._kernel.clock.now()
         for termination in made.terminations:
             record = self.records.instances[termination.instance_id]
+            if termination.launch_failed:
+                self._remember_failure(record.instance, StateReasonCode.INTERNAL_ERROR, termination.reason)
             self._move(record, InstanceEvent.TERMINATION_REQUESTED)
             self._unroute(termination.instance_id)
             self._hands.terminate(termination.instance_id, self._gone)
@@ -291,11 +293,13 @@ class SimulatedControlPlane:
         record = self.records.instances.get(instance_id)
         if record is None or not self.up:
             return
-        instance = record.instance
+        self._remember_failure(record.instance, code, text)
+        self._gone(instance_id)
+
+    def _remember_failure(self, instance: ManagedInstance, code: StateReasonCode, text: str) -> None:
         self.records.launch_failures.append(
             LaunchFailure(instance.instance_type.name, instance.zone, self._kernel.clock.now(), code, text)
         )
-        self._gone(instance_id)
 
     def _gone(self, instance_id: InstanceId) -> None:
         if instance_id in self.records.instances and self.up:

@@ -242,6 +242,9 @@ class OnDemandFleet:
             self._launch(launch)
         for gone in made.terminations:
             instance = self.instances.get(gone.instance_id)
+            if gone.launch_failed and instance is not None:
+                code, kind = StateReasonCode.INTERNAL_ERROR, instance.instance_type.name
+                self.launch_failures.append(LaunchFailure(kind, instance.zone, now, code, gone.reason))
             self.terminate(gone.instance_id, faulted=instance is not None and instance.phase is InstancePhase.LOST)
         for assignment in made.assignments:
             self._end_unnamed(assignment)

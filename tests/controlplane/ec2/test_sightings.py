@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 from paddock.controlplane.ec2.sightings import ENDED_AT_MOST, ENDED_SHOWN, Health, InstanceSightings
@@ -27,6 +28,16 @@ def test_an_instance_that_ended_is_shown_for_an_hour() -> None:
     assert len(seen.look()) == 1
     clock.at += timedelta(seconds=1)
     assert seen.look() == ()
+
+
+def test_why_an_instance_ended_is_shown_though_it_was_told_between_two_looks() -> None:
+    inventory = Inventory()
+    record = running(inventory, 1, NOON)
+    seen, _ = sightings(inventory)
+    seen.look()
+    record.intent = replace(record.intent, stop_reason="it never came")
+    inventory.forget(instance_id(1))
+    assert [each.intent.stop_reason for each in seen.look()] == ["it never came"]
 
 
 def test_an_instance_of_a_provider_that_is_gone_has_ended_too() -> None:

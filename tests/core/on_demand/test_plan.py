@@ -153,7 +153,7 @@ def test_its_instance_ends_when_no_function_was_there_for_the_idle_time() -> Non
 
 def test_a_lost_instance_is_ended_and_replaced() -> None:
     plan = planned([version()], instances=[replace(INSTANCE, phase=InstancePhase.LOST)])
-    assert [each.instance_id for each in plan.terminations] == ["i-1"]
+    assert [(each.instance_id, each.launch_failed) for each in plan.terminations] == [("i-1", False)]
     assert len(plan.launches) == 1
 
 
@@ -161,8 +161,11 @@ def test_an_instance_that_does_not_come_is_replaced() -> None:
     waiting = replace(INSTANCE, phase=InstancePhase.PENDING)
     assert not planned([version()], instances=[waiting]).terminations
     plan = planned([version()], instances=[waiting], now=NOON + SETTINGS.launch_deadline)
-    assert [each.instance_id for each in plan.terminations] == ["i-1"]
-    assert len(plan.launches) == 1
+    assert [(each.instance_id, each.launch_failed) for each in plan.terminations] == [("i-1", True)]
+    assert (plan.launches, plan.wake_after) == ((), SETTINGS.launch_backoff)
+    failure = LaunchFailure(TYPE.name, ZONES[0].zone, NOON, StateReasonCode.INTERNAL_ERROR, "no")
+    again = planned([version()], instances=[], failures=(failure,), now=NOON + SETTINGS.launch_backoff)
+    assert len(again.launches) == 1
 
 
 def test_a_failed_launch_is_tried_again_after_a_pause_that_grows() -> None:

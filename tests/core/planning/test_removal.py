@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
-from paddock.model.states import EnvironmentPhase, InstancePhase
-from tests.core.fleets import NOON, a_snapshot, a_version, carried_out, settled, steady_loads
+from paddock.model.fleet import LaunchFailure
+from paddock.model.states import EnvironmentPhase, InstancePhase, StateReasonCode
+from tests.core.fleets import NOON, ZONES, a_snapshot, a_version, carried_out, settled, steady_loads
 from tests.core.planning.rounds import SETTINGS, after, assigned, changed, grown, idle, planned, serving, vcpu
 
 
@@ -77,10 +78,27 @@ def test_a_replacement_at_the_ceiling_goes_through_the_room_of_the_others_and_th
 def test_an_instance_whose_agent_never_reports_is_given_up_after_the_deadline() -> None:
     snapshot = carried_out(a_snapshot(a_version()), planned(a_snapshot(a_version())), NOON)
 
-    made = planned(snapshot, NOON + SETTINGS.launch_deadline)
+    late = NOON + SETTINGS.launch_deadline
+    made = planned(snapshot, late)
 
-    assert len(made.terminations) == 3
-    assert len(made.launches) == 3
+    assert [each.launch_failed for each in made.terminations] == [True] * 3
+    assert not made.launches, "all three failed: whatever it was, it may still be"
+    assert made.wake_after == SETTINGS.launch_backoff
+    code = StateReasonCode.INTERNAL_ERROR
+    failures = tuple(LaunchFailure("c7i.xlarge", zone.zone, late, code, "never came") for zone in ZONES)
+    gone = replace(snapshot, instances=(), environments=(), launch_failures=failures)
+    assert len(planned(gone, late + SETTINGS.launch_backoff).launches) == 3
+
+
+def test_one_instance_that_never_comes_is_replaced_at_once_by_another_type() -> None:
+    snapshot = carried_out(a_snapshot(a_version()), planned(a_snapshot(a_version())), NOON)
+    hung, *others = snapshot.instances
+    came = tuple(replace(each, phase=InstancePhase.RUNNING) for each in others)
+
+    made = planned(replace(snapshot, instances=(hung, *came)), NOON + SETTINGS.launch_deadline)
+
+    assert [each.instance_id for each in made.terminations] == [hung.instance_id]
+    assert [(each.zone, each.instance_type.name) for each in made.launches] == [(hung.zone, "c6i.xlarge")]
 
 
 def test_an_idle_instance_is_ended_only_after_the_grace_and_can_be_used_before() -> None:

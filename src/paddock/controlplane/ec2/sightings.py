@@ -55,6 +55,7 @@ class InstanceSightings:
         self._inventories = inventories
         self._clock = clock
         self._present: dict[InstanceId, SeenInstance] = {}
+        self._records: dict[InstanceId, InstanceRecord] = {}
         self._ended: OrderedDict[InstanceId, SeenInstance] = OrderedDict()
 
     async def run(self) -> None:
@@ -78,10 +79,15 @@ class InstanceSightings:
         }
         for instance_id, gone in self._present.items():
             if instance_id not in present:
+                # Why it was told to end may have been written into it since the last look.
+                intent = self._records[instance_id].intent
                 self._ended[instance_id] = replace(
-                    gone, phase=InstancePhase.TERMINATED, health=Health.NOT_APPLICABLE, ended_at=now
+                    gone, intent=intent, phase=InstancePhase.TERMINATED, health=Health.NOT_APPLICABLE, ended_at=now
                 )
         self._present = present
+        self._records = {
+            record.instance_id: record for inventory in self._inventories() for record in inventory.instances.values()
+        }
         self._forget_ended(now)
         return (*present.values(), *self._ended.values())
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from paddock.controlplane.fleet_parts import FleetEvents, FleetParts
 from paddock.controlplane.fleet_records import PROVISIONED, InstanceRecord
 from paddock.controlplane.limits import LEASE_CHECK_SECONDS
 from paddock.controlplane.on_demand.provisioned import Provisioned
 from paddock.controlplane.plan_history import keep
-from paddock.controlplane.reconciler import FleetEvents, FleetParts, ProviderReconciler
+from paddock.controlplane.reconciler import ProviderReconciler
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.controlplane.snapshots import StoredFleet, aged
 from paddock.core.on_demand import OnDemandSnapshot, OnDemandVersion

@@ -12,15 +12,13 @@ from paddock.core.on_demand.notes import Notes
 from paddock.core.on_demand.snapshot import OnDemandSettings, OnDemandSnapshot
 from paddock.core.planning import PlanIds
 from paddock.core.planning.backoff import launched_again_at
-from paddock.model.fleet import LaunchInstance, ManagedInstance, TerminateInstance
+from paddock.model.fleet import LaunchFailure, LaunchInstance, ManagedInstance, TerminateInstance
 from paddock.model.ids import DEFAULT_LAMBDA, InstanceId
-from paddock.model.states import InstancePhase
+from paddock.model.states import InstancePhase, StateReasonCode
 
 USABLE = frozenset({InstancePhase.PENDING, InstancePhase.RUNNING})
-_WHY_LOST = {
-    InstancePhase.LOST: "its agent was not heard of for too long",
-    InstancePhase.PENDING: "its agent did not come in time",
-}
+_WHY_LOST = "its agent was not heard of for too long"
+_WHY_GIVEN_UP = "its agent did not come in time"
 
 
 class Instances:
@@ -61,9 +59,15 @@ class Instances:
 
     def end_lost(self) -> None:
         for instance in self._snapshot.instances:
-            why = _WHY_LOST.get(instance.phase)
-            if why is not None and not self._is_usable(instance):
-                self.end(instance.instance_id, why)
+            if instance.phase is InstancePhase.LOST:
+                self.end(instance.instance_id, _WHY_LOST)
+        for instance in self._given_up():
+            self.terminations.append(TerminateInstance(instance.instance_id, _WHY_GIVEN_UP, launch_failed=True))
+            self._notes.because(instance.instance_id, _WHY_GIVEN_UP)
+
+    def _given_up(self) -> list[ManagedInstance]:
+        pending = (each for each in self._snapshot.instances if each.phase is InstancePhase.PENDING)
+        return [each for each in pending if not self._is_usable(each)]
 
     def staying(self) -> list[InstanceId]:
         """What there is when the plan is carried out."""
@@ -74,8 +78,12 @@ class Instances:
 
     def _launched(self) -> InstanceId | None:
         settings, now = self._settings, self._notes.now
+        given_up = [
+            LaunchFailure(each.instance_type.name, each.zone, now, StateReasonCode.INTERNAL_ERROR, _WHY_GIVEN_UP)
+            for each in self._given_up()
+        ]
         again = launched_again_at(
-            self._snapshot.launch_failures,
+            [*self._snapshot.launch_failures, *given_up],
             settings.launch_backoff,
             settings.launch_backoff_limit,
             settings.failure_memory,

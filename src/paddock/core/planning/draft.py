@@ -19,6 +19,7 @@ from paddock.model.fleet import (
     EnvironmentShape,
     FleetSnapshot,
     InstanceAssignment,
+    LaunchFailure,
     LaunchInstance,
     ManagedInstance,
     Plan,
@@ -28,7 +29,7 @@ from paddock.model.fleet import (
 )
 from paddock.model.ids import AvailabilityZone, EnvironmentId, FunctionVersionKey, InstanceId, RevisionId, SubnetId
 from paddock.model.instance_types import InstanceType
-from paddock.model.states import EnvironmentPhase, InstancePhase
+from paddock.model.states import EnvironmentPhase, InstancePhase, StateReasonCode
 
 Revision = tuple[FunctionVersionKey, RevisionId]
 
@@ -44,6 +45,7 @@ class Draft:
         self.snapshot = snapshot
         self.now = now
         self.settings = settings
+        self.launch_failures = snapshot.launch_failures
         self.outcomes: list[VersionOutcome] = []
         self.short: set[Revision] = set()
         """Revisions for which no room was found."""
@@ -198,6 +200,14 @@ class Draft:
             self._leaving.add(instance_id)
         else:
             self._leaving.discard(instance_id)
+
+    def give_up_launch(self, instance: ManagedInstance, reason: str) -> None:
+        """It never came: ended, and for the rest of this plan a failed launch already."""
+        kind = instance.instance_type.name
+        failure = LaunchFailure(kind, instance.zone, self.now, StateReasonCode.INTERNAL_ERROR, reason)
+        self.launch_failures = (*self.launch_failures, failure)
+        self.terminate(instance.instance_id, reason)
+        self._terminations[instance.instance_id] = TerminateInstance(instance.instance_id, reason, launch_failed=True)
 
     def terminate(self, instance_id: InstanceId, reason: str) -> None:
         self._terminations[instance_id] = TerminateInstance(instance_id, reason)

@@ -35,7 +35,8 @@ def end_unusable(draft: Draft) -> None:
         elif instance.phase is InstancePhase.PENDING:
             deadline = instance.launched_at + settings.launch_deadline
             if deadline <= draft.now:
-                draft.terminate(instance.instance_id, f"no agent reported within {settings.launch_deadline}")
+                waited = settings.launch_deadline.total_seconds()
+                draft.give_up_launch(instance, f"no agent reported within {waited:g} s")
             else:
                 draft.wake_at(deadline)
     for instance_id in list(draft.instances):

@@ -208,7 +208,7 @@ def _comes_back(draft: Draft, instance_id: InstanceId) -> bool:
 
 
 def _wait_for_launches(draft: Draft, demand: Demand) -> bool:
-    failures = [each for each in draft.snapshot.launch_failures if each.at >= demand.version.published_at]
+    failures = [each for each in draft.launch_failures if each.at >= demand.version.published_at]
     patient = draft.now - demand.version.published_at < draft.settings.launch_patience
     if len(failures) < draft.settings.launch_tries or patient:
         draft.because(demand.key, f"revision {demand.revision} waits for instances: {len(failures)} launches failed")
