@@ -29,7 +29,7 @@ _OFFSET_BITS = 32
 _OFFSET_MASK = (1 << _OFFSET_BITS) - 1
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, gc=False):
     at: int
     ingested: int
     stream: str

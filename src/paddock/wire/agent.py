@@ -207,7 +207,7 @@ class FetchCode(Message, frozen=True):
     code_sha256: str
 
 
-class LogRecord(msgspec.Struct, frozen=True, array_like=True):
+class LogRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`at_ms` is epoch milliseconds; `message` one line without its newline; `request_id` is empty where nobody knows
     which invocation wrote the line.
     """
