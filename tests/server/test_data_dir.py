@@ -29,6 +29,26 @@ def test_a_damaged_key_file_says_what_to_do(tmp_path: Path) -> None:
         data_dir.key_pair(tmp_path, SeededIds(1))
 
 
+def test_a_directory_stays_with_the_region_and_account_of_its_first_start(tmp_path: Path) -> None:
+    data_dir.belongs_to(tmp_path, "us-east-1", "000000000000")
+    data_dir.belongs_to(tmp_path, "us-east-1", "000000000000")
+
+    with pytest.raises(
+        StartError, match="belongs to region us-east-1 of account 000000000000, not to region eu-west-1"
+    ):
+        data_dir.belongs_to(tmp_path, "eu-west-1", "000000000000")
+    with pytest.raises(StartError, match="choose another --data-dir"):
+        data_dir.belongs_to(tmp_path, "us-east-1", "111111111111")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "null"])
+def test_a_damaged_place_says_what_to_do(tmp_path: Path, text: str) -> None:
+    (tmp_path / "place.json").write_text(text)
+
+    with pytest.raises(StartError, match=r"delete it|choose another"):
+        data_dir.belongs_to(tmp_path, "us-east-1", "000000000000")
+
+
 def test_a_second_server_is_refused_and_told_where_the_first_is(tmp_path: Path) -> None:
     with data_dir.locked(tmp_path):
         data_dir.announce(tmp_path, data_dir.RunningServer("http://127.0.0.1:1", "us-east-1", os.getpid(), "sigv4"))

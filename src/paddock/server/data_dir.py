@@ -1,7 +1,7 @@
 """The data directory: who owns it while a server runs, its key pair, and where its running server is found.
 
-Files here: `credentials.json` (0600), `server.json` (while a server runs), `server.lock`. Knows nothing of what others
-keep beside them.
+Files here: `credentials.json` (0600), `place.json`, `server.json` (while a server runs), `server.lock`. Knows nothing
+of what others keep beside them.
 """
 
 from __future__ import annotations
@@ -70,6 +70,30 @@ def locked(data_dir: Path) -> Iterator[None]:
                 f"a server already runs on {data_dir}{where}: stop it or choose another --data-dir"
             ) from error
         yield
+
+
+def belongs_to(data_dir: Path, region: str, account_id: str) -> None:
+    """Region and account are those of the first start: ARNs given out since hold them. Raises `StartError`."""
+    path = data_dir / "place.json"
+    place = {"region": region, "account_id": account_id}
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        write_private(path, json.dumps(place, indent=1))
+        return
+    except ValueError as error:
+        raise StartError(f"{path} is damaged: delete it, and start with the region and account of before") from error
+    if stored != place:
+        raise StartError(
+            f"what is in {data_dir} belongs to {_shown(stored)}, not to {_shown(place)}: "
+            "start it there, or choose another --data-dir"
+        )
+
+
+def _shown(place: object) -> str:
+    if not isinstance(place, dict):
+        return "nowhere"
+    return f"region {place.get('region')} of account {place.get('account_id')}"
 
 
 def key_pair(data_dir: Path, ids: IdSource) -> KeyPair:

@@ -92,6 +92,7 @@ def _raise_start_error(settings: Settings, error: BaseException) -> None:
 
 async def _serve(settings: Settings, walls: Walls) -> None:
     clock, ids = SystemClock(), RandomIds()
+    data_directory.belongs_to(settings.data_dir, settings.region, settings.account_id)
     keys = data_directory.key_pair(settings.data_dir, ids)
     stop = _stop_on_signals()
     async with composed(settings, keys, walls, clock, ids, _say) as parts:
