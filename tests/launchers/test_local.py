@@ -145,7 +145,7 @@ async def test_nothing_of_an_instance_outlives_its_agent(tmp_path: Path, victim:
         agent = under_test.agent(instance_id)
         for pid in {"watchdog": [recorded.pid], "agent": [agent], "both": [recorded.pid, agent]}[victim]:
             send_signal(pid, signal.SIGKILL)
-        assert (await ended(under_test, instance_id)).reason is not None
+        assert (await ended(under_test, instance_id)).reason == "the agent's process ended: it said nothing of why"
         assert under_test.processes(instance_id) == []
         marker = f"{MARKING_VARIABLE}={token_beginning(socket_place(under_test, instance_id))}".encode()
         assert [stat.pid for stat in all_stats() if environ_holds(stat.pid, marker)] == []

@@ -48,6 +48,7 @@ _KEPT_ENDED = 200
 """Directories of ended instances that are kept, for their logs and so that their ids are known."""
 _POLL_SECONDS = 0.05
 _TAIL_BYTES = 2000
+_ROUTINE = re.compile(r"[-0-9]{10} [:,0-9]{12} (DEBUG|INFO) ")
 _is_instance_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 
 
@@ -301,7 +302,7 @@ class LocalLauncher:
             return InstancePhase.TERMINATED, None
         if recorded is None and not ended_early:
             return InstancePhase.TERMINATED, f"no agent began within {START_SECONDS:.0f} s: {_last_line(directory.log)}"
-        return InstancePhase.TERMINATED, f"the agent's process ended: {_last_line(directory.log)}"
+        return InstancePhase.TERMINATED, f"the agent's process ended: {_last_words(directory.log)}"
 
     def _forget_oldest(self, ended: Sequence[ObservedInstance]) -> None:
         by_age = sorted(ended, key=lambda one: (one.started_at is not None, one.started_at))
@@ -362,6 +363,12 @@ def _remove_code(code: Path) -> None:
             with contextlib.suppress(OSError):
                 Path(parent, name).chmod(0o700)
     shutil.rmtree(code, ignore_errors=True)
+
+
+def _last_words(log: Path) -> str:
+    """What it said last, unless that was routine: then it was ended from outside, and no line of it says why."""
+    line = _last_line(log)
+    return "it said nothing of why" if _ROUTINE.match(line) else line
 
 
 def _last_line(log: Path) -> str:
