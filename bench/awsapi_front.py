@@ -76,9 +76,10 @@ class BareEcho:
         self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(self._body), self._body))
 
 
-def signed_request(body: bytes) -> bytes:
+def signed_request(body: bytes, function: str = "hello") -> bytes:
     """As boto3 sends an Invoke."""
-    url = f"http://{HOST}/2015-03-31/functions/hello/invocations"
+    path = f"/2015-03-31/functions/{function}/invocations"
+    url = f"http://{HOST}{path}"
     request = AWSRequest("POST", url, data=body)
     SigV4Auth(Credentials(KEY_ID, SECRET), "lambda", PLACE.region).add_auth(request)
     headers = {
@@ -91,7 +92,7 @@ def signed_request(body: bytes) -> bytes:
         "Content-Length": str(len(body)),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"POST /2015-03-31/functions/hello/invocations HTTP/1.1\r\n{lines}\r\n".encode() + body
+    return f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
 def answer(request: Request, responder: Responder) -> None:
