@@ -12,7 +12,7 @@ import typer
 from paddock.cli.options import DataDir, Output, OutputOption, resolved
 
 if TYPE_CHECKING:
-    from paddock.runtimes import RuntimeStatus, RuntimeStore
+    from paddock.runtimes import Pruning, RuntimeStatus, RuntimeStore
 
 
 def runtimes(
@@ -21,13 +21,22 @@ def runtimes(
         typer.Option("--install", metavar="RUNTIME", help="Install this runtime now; may be repeated."),
     ] = None,
     *,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove old installs that neither this version starts nor anybody uses.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --prune: only say what would be removed.")] = False,
     data_dir: DataDir = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """List the runtimes, what each is on this machine, and what is missing for those that cannot run."""
     from paddock.runtimes import RuntimeStore
 
+    if (dry_run and not prune) or (prune and install):
+        raise typer.BadParameter("--dry-run goes with --prune, and --prune not with --install")
     store = RuntimeStore(Path(os.environ.get("PADDOCK_RUNTIMES_DIR") or resolved(data_dir)))
+    if prune:
+        _show_pruning(store.prune(dry_run=dry_run), output, dry_run=dry_run)
+        return
     for runtime in install or []:
         install_with_progress(store, runtime)
     statuses = store.status()
@@ -57,6 +66,22 @@ def install_with_progress(store: RuntimeStore, runtime: str) -> None:
             raise StartError(str(unavailable)) from unavailable
     note = f" ({installed.resolution.note})" if installed.resolution.note else ""
     console.print(f"{runtime}: ready{note}", highlight=False)
+
+
+def _show_pruning(pruning: Pruning, output: Output, *, dry_run: bool) -> None:
+    if output is Output.JSON:
+        rows = {
+            name: [{"path": str(each.path), "why": each.why} for each in directories]
+            for name, directories in (("removed", pruning.removed), ("in_use", pruning.in_use))
+        }
+        typer.echo(json.dumps({"dry_run": dry_run, **rows, "freed_bytes": pruning.freed_bytes}, indent=1))
+        return
+    verb = "would remove" if dry_run else "removed"
+    for each in pruning.removed:
+        typer.echo(f"{verb} {each.path}: {each.why}")
+    for each in pruning.in_use:
+        typer.echo(f"kept {each.path}, which is in use: {each.why}")
+    typer.echo(f"{pruning.freed_bytes / 1e6:.1f} MB {'would be ' if dry_run else ''}freed")
 
 
 def _document(status: RuntimeStatus) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from paddock.runtimes.errors import UnknownRuntime as UnknownRuntime
 from paddock.runtimes.installed import InstalledRuntime as InstalledRuntime
 from paddock.runtimes.progress import Progress as Progress
 from paddock.runtimes.progress import ProgressCallback as ProgressCallback
+from paddock.runtimes.prune import Pruning as Pruning
 from paddock.runtimes.resolution import Resolution as Resolution
 from paddock.runtimes.resolution import machine_architecture as machine_architecture
 from paddock.runtimes.store import RuntimeState as RuntimeState

@@ -17,6 +17,8 @@ from pathlib import Path
 from paddock.runtimes.progress import Progress, ProgressCallback
 
 LOCK_POLL_SECONDS = 0.25
+BUILDING = ".building-"
+"""In the names of directories that are not whole."""
 
 
 def install_directory(target: Path, build: Callable[[Path], None], progress: ProgressCallback) -> Path:
@@ -24,12 +26,12 @@ def install_directory(target: Path, build: Callable[[Path], None], progress: Pro
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _exclusive(target.parent / f".{target.name}.lock", progress):
+    with _exclusive(_lock_of(target), progress):
         if target.is_dir():
             return target
-        for leftover in target.parent.glob(f".{target.name}.building-*"):
+        for leftover in target.parent.glob(f".{target.name}{BUILDING}*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{target.name}.building-", dir=target.parent))
+        building = Path(tempfile.mkdtemp(prefix=f".{target.name}{BUILDING}", dir=target.parent))
         try:
             build(building)
             building.chmod(0o755)
@@ -38,6 +40,24 @@ def install_directory(target: Path, build: Callable[[Path], None], progress: Pro
             shutil.rmtree(building, ignore_errors=True)
             raise
     return target
+
+
+@contextmanager
+def unless_locked(directory: Path) -> Iterator[bool]:
+    """Whether nobody makes it at present; then nobody begins before the block ends."""
+    with _lock_of(directory).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _lock_of(directory: Path) -> Path:
+    """Of a half-made one it is that of the whole one."""
+    name = directory.name.removeprefix(".").partition(BUILDING)[0]
+    return directory.parent / f".{name}.lock"
 
 
 def link_tree(source: Path, target: Path) -> None:

@@ -43,17 +43,23 @@ def write_record(root: Path, directory: Path, resolution: Resolution, digest: st
 
 
 def read_records(root: Path, runtime: LambdaRuntime, digest: str) -> list[Resolution]:
-    """Those made here, from the present locks, whose interpreter is still there; exact ones first. What came here by a
-    copy or a move of the whole directory is not taken: its parts are, by the install that follows.
+    """Of what is usable; exact ones first."""
+    found = usable_installs(root, runtime, digest).values()
+    return sorted(found, key=lambda resolution: (not resolution.exact, resolution.version))
+
+
+def usable_installs(root: Path, runtime: LambdaRuntime, digest: str) -> dict[Path, Resolution]:
+    """Those made here, from the present locks, whose interpreter is still there. What came here by a copy or a move of
+    the whole directory is not taken: its parts are, by the install that follows.
     """
-    found = []
+    found = {}
     for record in (root / runtime.identifier).glob(f"[!.]*/{RECORD}"):
         document = json.loads(record.read_text())
         resolution = _resolution(runtime, document)
         usable = resolution.interpreter_path is not None and os.access(resolution.interpreter_path, os.X_OK)
         if usable and document["digest"] == digest and document.get("root") == str(root):
-            found.append(resolution)
-    return sorted(found, key=lambda resolution: (not resolution.exact, resolution.version))
+            found[record.parent] = resolution
+    return found
 
 
 def _resolution(runtime: LambdaRuntime, document: dict[str, object]) -> Resolution:

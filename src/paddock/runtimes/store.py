@@ -20,7 +20,8 @@ from paddock.runtimes.jobs import os_errors_explained
 from paddock.runtimes.languages import SUPPORT
 from paddock.runtimes.languages.support import Machine
 from paddock.runtimes.progress import ProgressCallback, silent
-from paddock.runtimes.records import installed_directory
+from paddock.runtimes.prune import Needs, Pruning, prune
+from paddock.runtimes.records import installed_directory, usable_installs
 from paddock.runtimes.resolution import Resolution, check_architecture
 
 
@@ -83,6 +84,22 @@ class RuntimeStore:
     def _install(self, resolution: Resolution, progress: ProgressCallback) -> Path:
         with os_errors_explained(resolution.runtime.identifier, self._machine.root):
             return SUPPORT[resolution.runtime.language].install(resolution, self._machine, progress)
+
+    def prune(self, *, dry_run: bool) -> Pruning:
+        """Remove what neither this version starts nor anybody uses."""
+        installs: dict[Path, Resolution] = {}
+        needed = [status.resolution for status in self.status() if status.resolution is not None]
+        for runtime in CATALOGUE:
+            if runtime.language in SUPPORT:
+                digest = SUPPORT[runtime.language].digest()
+                installs |= usable_installs(self._machine.root, runtime, digest)
+        places: set[Path] = set()
+        for resolution in (*needed, *installs.values()):
+            support = SUPPORT[resolution.runtime.language]
+            places.update(path for path in (resolution.prefix, resolution.interpreter_path) if path is not None)
+            if resolution.interpreter_path is not None:
+                places.update(support.readable_paths(resolution, self._machine))
+        return prune(self._machine.root, Needs(frozenset(installs), frozenset(places)), dry_run=dry_run)
 
     def status(self) -> list[RuntimeStatus]:
         return [self._status(runtime) for runtime in CATALOGUE]
