@@ -65,7 +65,8 @@ class Agent:
             ENVIRONMENT, "f", "arn", "1", "r1", "python3.13", "index.handler", "", 2048, 1.0, slots, 30.0, 30.0,
             "/aws/lambda/f", "stream",
         )  # fmt: skip
-        events = PlatformEvents(spec, timebase, self.shipper.open_stream(spec.log_group, spec.log_stream).add)
+        stream = self.shipper.open_stream(spec.log_group, spec.log_stream)
+        events = PlatformEvents(spec, timebase, stream.add, stream.add_unwritten)
         self.machine: Any = EnvironmentMachine(
             max_concurrency=slots, workers=RuntimeWorkers.OWN_CONNECTION, nonce_prefix=RandomIds().hex(8)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 from hypothesis import given, settings
@@ -102,6 +102,19 @@ class Recorder:
 
         return tell
 
+    def respond_at_once(self, invocation: Delivered, content_type: str, body: bytes) -> bytes | None:
+        if invocation.nonce == "late":
+            return None
+        self.begin_response(invocation.invocation_id, invocation.nonce, streaming=False)
+        answer = self.respond(invocation, content_type, [body])
+        assert isinstance(answer, bytes)
+        return answer
+
+
+class Delivered(NamedTuple):
+    invocation_id: str
+    nonce: str
+
 
 class Begun:
     phase = InvocationPhase.RESPONDING
@@ -128,7 +141,9 @@ class Wire(asyncio.Transport):
     abort = close
 
 
-def played(chunks: list[bytes], *, learns: bool) -> tuple[list[tuple[Any, ...]], list[bytes], bool]:
+def played(
+    chunks: list[bytes], delivered: Delivered | None = None, *, learns: bool
+) -> tuple[list[tuple[Any, ...]], list[bytes], bool]:
     recorder, wire = Recorder(), Wire()
     connection = RuntimeConnection(cast("Any", recorder))
     if not learns:
@@ -136,7 +151,10 @@ def played(chunks: list[bytes], *, learns: bool) -> tuple[list[tuple[Any, ...]],
     connection.connection_made(wire)
     for chunk in [post(), POLL]:
         connection.data_received(chunk)
-    connection._polling = False  # as after an event
+    if delivered is None:
+        connection._polling = False  # as after an event that was delivered elsewhere
+    else:
+        assert connection.deliver_event(cast("Any", delivered), b"", [b"{}"])
     for chunk in chunks:
         if not wire.closed:
             connection.data_received(chunk)
@@ -159,7 +177,14 @@ EDITS = st.lists(
 )
 
 
-@given(IDS, NONCES, BODIES, EDITS, st.integers(-2, 2), st.lists(st.integers(0, 2000), max_size=3), st.booleans())
+DELIVERED = st.none() | st.builds(
+    Delivered, st.sampled_from(["6f0c5d5e-1111-4222-8333-444444444444", "r-1"]), st.sampled_from(["ab12-1f", "late"])
+)
+
+
+@given(
+    IDS, NONCES, BODIES, EDITS, st.integers(-2, 2), st.lists(st.integers(0, 2000), max_size=3), st.booleans(), DELIVERED
+)
 @settings(max_examples=400, deadline=None)
 def test_with_and_without_recognition_the_same_happens(
     invocation_id: bytes,
@@ -169,9 +194,57 @@ def test_with_and_without_recognition_the_same_happens(
     missing: int,
     places: list[int],
     polls_at_once: bool,
+    delivered: Delivered | None,
 ) -> None:
     data = POST % (invocation_id, nonce, max(len(body) + missing, 0), body)
     for at, inserted in edits:
         data = data[:at] + inserted + data[at + len(inserted) :]
     chunks = cut(data + (POLL if polls_at_once else b""), places)
-    assert played(chunks, learns=True) == played(chunks, learns=False)
+    assert played(chunks, delivered, learns=True) == played(chunks, delivered, learns=False)
+
+
+@pytest.mark.parametrize("head_apart", [False, True])
+def test_the_answer_to_what_was_delivered_on_a_connection_is_taken_at_once(head_apart: bool) -> None:
+    data = post()
+    asked, _, _ = played(
+        [data[:-2], data[-2:]] if head_apart else [data],
+        Delivered("6f0c5d5e-1111-4222-8333-444444444444", "ab12-1f"),
+        learns=True,
+    )
+    assert ("respond", "application/json", b"{}") in asked[-3:]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        post(b"6f0c5d5e-1111-4222-8333-444444444445"),
+        post(nonce=b"ab12-20"),
+        post().replace(b"Accept: */*", b"Accept: */x"),
+        post().replace(b"content-length: 2", b"content-length: +2"),
+        post().replace(b"content-length: 2", b"content-length: 100000"),
+        post().replace(b"content-length: 2\r\n", b"content-length: 2\r\nExpect: 100-continue\r\n"),
+        post()[:-4],
+    ],
+)
+def test_anything_else_is_not_the_answer_to_that_delivery(other: bytes) -> None:
+    head = known_head(post(), "application/json")
+    assert head is not None
+    assert head.read_own(other, "6f0c5d5e-1111-4222-8333-444444444444", "ab12-1f") is None
+
+
+@pytest.mark.parametrize("nonce_line", [b"lambda-runtime-invocation-id: ab12-1f\r\n", b""])
+def test_a_client_that_sends_no_nonce_back_is_known_as_well(nonce_line: bytes) -> None:
+    data = post().replace(b"lambda-runtime-invocation-id: ab12-1f\r\n", nonce_line)
+    head = known_head(data, "application/json")
+    assert head is not None
+    assert head.read_own(data, "6f0c5d5e-1111-4222-8333-444444444444", "ab12-1f") == (len(data) - 2, len(data))
+
+
+def test_where_the_length_comes_before_the_nonce_only_the_pattern_knows() -> None:
+    data = post().replace(b"content-length: 2\r\n", b"").replace(b"lambda-r", b"content-length: 2\r\nlambda-r")
+    head = known_head(data, "application/json")
+    assert head is not None
+    assert head.read_own(data, "6f0c5d5e-1111-4222-8333-444444444444", "ab12-1f") is None
+    read = head.read(data)
+    assert read is not None
+    assert read.end == len(data)

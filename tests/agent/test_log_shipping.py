@@ -12,7 +12,7 @@ from paddock.agent.limits import (
 )
 from paddock.agent.log_shipping import LogShipper, LogStream
 from paddock.agent.timebase import Timebase
-from paddock.wire.agent import LogBatch, agent_message_decoder
+from paddock.wire.agent import LogBatch, LogRecord, agent_message_decoder
 
 
 class VirtualClock:
@@ -193,3 +193,40 @@ def test_a_closed_stream_is_forgotten_once_it_is_empty() -> None:
 
     assert shipping.texts() == [b"last words"]
     assert shipping.shipper._streams == []
+
+
+def line_of(record: tuple[object, int, str, bytes]) -> bytes:
+    return record[3]
+
+
+def test_a_line_that_is_made_when_it_is_shipped_keeps_its_place() -> None:
+    shipping = Shipping()
+    shipping.add(b"1")
+    shipping.stream.add_unwritten((line_of, 7, "r-1", b"2"))
+    shipping.add(b"3")
+    shipping.shipper.ship()
+
+    assert shipping.texts() == [b"1", b"2", b"3"]
+    assert shipping.sent[0].records[1] == LogRecord(7, b"2", "r-1")
+    assert shipping.stream.empty
+    assert shipping.stream.waiting_bytes == shipping.shipper.waiting_bytes == 0
+
+
+def test_lines_that_are_made_later_are_bounded_too() -> None:
+    shipping = Shipping(connected=False)
+    line = b"x" * 400
+    for _ in range(4):
+        for _ in range(log_shipping.UNWRITTEN_RECORDS):
+            shipping.stream.add_unwritten((line_of, 1, "", line))
+        shipping.shipper.ship()
+    assert shipping.stream.waiting_bytes <= STREAM_KEEP_BYTES
+    assert shipping.shipper.waiting_bytes == shipping.stream.waiting_bytes
+    assert shipping.shipper.dropped_records > 0
+
+    shipping.connect()
+    shipping.shipper.ship()
+    while shipping.shipper.waiting_bytes:
+        shipping.shipper.acknowledge(shipping.sent[-1].sequence)
+        shipping.shipper.ship()
+    assert shipping.stream.waiting_bytes == 0
+    assert shipping.texts().count(line) + shipping.shipper.dropped_records == 4 * log_shipping.UNWRITTEN_RECORDS

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from paddock.agent.platform_events import PlatformEvents, ReportExtras, logs_dropped
+from paddock.agent.platform_events import PlatformEvents, ReportExtras, Unwritten, logs_dropped
 from paddock.agent.timebase import Timebase
 from tests.agent.server_side import environment_spec
 
@@ -122,3 +122,32 @@ def test_dropped_lines_are_told_in_the_stream_itself() -> None:
     line = json.loads(logs_dropped("2026-11-23T06:28:00.123Z", 5, 100))
     assert line["type"] == "platform.logsDropped"
     assert (line["record"]["droppedRecords"], line["record"]["droppedBytes"]) == (5, 100)
+
+
+def test_made_later_or_at_once_a_line_is_the_same() -> None:
+    at_once = Events()
+    later: list[Unwritten] = []
+    events = PlatformEvents(environment_spec(), at_once.timebase, lambda *_: pytest.fail("at once"), later.append)
+    sampled = "Root=1-2-3;Parent=4;Sampled=1"
+    for target in (at_once.events, events):
+        for trace_header in ("", sampled, sampled.replace("=1", "=0")):
+            target.start(1_000, "r-1", "arn:f:1", trace_header)
+            target.report(2_000, "r-1", 0.0123456, "success", "", trace_header)
+
+    assert [record[0](record) for record in later] == [line for _, line, _ in at_once.lines]
+    assert [record[1:3] for record in later] == [(at_ms, request_id) for at_ms, _, request_id in at_once.lines]
+
+
+def test_what_is_long_or_a_failure_is_written_at_once() -> None:
+    events = Events()
+    events.events = PlatformEvents(
+        environment_spec(),
+        events.timebase,
+        lambda at_ms, line, request_id: events.lines.append((at_ms, line, request_id)),
+        lambda record: pytest.fail(f"later: {record}"),
+    )
+    at_ms = events.timebase.epoch_ms(1000.0)
+    events.events.start(at_ms, "r-1", "arn:f:1", "Root=" + "x" * 300)
+    events.events.report(at_ms, "r-1", 1.0, "error", "Runtime.Unknown", "")
+    events.events.report(at_ms, "r-1", 1.0, "success", "", "", ReportExtras(spans="[]"))
+    assert [kind for kind, _ in events.records()] == ["platform.start", "platform.report", "platform.report"]

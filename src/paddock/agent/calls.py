@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from paddock.agent.answer_stream import AnswerStream, StreamSource
 from paddock.agent.outbox import Outbox
 from paddock.wire.agent import InvokeHeader, ResultHeader, SlotReleased, StreamHeader, encoder
@@ -25,38 +27,34 @@ class Caller(Protocol):
     streams: dict[Call, AnswerStream]
 
 
-class Call:
-    """`event` are the pieces of its body, let go of once a runtime has them; `head` is what goes before them.
-    `segment` is the id of the platform's part of its trace, where tracing is active.
+class Call(msgspec.Struct, eq=False):
+    """`event` are the pieces of its body, let go of once a runtime has them. `segment` is the id of the platform's part
+    of its trace, where tracing is active. Never encoded: a struct, because one is made for every invocation.
     """
 
-    __slots__ = (
-        "caller",
-        "cancelled",
-        "event",
-        "event_bytes",
-        "head",
-        "header",
-        "log_tail",
-        "number",
-        "segment",
-        "stream",
-    )
-
-    def __init__(self, caller: Caller, number: int, header: InvokeHeader, event: list[bytes], event_bytes: int) -> None:
-        self.caller = caller
-        self.number = number
-        self.header = header
-        self.event = event
-        self.event_bytes = event_bytes
-        self.head = ""
-        self.log_tail = ""
-        self.segment = ""
-        self.cancelled = False
-        self.stream: AnswerStream | None = None
+    caller: Caller
+    number: int
+    header: InvokeHeader
+    event: list[bytes]
+    event_bytes: int
+    log_tail: str = ""
+    segment: str = ""
+    cancelled: bool = False
+    stream: AnswerStream | None = None
 
     def refuse(self, error_type: str) -> None:
         self._finish(_RESULT, ResultHeader("refused", error_type), ())
+
+    def answer_at_once(self, content_type: str, duration_us: int, body: bytes) -> None:
+        """As `answer`, where there is nothing but a short body."""
+        caller = self.caller
+        caller.calls.pop(self.number, None)
+        outbox = caller.outbox
+        if outbox is not None:
+            header = _encode(ResultHeader("ok", "", content_type, duration_us))
+            outbox.frame(_RESULT, self.number, header, b"" if self.cancelled else body)
+            if not caller.calls:
+                outbox.flush()  # nobody else is likely to write in this turn
 
     def answer(self, content_type: str, duration_us: int, pieces: Sequence[bytes], *, slot_held: bool = False) -> None:
         self._finish(_RESULT, ResultHeader("ok", "", content_type, duration_us, slot_held, self.log_tail), pieces)

@@ -73,7 +73,7 @@ class ExecutionEnvironment:
         self._one_at_a_time: OneAtATime | None = None
         self._events: PlatformEvents | TextEvents
         if managed:
-            self._events = PlatformEvents(spec, timebase, stream.add)
+            self._events = PlatformEvents(spec, timebase, stream.add, stream.add_unwritten)
         else:
             self._events = TextEvents(spec, timebase, stream.add, self._memory_held)
             self._one_at_a_time = OneAtATime(self._events, timebase)

@@ -172,7 +172,7 @@ class ExtensionApi:
         for delivery in self.extensions.give(kind, event):
             if not delivery.poll.gone:
                 identifier = "" if self.extensions.managed else delivery.identifier
-                delivery.poll.deliver(_head(event, identifier), [event])
+                delivery.poll.deliver(_head(event, identifier), event)
 
 
 def _events(body: bytes) -> tuple[str, ...] | None:

@@ -29,6 +29,7 @@ from paddock.wire.frames import MAX_FRAME_BYTES, FrameKind
 from paddock.wire.stream import Frame, FrameError, FrameReader
 
 _INVOKE, _DATA, _CONTROL = FrameKind.INVOKE, FrameKind.DATA, FrameKind.CONTROL
+_decode = invoke_header_decoder.decode
 _is_request_id = re.compile(r"[0-9A-Za-z_-]{1,128}").fullmatch
 """Request ids stand in headers and log records unescaped."""
 
@@ -156,14 +157,14 @@ class Link(asyncio.Protocol):
     def _invoke(self, frame: Frame) -> None:
         if self.role is None:
             raise FrameError("a call before the hello")
-        header = invoke_header_decoder.decode(frame.header)
-        if frame.more:
-            if self._owner.has_room(header.environment_id):
-                self._arriving[frame.call] = _Arriving(header, frame.payload)
-            else:
-                self._take(frame.call, header, [], 0)
+        header = _decode(frame.header)
+        payload = frame.payload
+        if not frame.more:
+            self._take(frame.call, header, [payload], len(payload))
+        elif self._owner.has_room(header.environment_id):
+            self._arriving[frame.call] = _Arriving(header, payload)
         else:
-            self._take(frame.call, header, [frame.payload], len(frame.payload))
+            self._take(frame.call, header, [], 0)
 
     def _take(self, number: int, header: InvokeHeader, event: list[bytes], event_bytes: int) -> None:
         call = Call(self, number, header, event, event_bytes)

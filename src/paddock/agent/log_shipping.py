@@ -20,12 +20,16 @@ from paddock.agent.limits import (
     UNACKNOWLEDGED_LOG_BATCHES,
     UNACKNOWLEDGED_LOG_BYTES,
 )
-from paddock.agent.platform_events import logs_dropped
+from paddock.agent.platform_events import Unwritten, logs_dropped
 from paddock.agent.timebase import Timebase
 from paddock.wire.agent import LogBatch, LogRecord, encoder
 
 RECORD_BYTES = 128
 """What a record costs in memory beside its text: many short lines are a flood too."""
+UNWRITTEN_BYTES = 512
+"""What a record counts as whose line is not made yet."""
+UNWRITTEN_RECORDS = 4_096
+"""Of one environment between two shipments: with more their lines are made at once, and counted as they are."""
 
 
 class PausableReader(Protocol):
@@ -46,7 +50,9 @@ class LogStream:
         self.waiting_bytes = 0
         self.closed = False
         self._shipper = shipper
-        self._records: list[LogRecord] = []
+        self._records: list[LogRecord | Unwritten] = []
+        self._room = UNWRITTEN_RECORDS
+        self._counted = 0
         self._dropped_records = 0
         self._dropped_bytes = 0
         self._readers: dict[PausableReader, None] = {}
@@ -66,23 +72,46 @@ class LogStream:
         self.waiting_bytes += size
         shipper.waiting_bytes += size
 
+    def add_unwritten(self, record: Unwritten) -> None:
+        """A line that is made when it is shipped: off the way of an invocation, and many one after the other."""
+        if self._room > 0:
+            self._room -= 1
+            self._records.append(record)
+        else:
+            self.add(record[1], record[0](record), record[2])
+
+    def count_unwritten(self) -> None:
+        """Before a shipment, all at once."""
+        uncounted = UNWRITTEN_RECORDS - self._room - self._counted
+        self._counted += uncounted
+        self.waiting_bytes += uncounted * UNWRITTEN_BYTES
+        self._shipper.waiting_bytes += uncounted * UNWRITTEN_BYTES
+
     @property
     def empty(self) -> bool:
         return not self._records and not self._dropped_records
 
     def take(self) -> tuple[LogRecord, ...]:
-        """The next batch of records, oldest first."""
+        """The next batch of records, oldest first. All are counted."""
         records = self._records
-        count, size = 0, 0
+        taken: list[LogRecord] = []
+        size = unwritten = 0
         for record in records[:LOG_BATCH_RECORDS]:
-            size += len(record.message) + RECORD_BYTES
-            count += 1
+            if isinstance(record, tuple):
+                size += UNWRITTEN_BYTES
+                unwritten += 1
+                taken.append(LogRecord(record[1], record[0](record), record[2]))
+            else:
+                size += len(record.message) + RECORD_BYTES
+                taken.append(record)
             if size >= LOG_BATCH_BYTES:
                 break
-        self._records = records[count:]
+        self._records = records[len(taken) :]
+        self._room += unwritten
+        self._counted -= unwritten
         self.waiting_bytes -= size
         self._shipper.waiting_bytes -= size
-        return tuple(records[:count])
+        return tuple(taken)
 
     def admit_drops(self, at_ms: int, time_text: str) -> None:
         """Say in the stream itself what it lacks, once there is room for it."""
@@ -162,6 +191,7 @@ class LogShipper:
         at_ms = self._timebase.epoch_ms(now)
         time_text = self._timebase.iso(at_ms)
         for stream in self._streams:
+            stream.count_unwritten()
             stream.admit_drops(at_ms, time_text)
         self._ship_in_turn(now)
         for stream in self._streams:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from paddock.agent.telemetry import TelemetryHub
 from paddock.agent.timebase import Timebase
@@ -21,8 +21,15 @@ _BYTES_PER_MB = 1024 * 1024
 _MAX_KEPT_NAMES = 64
 """An environment is invoked under a handful of names: version, aliases, none."""
 
+_MAX_UNWRITTEN_HEADER = 256
+"""Of a trace header whose line is made later: how long that will be is guessed."""
+
 AddLine = Callable[[int, bytes, str], None]
 """Epoch milliseconds, message, request id."""
+Unwritten = tuple[Callable[[Any], bytes], int, str, *tuple[object, ...]]
+"""What makes a line of this very tuple, epoch milliseconds, request id, and what else the line says."""
+Started = tuple[Callable[[Any], bytes], int, str, str, str, str]
+Reported = tuple[Callable[[Any], bytes], int, str, float, str, str, str, "ReportExtras | None"]
 
 
 def level_number(level: str) -> int:
@@ -46,7 +53,10 @@ class PlatformEvents:
     WARN. What the function's SystemLogLevel leaves out is made only while somebody listens to telemetry.
     """
 
-    def __init__(self, spec: EnvironmentSpec, timebase: Timebase, add: AddLine) -> None:
+    def __init__(
+        self, spec: EnvironmentSpec, timebase: Timebase, add: AddLine, later: Callable[[Unwritten], None] | None = None
+    ) -> None:
+        """`later` takes what lines of invocations are made of when nobody waits for them."""
         self.telemetry: TelemetryHub | None = None
         least = level_number(spec.system_log_level)
         self._debug = least <= _LEVELS["DEBUG"]
@@ -54,6 +64,7 @@ class PlatformEvents:
         self._spec = spec
         self._timebase = timebase
         self._add = add
+        self._later = later
         self._version = json.dumps(spec.version)
         self._names: dict[str, str] = {}
 
@@ -87,16 +98,21 @@ class PlatformEvents:
 
     def start(self, at_ms: int, request_id: str, arn: str, trace_header: str, span_id: str = "") -> None:
         """`trace_header` as the caller sent it, `span_id` of the platform's segment, if it makes one."""
-        if self._info or self.telemetry is not None:
-            tracing = _tracing(trace_header, span_id) if trace_header else ""
-            line = (
-                f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.start","record":{{"requestId":"{request_id}"'
-                f"{self._names.get(arn) or self._name(arn)}{tracing}}}}}"
-            ).encode()
-            if self._info:
-                self._add(at_ms, line, request_id)
-            if self.telemetry is not None:
-                self.telemetry.ready(line)
+        if not self._info and self.telemetry is None:
+            return
+        record: Started = (self._start, at_ms, request_id, arn, trace_header, span_id)
+        if self._later is not None and self.telemetry is None and len(trace_header) < _MAX_UNWRITTEN_HEADER:
+            self._later(record)
+        else:
+            self._now(record, logged=self._info)
+
+    def _start(self, record: Started) -> bytes:
+        _, at_ms, request_id, arn, trace_header, span_id = record
+        tracing = _tracing(trace_header, span_id) if "Sampled=1" in trace_header else ""
+        return (
+            f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.start","record":{{"requestId":"{request_id}"'
+            f"{self._names.get(arn) or self._name(arn)}{tracing}}}}}"
+        ).encode()
 
     def report(
         self,
@@ -109,20 +125,35 @@ class PlatformEvents:
         more_told: ReportExtras | None = None,
     ) -> None:
         logged = self._info or status != "success"
-        if logged or self.telemetry is not None:
-            more = f',"errorType":{json.dumps(error_type)}' if error_type else ""
-            if more_told is not None:
-                more += more_told.json(trace_header)
-            elif trace_header:
-                more += _tracing(trace_header, "")
-            line = (
-                f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.report","record":{{"requestId":"{request_id}"'
-                f',"metrics":{{"durationMs":{duration_seconds * 1000:.3f}}},"status":"{status}"{more}}}}}'
-            ).encode()
-            if logged:
-                self._add(at_ms, line, request_id)
-            if self.telemetry is not None:
-                self.telemetry.ready(line)
+        if not logged and self.telemetry is None:
+            return
+        record: Reported = (
+            self._report, at_ms, request_id, duration_seconds, status, error_type, trace_header, more_told,
+        )  # fmt: skip
+        short = more_told is None and not error_type and len(trace_header) < _MAX_UNWRITTEN_HEADER
+        if self._later is not None and short and self.telemetry is None:
+            self._later(record)
+        else:
+            self._now(record, logged=logged)
+
+    def _report(self, record: Reported) -> bytes:
+        _, at_ms, request_id, duration_seconds, status, error_type, trace_header, more_told = record
+        more = f',"errorType":{json.dumps(error_type)}' if error_type else ""
+        if more_told is not None:
+            more += more_told.json(trace_header)
+        elif "Sampled=1" in trace_header:
+            more += _tracing(trace_header, "")
+        return (
+            f'{{"time":"{self._timebase.iso(at_ms)}","type":"platform.report","record":{{"requestId":"{request_id}"'
+            f',"metrics":{{"durationMs":{duration_seconds * 1000:.3f}}},"status":"{status}"{more}}}}}'
+        ).encode()
+
+    def _now(self, record: Started | Reported, *, logged: bool) -> None:
+        line = record[0](record)
+        if logged:
+            self._add(record[1], line, record[2])
+        if self.telemetry is not None:
+            self.telemetry.ready(line)
 
     def _write(self, now: float, kind: str, record: dict[str, object], *, logged: bool) -> None:
         at_ms = self._timebase.epoch_ms(now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from paddock.agent.answer_stream import StreamSource
     from paddock.agent.calls import Call
     from paddock.agent.extension_request import ExtensionRequest
     from paddock.agent.runtime_api import RuntimeConnection
@@ -29,7 +30,7 @@ class RuntimeApi(Protocol):
     ) -> Invocation[Call, RuntimeConnection] | Rejection[Call, RuntimeConnection]: ...
 
     def begin_stream(
-        self, invocation: Invocation[Call, RuntimeConnection], content_type: str, source: RuntimeConnection
+        self, invocation: Invocation[Call, RuntimeConnection], content_type: str, source: StreamSource
     ) -> bool:
         """Whether the caller takes the answer as a stream; otherwise it is to be collected."""
         ...
@@ -39,6 +40,14 @@ class RuntimeApi(Protocol):
     def end_stream(
         self, invocation: Invocation[Call, RuntimeConnection], error_type: str, error_body: str
     ) -> bytes: ...
+
+    def respond_at_once(
+        self, invocation: Invocation[Call, RuntimeConnection], content_type: str, body: bytes
+    ) -> bytes | None:
+        """`begin_response` and `respond` to the invocation that was delivered on the connection; None when it has to
+        be done by these.
+        """
+        ...
 
     def respond(
         self, invocation: Invocation[Call, RuntimeConnection], content_type: str, pieces: list[bytes]

@@ -1,8 +1,8 @@
 """Plays a written scene with an environment's machine: `>>` is an event, `<<` each of its effects, in order.
 
 Events: `poll A`, `lost A`, `invoke R [timeout SECONDS]`, `respond R [nonce N]`, `stream R`, `error R [nonce N]`,
-`finish R`, `undelivered R`, `at SECONDS` (the clock moves and what is due expires), `exit STATUS`, `oom`, `init error
-TYPE TEXT`, `worker lost`, `extensions back`, `drain`, `stop`, `cannot start TYPE TEXT`.
+`finish R`, `complete R`, `undelivered R`, `at SECONDS` (the clock moves and what is due expires), `exit STATUS`, `oom`,
+`init error TYPE TEXT`, `worker lost`, `extensions back`, `drain`, `stop`, `cannot start TYPE TEXT`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Scene:
                 return self.invoke(name, 3.0)
             case ["invoke", name, "timeout", seconds]:
                 return self.invoke(name, float(seconds))
-            case ["respond" | "stream" | "error" as post, name, *nonce]:
+            case ["respond" | "stream" | "error" | "complete" as post, name, *nonce]:
                 return self.begin(post, name, nonce[1] if nonce else "")
             case ["finish", name]:
                 finished = self.machine.finish(self.known[name])
@@ -111,6 +111,8 @@ class Scene:
         return ["hold"] if isinstance(admission, Hold) else self.told([admission])
 
     def begin(self, post: str, name: str, nonce: str) -> list[str]:
+        if post == "complete":
+            return ["done"] if self.machine.complete(self.known[name]) else ["not done"]
         if post == "error":
             begun = self.machine.begin_error(name, nonce)
         else:

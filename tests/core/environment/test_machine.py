@@ -262,11 +262,43 @@ def test_the_nonce_of_this_delivery_is_accepted_another_is_gone_and_none_is_acce
     assert scene.known["r2"].nonce != nonce
 
 
+@pytest.mark.parametrize("workers", ALL)
+def test_an_answer_that_came_whole_ends_its_invocation_in_one_step(workers: RuntimeWorkers) -> None:
+    scene = ready(workers, slots=1, polls="a")
+    scene.play(
+        """
+        >> invoke r1
+        << deliver r1 to a
+        >> complete r1
+        << done
+        >> complete r1
+        << not done
+        >> poll a
+        >> invoke r2
+        << deliver r2 to a
+        """
+    )
+    assert scene.machine.in_flight == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ("respond r1", ""),
+        ("stream r1", ""),
+        ("at 3", "<< fail r1 Sandbox.Timedout: Task timed out after 3.00 seconds"),
+        ("drain", ""),
+    ],
+)
+def test_what_is_more_than_an_answer_takes_the_longer_way(event: str, told: str) -> None:
+    ready().play(f">> invoke r1\n<< deliver r1 to b\n>> {event}\n{told}\n>> complete r1\n<< not done")
+
+
 # Whatever happens
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["poll", "lost", "invoke", "respond", "finish", "error", "at", "drain", "worker"]),
+        st.sampled_from(["poll", "lost", "invoke", "respond", "finish", "complete", "error", "at", "drain", "worker"]),
         st.integers(0, 5),
     ),
     max_size=60,
@@ -295,6 +327,8 @@ class Callers:
             case "finish" if names and self.scene.known[name].phase.name in {"RESPONDING", "STREAMING"}:
                 self.answers[name] = self.answers.get(name, 0) + 1
                 self.hear(["finish", name])
+            case "complete" if names and self.scene.do(["complete", name]) == ["done"]:
+                self.answers[name] = self.answers.get(name, 0) + 1
             case "at":
                 self.hear(["at", str(self.scene.now + number / 3)])
             case "drain":

@@ -8,6 +8,7 @@ invocation, so its tables change in place.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Container
 from typing import Generic
 
 from paddock.core.environment import errors
@@ -42,12 +43,10 @@ from paddock.core.environment.words import (
 from paddock.model.states import EnvironmentPhase
 
 _HOLD = Hold()
+_new = tuple.__new__  # makes a named tuple without a call of the function that a class of such goes through
 _STARTING, _READY = EnvironmentPhase.STARTING, EnvironmentPhase.READY
 _DRAINING, _ENDED = EnvironmentPhase.DRAINING, EnvironmentPhase.ENDED
-_HELD, _RUNNING = InvocationPhase.HELD, InvocationPhase.RUNNING
-_RESPONDING, _STREAMING = InvocationPhase.RESPONDING, InvocationPhase.STREAMING
-_TIMED_OUT, _LINGERING = InvocationPhase.TIMED_OUT, InvocationPhase.LINGERING
-_OVER = InvocationPhase.OVER
+_HELD, _RUNNING, _RESPONDING, _STREAMING, _TIMED_OUT, _LINGERING, _OVER = InvocationPhase
 
 
 class EnvironmentMachine(Generic[CallerT, ConnectionT]):
@@ -105,8 +104,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     def take_peak(self) -> int:
         """The most in flight at once since the last call."""
-        peak = self.peak_in_flight
-        self.peak_in_flight = len(self._invocations)
+        peak, self.peak_in_flight = self.peak_in_flight, len(self._invocations)
         return peak
 
     def running_on(self, connection: ConnectionT) -> Invocation[CallerT, ConnectionT] | None:
@@ -115,12 +113,9 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     def next_wake(self) -> float | None:
         """When `expire` must be called at the latest; None when nothing is awaited."""
-        wakes = [invocation.wake_at for invocation in self._invocations.values()]
-        if self.phase is _STARTING and self.init.deadline is not None:
-            wakes.append(self.init.deadline)
-        if self._slots.changes_at is not None:
-            wakes.append(self._slots.changes_at)
-        return min(wakes, default=None)
+        wakes = [self.init.deadline if self.phase is _STARTING else None, self._slots.changes_at]
+        wakes.extend(invocation.wake_at for invocation in self._invocations.values())
+        return min((at for at in wakes if at is not None), default=None)
 
     # Init
 
@@ -167,7 +162,7 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
         invocation.wake_at = now + invocation.timeout_seconds
         if self._own_connection:
             self._running_on[connection] = invocation
-        return Deliver(invocation, connection)
+        return _new(Deliver, (invocation, connection))
 
     def poll(self, connection: ConnectionT, now: float) -> Effects[CallerT, ConnectionT]:
         """A worker asks for an event."""
@@ -177,7 +172,8 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
             self._slots.runtime_ready(now)
             effects = (BecomeReady(),)
         if self._own_connection:
-            self._slots.worker_seen(connection)
+            if connection not in self._slots.workers:
+                self._slots.worker_seen(connection)
             abandoned = self._running_on.pop(connection, None)
             if abandoned is not None:
                 effects = (*effects, *self._lose(abandoned))
@@ -230,23 +226,29 @@ class EnvironmentMachine(Generic[CallerT, ConnectionT]):
 
     def begin_response(self, invocation_id: str, nonce: str, *, streaming: bool) -> Verdict[CallerT, ConnectionT]:
         """The head of `/response` came. `nonce` is empty when the runtime does not send it back."""
-        invocation = self._invocations.get(invocation_id)
-        if invocation is None or invocation.phase is not _RUNNING or (nonce and nonce != invocation.nonce):
-            return self._reject(invocation_id, invocation, nonce)
-        invocation.phase = _STREAMING if streaming else _RESPONDING
-        return invocation
+        return self._begin(invocation_id, nonce, _STREAMING if streaming else _RESPONDING, (_RUNNING,))
 
     def begin_error(self, invocation_id: str, nonce: str) -> Verdict[CallerT, ConnectionT]:
         """The head of `/error` came. It may cut off an answer that is still streaming."""
+        return self._begin(invocation_id, nonce, _RESPONDING, (_RUNNING, _STREAMING))
+
+    def _begin(
+        self, invocation_id: str, nonce: str, phase: InvocationPhase, before: Container[InvocationPhase]
+    ) -> Verdict[CallerT, ConnectionT]:
         invocation = self._invocations.get(invocation_id)
-        if (
-            invocation is None
-            or (invocation.phase is not _RUNNING and invocation.phase is not _STREAMING)
-            or (nonce and nonce != invocation.nonce)
-        ):
+        if invocation is None or invocation.phase not in before or (nonce and nonce != invocation.nonce):
             return self._reject(invocation_id, invocation, nonce)
-        invocation.phase = _RESPONDING
+        invocation.phase = phase
         return invocation
+
+    def complete(self, invocation: Invocation[CallerT, ConnectionT]) -> bool:
+        """`begin_response` and `finish`, of an answer that came whole and has no other consequence; else nothing."""
+        if invocation.phase is not _RUNNING or self.phase is not _READY or self.lingers:
+            return False
+        invocation.phase = _OVER
+        del self._invocations[invocation.invocation_id]
+        self._running_on.pop(invocation.connection, None)  # type: ignore[arg-type]  # it has one
+        return True
 
     def _reject(
         self, invocation_id: str, invocation: Invocation[CallerT, ConnectionT] | None, nonce: str

@@ -49,7 +49,7 @@ class Slots(Generic[ConnectionT]):
         self._model = workers
         self._settings = settings
         self._settles_at: float | None = None
-        self._workers: set[ConnectionT] = set()
+        self.workers: set[ConnectionT] = set()
         self._away: deque[float] = deque()
         self._lost = 0
         self._most_units = 1
@@ -65,19 +65,19 @@ class Slots(Generic[ConnectionT]):
             self._settles_at = now + self._settings.settling_seconds
 
     def worker_seen(self, connection: ConnectionT) -> None:
-        if connection in self._workers:
+        if connection in self.workers:
             return
-        self._workers.add(connection)
+        self.workers.add(connection)
         if self._away:
             self._away.popleft()
-        if len(self._workers) >= self._max:
+        if len(self.workers) >= self._max:
             self._settles_at = None
         self._count()
 
     def worker_lost(self, connection: ConnectionT, now: float, *, may_return: bool) -> None:
-        if connection not in self._workers:
+        if connection not in self.workers:
             return
-        self._workers.remove(connection)
+        self.workers.remove(connection)
         if may_return:
             self._away.append(now + self._settings.return_seconds)
         else:
@@ -105,6 +105,6 @@ class Slots(Generic[ConnectionT]):
         if self._settles_at is not None:
             self.count = max(0, self._max - self._lost)
         elif self._model is RuntimeWorkers.OWN_CONNECTION:
-            self.count = min(self._max, len(self._workers) + len(self._away))
+            self.count = min(self._max, len(self.workers) + len(self._away))
         else:
             self.count = min(self._max, self._most_units)
