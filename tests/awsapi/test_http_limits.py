@@ -8,7 +8,7 @@ import pytest
 
 from paddock.awsapi.connection import Connection
 from paddock.awsapi.http import Server
-from paddock.awsapi.limits import MIB, HttpLimits
+from paddock.awsapi.limits import KIB, MIB, HttpLimits
 from paddock.awsapi.messages import Request, Responder
 from tests.awsapi.serving import LOOPS, Client, Kept, echo, run, serving, until
 
@@ -213,6 +213,34 @@ def test_a_request_that_does_not_arrive_is_given_up(loop: str, sent: str) -> Non
             sweep(server, server._listening.limits.body_stall_seconds)
             assert (await client.answer()).status == 408
             assert await client.ended() == b""
+
+    run(work, loop)
+
+
+def test_a_body_that_trickles_is_given_up_and_a_slow_one_is_not(loop: str) -> None:
+    async def work() -> None:
+        async with serving(echo) as server:
+            slow = await Client.connect(server)
+            slow.send(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {200 * KIB}\r\n\r\n")
+            await until(lambda: server.connections and only_connection(server)._request)
+            body = only_connection(server)._body
+            for sent in range(1, 10):
+                slow.send("a" * 20 * KIB)
+                await until(lambda sent=sent: body._bytes == sent * 20 * KIB)  # type: ignore[misc]
+                sweep(server, server._listening.limits.body_stall_seconds)
+            slow.send("a" * 20 * KIB)
+            assert (await slow.answer()).body == b"a" * 200 * KIB
+
+            slow.send(f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {200 * KIB}\r\n\r\n" + "a" * 20 * KIB)
+            await until(lambda: body._bytes == 20 * KIB)
+            sweep(server, server._listening.limits.body_stall_seconds)
+            slow.send("a" * KIB)
+            await until(lambda: body._bytes == 21 * KIB)
+            sweep(server, server._listening.limits.body_stall_seconds)
+            assert (await slow.answer()).status == 408
+            assert await slow.ended() == b""
+            slow.writer.close()
+            await until(lambda: server._listening.arriving_bytes == 0)
 
     run(work, loop)
 

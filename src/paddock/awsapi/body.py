@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Protocol
 
-from paddock.awsapi.limits import SMALL_PIECE_BYTES
+from paddock.awsapi.limits import ARRIVE_ON_BYTES, SMALL_PIECE_BYTES
 
 
 class _Hash(Protocol):
@@ -21,13 +21,14 @@ class _Hash(Protocol):
 class BodyReader:
     """Used again for each request of a connection: `begin`, then `add` or `take`, then `finish`."""
 
-    __slots__ = ("_bytes", "_hash", "_length", "_limit", "_pieces", "direct", "pending")
+    __slots__ = ("_bytes", "_hash", "_length", "_limit", "_pieces", "_seen_bytes", "direct", "pending")
 
     def __init__(self) -> None:
         self.pending = False
         self.direct = False
         self._pieces: list[bytes | bytearray] = []
         self._bytes = 0
+        self._seen_bytes = 0
         self._length: int | None = None
         self._limit = 0
         self._hash: _Hash | None = None
@@ -38,6 +39,7 @@ class BodyReader:
         self.direct = direct
         self._pieces = []
         self._bytes = 0
+        self._seen_bytes = 0
         self._length = length
         self._limit = limit
         self._hash = hashlib.sha256() if direct else None
@@ -58,6 +60,14 @@ class BodyReader:
         else:
             pieces.append(bytearray(piece))
         return True
+
+    def goes_on(self) -> bool:
+        """Has enough of it come since this was last asked? Who sends a byte now and then sends no body."""
+        if not self.pending:
+            return False
+        came = self._bytes - self._seen_bytes
+        self._seen_bytes = self._bytes
+        return came >= ARRIVE_ON_BYTES
 
     def take(self, data: bytes) -> bytes:
         """Add what belongs to a direct body; the rest, which is the next request's, comes back."""

@@ -164,9 +164,9 @@ class Connection(asyncio.Protocol):
         self._fed_bytes = 0
         if not self._body.pending:
             self._body.begin(self._whole_body, SMALL_BODY_BYTES, direct=False)
+            self._wait_for_body()
         if not self._body.add(piece):
             raise RefusedError(413)
-        self._extend_deadline()
 
     def on_message_complete(self) -> None:
         request = self._request
@@ -223,6 +223,8 @@ class Connection(asyncio.Protocol):
             self._wait_for_reader()
         elif self.write_paused or self._deaf:
             self._transport.abort()
+        elif self._request is not None and self._body.goes_on():
+            self._wait_for_body()
         elif self._in_head or self._request is not None:
             self._refuse(408)
         else:
@@ -239,9 +241,7 @@ class Connection(asyncio.Protocol):
     def _take_direct(self, data: bytes) -> bytes:
         """Keep what belongs to the body, answer if that was its end, return what follows it."""
         rest = self._body.take(data)
-        if self._body.direct:
-            self._extend_deadline()
-        else:
+        if not self._body.direct:
             self._parser = httptools.HttpRequestParser(self)
             self.on_message_complete()
         return b"" if self._deaf else rest
@@ -278,7 +278,7 @@ class Connection(asyncio.Protocol):
                 raise RefusedError(413)
             self._reserve(limit if length is None else length)
         self._body.begin(length, limit, direct=length is not None and length > DIRECT_BODY_BYTES)
-        self._extend_deadline()
+        self._wait_for_body()
         expect = request.headers.get(b"expect")
         if expect is not None and not request.http_10:
             if expect.lower() != b"100-continue":
@@ -382,8 +382,8 @@ class Connection(asyncio.Protocol):
     def _wait_for_request(self) -> None:
         self._set_deadline(self._limits.idle_timeout_seconds)
 
-    def _extend_deadline(self) -> None:
-        """The body goes on arriving. While an earlier request is being answered nothing is late."""
+    def _wait_for_body(self) -> None:
+        """While an earlier request is being answered nothing is late."""
         if self._current is None:
             self._set_deadline(self._limits.body_stall_seconds)
 

@@ -28,7 +28,9 @@ class HttpLimits:
     """From a request's first byte to its last header: ends connections that send a byte now and then."""
 
     body_stall_seconds: int = 30
-    """A body that has stopped arriving for so long will not go on."""
+    """How often it is looked whether a body goes on arriving. One of which less than `ARRIVE_ON_BYTES` has come since
+    is given up: it would hold its place among `arriving_bytes` for hours.
+    """
 
     idle_timeout_seconds: int = 90
     """SDKs drop idle connections after 60 s or so; we close later than they do, so that they need not retry."""
@@ -53,6 +55,9 @@ DIRECT_BODY_BYTES = 64 * KIB
 
 SMALL_PIECE_BYTES = 4 * KIB
 """Pieces of a body below this size are gathered, so that one sent byte by byte takes no more memory than another."""
+
+ARRIVE_ON_BYTES = 16 * KIB
+"""In the time of a stall: half a kilobyte a second, which the slowest line of today exceeds."""
 
 READ_ON_BYTES = 64 * KIB
 """Who takes less of its answer in the time of a stall reads a kilobyte a second, or nothing. Kernels tell of smaller
