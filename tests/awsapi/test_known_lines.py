@@ -11,6 +11,19 @@ from tests.awsapi.test_connection import Conversation
 START = b"POST /2015-03-31/functions/f/invocations?Qualifier=1 HTTP/1.1"
 PLAIN = (START, b"Host: x", b"X-Amz-Date: 20261123T165659Z", b"Authorization: AWS4-HMAC-SHA256 Signature=0")
 
+TAUGHT = b"\r\n".join(
+    [
+        START,
+        b"Host: x",
+        b"Authorization: AWS4-HMAC-SHA256 Signature=" + b"0" * 64,
+        b"amz-sdk-invocation-id: x" + b"0" * 36,
+        b"X-Amz-Content-SHA256: u" + b"0" * 64,
+        b"",
+        b"",
+    ]
+)
+"""What comes after it is taken apart with what was remembered of it."""
+
 starts = st.sampled_from(
     (
         START,
@@ -42,8 +55,17 @@ values = st.one_of(
     st.text(alphabet="a \t\n\r\0\x7f", max_size=4).map(str.encode),
 )
 headers = st.tuples(names, separators, values).map(b"".join)
+beginnings = st.sampled_from(
+    (b"Authorization: AWS4-HMAC-SHA256 Signature=", b"amz-sdk-invocation-id: ", b"X-Amz-Content-SHA256: u")
+)
+ends = st.one_of(
+    st.sampled_from((b"0" * 64, b"f" * 36, b"2a3b4c5d-0000-4000-8000-1234567890ab", b"-" * 36)),
+    st.sampled_from((b" ", b"\n", b"\r", b"\0", b"\t", b"\x7f", b"\xe4", b"=")).map(lambda odd: b"0" * 63 + odd),
+    st.sampled_from((b" ", b"\n", b"\r", b"\0", b"\t", b"\x7f", b"\xe4", b"=")).map(lambda odd: odd + b"0" * 35),
+)
+signed_headers = st.tuples(beginnings, ends).map(b"".join)
 plain_headers = st.sampled_from((*PLAIN[1:], b"Content-Length: 5", b"Content-Length: 0"))
-lines = st.lists(st.one_of(plain_headers, headers), max_size=6)
+lines = st.lists(st.one_of(plain_headers, signed_headers, headers), max_size=6)
 bodies = st.sampled_from((b"", b"hello", b"hello!", b"5\r\nhello\r\n0\r\n\r\n"))
 
 
@@ -71,6 +93,7 @@ def shown(conversation: Conversation) -> tuple[object, ...]:
 def test_a_request_is_the_same_whoever_takes_it_apart(start: bytes, lines: list[bytes], body: bytes) -> None:
     data = b"\r\n".join([start, *lines, b"", body])
     whole = Conversation()
+    whole.listening.known_lines.request(TAUGHT)
     whole.feed([data])
 
     assert shown(whole) == shown(as_parsed(data))
@@ -79,7 +102,10 @@ def test_a_request_is_the_same_whoever_takes_it_apart(start: bytes, lines: list[
 @given(starts, lines, bodies)
 def test_what_the_lines_give_is_what_the_parser_gives(start: bytes, lines: list[bytes], body: bytes) -> None:
     data = b"\r\n".join([start, *lines, b"", body])
-    found = KnownLines().request(data)
+    known = KnownLines()
+    known.request(TAUGHT)
+    known.request(data)
+    found = known.request(data)
 
     if found is not None:
         (parsed,) = as_parsed(data).requests
@@ -115,6 +141,17 @@ def test_clients_that_never_repeat_themselves_fill_no_memory() -> None:
         assert found is not None
         assert found.headers[b"x-number"] == b"%d" % number
     assert lines.remembered <= 2 * LINES_REMEMBERED
+
+
+def test_of_a_signature_only_the_end_is_new() -> None:
+    known = KnownLines()
+    assert known.request(TAUGHT) is not None
+    remembered = known.remembered
+    again = known.request(TAUGHT.replace(b"0" * 36, b"1" * 36))
+
+    assert again is not None
+    assert again.headers[b"authorization"].endswith(b"1" * 36 + b"0" * 28)
+    assert known.remembered == remembered
 
 
 def test_requests_after_one_another_are_taken_apart_alike_in_any_order() -> None:

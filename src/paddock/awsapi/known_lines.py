@@ -23,10 +23,11 @@ _LEFT_TO_THE_PARSER = frozenset(
     {b"connection", b"expect", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
 """They say how to read or to answer, and not only what is asked."""
-_NEW_EACH_TIME = (b"authorization", b"amz-sdk-invocation-id", b"x-amzn-trace-id", b"x-amz-content-sha256")
+_NEW_ENDS = {b"authorization": 64, b"x-amz-content-sha256": 64, b"amz-sdk-invocation-id": 36}
+"""So many characters at the end of these, a hash or an id, are new each time: what comes before them is remembered."""
+_END_LENGTHS = (64, 36)
+_NEW_EACH_TIME = frozenset({b"x-amzn-trace-id"})
 """To remember these lines would only push out others."""
-_SPELLED = {spelled: name for name in _NEW_EACH_TIME for spelled in (name, name.title())}
-_VISIBLE = bytes(range(0x20, 0x7F))
 
 Start = tuple[str, bytes, str, str]
 """Method, target, path and query."""
@@ -34,71 +35,78 @@ Field = tuple[bytes, bytes]
 MeaningT = TypeVar("MeaningT")
 
 
+class _NotPlainError(Exception):
+    """Let the parser decide."""
+
+
 class KnownLines:
     """One for all connections of a server: their clients are alike."""
 
-    __slots__ = ("_fields", "_starts")
+    __slots__ = ("_beginnings", "_fields", "_starts")
 
     def __init__(self) -> None:
         self._starts: dict[bytes, Start] = {}
         self._fields: dict[bytes, Field] = {}
+        self._beginnings: dict[bytes, Field] = {}
 
     @property
     def remembered(self) -> int:
-        return len(self._starts) + len(self._fields)
+        return len(self._starts) + len(self._fields) + len(self._beginnings)
 
     def request(self, data: bytes) -> Request | None:
         """The request that these bytes are, no more and no less."""
         head, end, body = data.partition(b"\r\n\r\n")
-        lines = head.split(b"\r\n")
-        start = self._starts.get(lines[0]) or self._learned_start(lines[0])
-        if start is None or not end or len(head) > LONGEST_HEAD_BYTES:
+        if not end or len(head) > LONGEST_HEAD_BYTES:
             return None
-        del lines[0]
-        headers: dict[bytes, bytes] = {}
-        known = self._fields
-        for line in lines:
-            field = known.get(line)
-            if field is None:
-                field = _new_each_time(line) or self._learned_field(line)
-                if field is None:
-                    return None
-            headers[field[0]] = field[1]
+        lines = head.split(b"\r\n")
+        known = self._fields.get
+        try:
+            method, target, path, query = self._starts.get(lines[0]) or self._learned_start(lines[0])
+            del lines[0]
+            headers = {}
+            for line in lines:
+                name, value = known(line) or self._unknown_field(line)
+                headers[name] = value
+        except _NotPlainError:
+            return None
         if len(headers) != len(lines) or b"host" not in headers:
             return None
         if headers.get(b"content-length", b"0") != b"%d" % len(body):
             return None
-        method, target, path, query = start
         return Request(method, target, path, query, headers, body)
 
-    def _learned_start(self, line: bytes) -> Start | None:
+    def _learned_start(self, line: bytes) -> Start:
         match = _START.fullmatch(line)
         if match is None:
-            return None
+            raise _NotPlainError
         method, target, path, query = match.groups()
         start = (method.decode(), target, path.decode(), (query or b"").decode())
         _remember(self._starts, line, start)
         return start
 
-    def _learned_field(self, line: bytes) -> Field | None:
+    def _unknown_field(self, line: bytes) -> Field:
+        for length in _END_LENGTHS:
+            known = self._beginnings.get(line[:-length])
+            if known is not None:
+                end = line[-length:]
+                if end.replace(b"-", b"").isalnum():
+                    name, beginning = known
+                    return name, beginning + end
+        return self._learned_field(line)
+
+    def _learned_field(self, line: bytes) -> Field:
         match = _FIELD.fullmatch(line)
         if match is None:
-            return None
-        field = (match[1].lower(), match[2])
-        name, value = field
+            raise _NotPlainError
+        name, value = match[1].lower(), match[2]
         if name in _LEFT_TO_THE_PARSER or (name == b"content-length" and not _LENGTH.fullmatch(value)):
-            return None
-        _remember(self._fields, line, field)
-        return field
-
-
-def _new_each_time(line: bytes) -> Field | None:
-    """None when it is no such line, or not a plain one."""
-    spelled, _, value = line.partition(b": ")
-    name = _SPELLED.get(spelled)
-    if name is None or not value or value.translate(None, _VISIBLE) or value.strip() != value:
-        return None
-    return name, value
+            raise _NotPlainError
+        new_end = _NEW_ENDS.get(name, 0)
+        if 0 < new_end < len(value):
+            _remember(self._beginnings, line[:-new_end], (name, value[:-new_end]))
+        elif name not in _NEW_EACH_TIME:
+            _remember(self._fields, line, (name, value))
+        return name, value
 
 
 def _remember(known: dict[bytes, MeaningT], line: bytes, meaning: MeaningT) -> None:
