@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from paddock.core.planning import plan
-from paddock.model.fleet import FleetSnapshot, Plan, RevisionServed
+from paddock.model.fleet import FleetSnapshot, Plan, Reason, RevisionServed
 from paddock.model.ids import EnvironmentId, InstanceId
 from paddock.simulator.fleet import SimulatedFleet
 from paddock.simulator.instances import SimulatedInstance
@@ -74,6 +74,25 @@ def with_a_guest(fleet: SimulatedFleet, snapshot: FleetSnapshot, made: Plan) -> 
 
 def without_reasons(_: SimulatedFleet, __: FleetSnapshot, made: Plan) -> Plan:
     return replace(made, reasons=()) if made.terminations else made
+
+
+def without_reasons_of_versions(_: SimulatedFleet, snapshot: FleetSnapshot, made: Plan) -> Plan:
+    """Something is said, but not of what starts or drains."""
+    versions = {str(version.key) for version in snapshot.versions}
+    kept = tuple(each for each in made.reasons if each.subject not in versions)
+    return replace(made, reasons=(*kept, Reason(snapshot.provider, "so be it")), outcomes=())
+
+
+def planning_that_falls_asleep(fleet: SimulatedFleet) -> None:
+    """The server is up, its agents are heard, and after a while nobody plans any more."""
+    for control in fleet.controls.values():
+        plan_now = control._plan_now
+
+        def drowsy(plan_now: Callable[[], None] = plan_now) -> None:
+            if fleet.kernel.now < 60:
+                plan_now()
+
+        control._plan_now = drowsy  # type: ignore[method-assign]
 
 
 def ending_instead_of_draining(_: SimulatedFleet, __: FleetSnapshot, made: Plan) -> Plan:
@@ -190,12 +209,14 @@ PLANTED: dict[str, tuple[str, Plant]] = {
     "an old configuration that comes again": ("generation", stale_configurations),
     "a generation with two contents": ("generation", generations_that_stand_still),
     "a plan that does not say why": ("reasons", planning(without_reasons)),
+    "a plan that does not say why something starts": ("reasons", planning(without_reasons_of_versions)),
     "a slot that is never given back": ("slots", a_slot_that_is_never_given_back),
     "an answer given twice": ("one answer", an_answer_given_twice),
     "a call given to two": ("one slot", a_call_given_to_two),
     "an end instead of a drain": ("no loss", planning(ending_instead_of_draining)),
     "a queue that forgets": ("no loss", a_queue_that_forgets),
     "nothing is ever replaced": ("minimum", planning(never_replacing)),
+    "planning that falls asleep": ("minimum", planning_that_falls_asleep),
     "a publish that never ends": ("convergence", planning(never_served)),
 }
 

@@ -13,10 +13,11 @@ from paddock.core.on_demand import plan as planner
 from paddock.core.routing.table import EnvironmentPlacement, RoutingTable
 from paddock.model.fleet import EnvironmentShape
 from paddock.model.ids import NO_TENANT
+from paddock.model.states import EnvironmentPhase
 from paddock.simulator import on_demand_fleet
 from paddock.simulator.decisions import Decision
 from paddock.simulator.on_demand import OnDemandScenario, simulate_on_demand
-from paddock.simulator.on_demand_fleet import ANSWERED, FAILED_INIT, LOST, Promise
+from paddock.simulator.on_demand_fleet import ANSWERED, FAILED_INIT, LOST, UNHEARD, OnDemandFleet, Promise
 from paddock.simulator.report import Report, spoken
 from paddock.simulator.seeds import ON_DEMAND, simulate_seeds, told
 
@@ -34,7 +35,7 @@ def test_every_promise_is_kept_under_crashes_lost_instances_and_new_revisions() 
         total.add(report)
 
     assert set(total.checks) == set(Promise)
-    assert set(total.outcomes) == {ANSWERED, LOST, FAILED_INIT, *ThrottleReason}
+    assert set(total.outcomes) == {ANSWERED, LOST, UNHEARD, FAILED_INIT, *ThrottleReason}
     assert set(total.faults) == {spoken(each) for each in OnDemandScenario.FAULTS}
     assert set(total.requests) == {spoken(each) for each in OnDemandScenario.REQUESTS}
     assert set(total.decisions) == MADE
@@ -118,9 +119,23 @@ def tenants_share_a_pool(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RoutingTable, "place", place_for_all)
 
 
+def a_new_server_asks_nobody_what_runs(patch: pytest.MonkeyPatch) -> None:
+    """It sends to environments in which what its predecessor has sent still runs."""
+    start = OnDemandFleet._start_server
+
+    def hasty(self: OnDemandFleet) -> None:
+        for environment in list(self.environments.values()):
+            if environment.phase is EnvironmentPhase.READY:
+                self._offer(environment)
+        start(self)
+
+    patch.setattr(OnDemandFleet, "_start_server", hasty)
+
+
 PLANTED: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "nobody counts the account": ("account limit", the_account_is_not_counted),
     "nothing is reserved": ("reserved", nothing_is_reserved),
+    "a new server asks nobody what runs": ("one request", a_new_server_asks_nobody_what_runs),
     "two requests in one environment": ("one request", two_at_once),
     "tenants share a pool": ("one tenant", tenants_share_a_pool),
     "a release is forgotten": ("slots", one_release_too_few),

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from paddock.simulator import __main__ as command
 from paddock.simulator.__main__ import main
 from paddock.simulator.decisions import Decision
 from paddock.simulator.happenings import Happenings
+from paddock.simulator.invariants import Promise
 from paddock.simulator.report import CRASH, Report, spoken
 from paddock.simulator.scenario import simulate
 from paddock.simulator.seeds import FLEETS, KINDS, ON_DEMAND, Kind, simulate_seeds, told
@@ -40,6 +42,16 @@ def kept(report: Report) -> bool:
 @pytest.mark.parametrize("seed", REMEMBERED)
 def test_what_once_broke_a_promise_keeps_it_now(seed: int) -> None:
     assert kept(simulate(seed))
+
+
+def test_in_fifty_fleets_each_kind_of_fault_has_befallen_some() -> None:
+    faults: Counter[str] = Counter()
+    for report in simulate_seeds(FLEETS, range(50)):
+        assert kept(report)
+        assert report.checks[Promise.SLOTS] >= report.events, "slots are looked at after every event"
+        faults += report.faults
+
+    assert set(faults) == {spoken(each) for each in Happenings.FAULTS}
 
 
 @pytest.mark.slow

@@ -57,3 +57,15 @@ def decided(environments: Iterable[Environment], made: Plan) -> Counter[str]:
     found[Decision.END] = sum(each.instance_id not in going for each in known.values())
     found = +found
     return found or Counter({Decision.NOTHING: 1})
+
+
+def begun(environments: Iterable[Environment], made: Plan) -> list[tuple[str, str]]:
+    """Version and instance of each environment that `made` starts or begins to drain: one of them says why."""
+    staying = {each.environment_id for each in environments if not each.draining}
+    drained = {each.environment_id for each in environments if each.draining}
+    return [
+        (str(assigned.key), assignment.instance_id)
+        for assignment in made.assignments
+        for assigned in assignment.environments
+        if (assigned.environment_id in staying) == assigned.draining and assigned.environment_id not in drained
+    ]

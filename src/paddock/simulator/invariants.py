@@ -13,7 +13,7 @@ from paddock.model.fleet import FleetSnapshot, Plan, VersionTarget
 from paddock.model.ids import CapacityProviderName, EnvironmentId, FunctionVersionKey, InstanceId
 from paddock.model.states import EnvironmentPhase, InstancePhase
 from paddock.simulator.control import SimulatedControlPlane
-from paddock.simulator.decisions import decided
+from paddock.simulator.decisions import begun, decided
 from paddock.simulator.fleet import SimulatedFleet
 from paddock.simulator.instances import SimulatedInstance
 from paddock.simulator.report import InvariantBroken
@@ -21,8 +21,6 @@ from paddock.simulator.words import Outcome, SimulatedInvocation
 
 RECOVERY_SECONDS = 120.0
 """After a fault a minimum is back within: lease 10, launch 25, a second launch and its back-off 60, init, planning."""
-SLOT_CHECK_EVENTS = 16
-"""Slots are counted on every so many events, and on each that changes the fleet."""
 _TOLERANCE = 1e-6
 _LIVING = frozenset({EnvironmentPhase.STARTING, EnvironmentPhase.READY, EnvironmentPhase.DRAINING})
 
@@ -49,9 +47,9 @@ class Checker:
         self._kernel = fleet.kernel
         self._disturbed_at = 0.0
         self._excused_at: dict[FunctionVersionKey, float] = {}
+        self._below_since: dict[FunctionVersionKey, float] = {}
         self._generations: dict[InstanceId, int] = {}
         self._allowed: dict[CapacityProviderName, int] = {}
-        self._events = 0
         self._failures: Counter[FunctionVersionKey] = Counter()
         self.checks: Counter[str] = Counter()
         self.decisions: Counter[str] = Counter()
@@ -73,13 +71,10 @@ class Checker:
     # After every event
 
     def _after_event(self) -> None:
-        self._events += 1
         if self._fleet.changed:
             self._fleet.changed = False
             self._check_fleet()
-            self._check_slots()
-        elif self._events % SLOT_CHECK_EVENTS == 0:
-            self._check_slots()
+        self._check_slots()
 
     def _check_fleet(self) -> None:
         fleet = self._fleet
@@ -94,6 +89,7 @@ class Checker:
                 self._check_owner(fleet.controls[instance.provider], instance)
                 self._check_generation(fleet.controls[instance.provider], instance)
         fleet.touched.clear()
+        self._check_minimums()
 
     def _check_ceiling(self, control: SimulatedControlPlane, used: int) -> None:
         """A ceiling lowered below what runs holds for what is launched; what runs may only become less."""
@@ -179,19 +175,30 @@ class Checker:
         acted_on = [each.instance_id for each in made.launches] + [each.instance_id for each in made.terminations]
         silent = [instance_id for instance_id in acted_on if instance_id not in told]
         silent_keys = [str(each.key) for each in made.outcomes if str(each.key) not in told]
+        silent_keys += [name for name, where in begun(snapshot.environments, made) if not told & {name, where}]
         if not told or silent or silent_keys:
             raise self._broken(Promise.REASONS, f"no reason is given for {silent or silent_keys or 'the plan'}")
         self._failures = Counter(each.key for each in snapshot.environments if each.failure is not None)
         for version in snapshot.versions:
-            self._check_minimum(version, made)
+            if lacks_room(version.key, made) or self._failures[version.key]:
+                self._excused_at[version.key] = self._kernel.now
+            self._check_minimum(version, 0.0)
 
-    def _check_minimum(self, version: VersionTarget, made: Plan) -> None:
+    def _check_minimums(self) -> None:
+        """Of what really runs, whether or not anybody plans: what ended by itself is made good in the same time."""
+        for control in self._fleet.controls.values():
+            for version in control.records.versions.values():
+                if self.ready(version) >= version.bounds.minimum:
+                    self._below_since.pop(version.key, None)
+                else:
+                    since = self._below_since.setdefault(version.key, self._kernel.now)
+                    self._check_minimum(version, since)
+
+    def _check_minimum(self, version: VersionTarget, below_since: float) -> None:
         self.checks[Promise.MINIMUM] += 1
         if version.serving is None or version.deleting or version.bounds.deactivates:
             return
-        if lacks_room(version.key, made) or self._failures[version.key]:
-            self._excused_at[version.key] = self._kernel.now
-        last = max(self._disturbed_at, self._excused_at.get(version.key, 0.0))
+        last = max(self._disturbed_at, self._excused_at.get(version.key, 0.0), below_since)
         if self._kernel.now - last <= RECOVERY_SECONDS:
             return
         ready = self.ready(version)

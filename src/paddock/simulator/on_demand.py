@@ -104,6 +104,16 @@ class OnDemandScenario:
         self.fleet.broken_until[what] = self._kernel.now + seconds
         return f"{told} for {seconds:.0f} s"
 
+    def reports_are_late(self) -> str:
+        return self._break("prompt", "what agents say of their environments is late")
+
+    def server_dies(self) -> str | None:
+        if not self.fleet.up:
+            return None
+        seconds = self._kernel.dice.uniform(0.5, 5)
+        self.fleet.crash_server(seconds)
+        return f"the server dies and is back after {seconds:.1f} s"
+
     def clock_jumps(self) -> str:
         seconds = self._kernel.dice.choice([-30, -5, 5, 30])
         self._kernel.clock.wall_offset += timedelta(seconds=seconds)
@@ -133,6 +143,8 @@ class OnDemandScenario:
         inits_fail,
         launches_are_refused,
         launches_hang,
+        reports_are_late,
+        server_dies,
         clock_jumps,
     )
     REQUESTS: ClassVar[tuple[Happening, ...]] = (publish, provision, patch)
@@ -147,7 +159,8 @@ class OnDemandScenario:
         for identity, calls in self.fleet.running.items():
             if calls:
                 running[self.fleet.environments[identity].key] += len(calls)
-                self.fleet.must(len(calls) <= 1, Promise.ONE_REQUEST, f"{identity} runs {len(calls)}")
+                at_once = len(calls) + len(self.fleet.orphans[identity])
+                self.fleet.must(at_once <= 1, Promise.ONE_REQUEST, f"{identity} runs {at_once}")
                 tenants = self.fleet.served[identity]
                 self.fleet.must(len(tenants) == 1, Promise.ONE_TENANT, f"{identity} has served {sorted(tenants)}")
         waiting = sum(each.waiting for each in self.fleet.functions.values())

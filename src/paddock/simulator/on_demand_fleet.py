@@ -60,7 +60,8 @@ SETTINGS = OnDemandSettings(
     launch_deadline=timedelta(seconds=15),
     launch_backoff_limit=timedelta(seconds=10),
 )
-ANSWERED, LOST, FAILED_INIT = "answered", "lost with its environment", "failed init"
+ANSWERED, LOST, FAILED_INIT = "answered", "lost", "failed init"
+UNHEARD = "nobody listened"
 KIND = InstanceType("m7i.xlarge", 4, 16.0, Architecture.X86_64)
 PLACE = Zone(SubnetId("subnet-a"), AvailabilityZone("us-east-1a"))
 SHAPE = EnvironmentShape(256, 0.25, 1)
@@ -98,18 +99,22 @@ class Promise(StrEnum):
 
 
 class OnDemandFleet:
-    """One seed's functions, instance and environments. `breaks` says what fails just now."""
+    """One seed's functions, instance and environments. `breaks` says what fails just now.
+
+    `orphans` are handlers that a server which has died left running: the next one does not know what they were for, and
+    sends nothing there until they have ended.
+    """
 
     def __init__(self, seed: int) -> None:
         self.kernel = Kernel(seed)
         self._ids = CountedIds()
-        self.limits = Concurrency(ACCOUNT_LIMIT)
         self.functions = {key: _Function(OnDemandVersion(key, RevisionId("r0"), None, SHAPE)) for key in KEYS}
         self.instances: dict[InstanceId, ManagedInstance] = {}
         self.environments: dict[EnvironmentId, Environment] = {}
-        self.table = RoutingTable(Place(Region("us-east-1"), AccountId("0" * 12)))
+        self.up = True
         self.served: defaultdict[EnvironmentId, set[TenantId]] = defaultdict(set)
         self.running: defaultdict[EnvironmentId, set[int]] = defaultdict(set)
+        self.orphans: defaultdict[EnvironmentId, set[int]] = defaultdict(set)
         self.report = Report(seed)
         self.failed: list[Environment] = []
         self.launch_failures: list[LaunchFailure] = []
@@ -117,13 +122,42 @@ class OnDemandFleet:
         self.calling = True
         self.broken_until: dict[str, float] = {}
         self.on_plan: Callable[[Plan], None] = lambda _: None
+        self._forget()
 
     def begin(self) -> None:
-        self.limits.reserve(KEYS[0].function_name, RESERVED)
         for key in KEYS:
-            self._route(key, self.functions[key].version.revision)
             self._call_later(key)
         self.kernel.every(1.0, self.plan)
+
+    # The server's death and return
+
+    def _forget(self) -> None:
+        """What a server has in memory, as it is when it has just begun."""
+        self.limits = Concurrency(ACCOUNT_LIMIT)
+        self.limits.reserve(KEYS[0].function_name, RESERVED)
+        self.table = RoutingTable(Place(Region("us-east-1"), AccountId("0" * 12)))
+        for key, function in self.functions.items():
+            self._route(key, function.version.serving or function.version.revision)
+
+    def crash_server(self, seconds: float) -> None:
+        """Who waits or is being served sees its connection break off; what runs goes on, for nobody."""
+        self.up = False
+        for function in self.functions.values():
+            self.report.outcomes[LOST] += function.waiting
+            function.queues.clear()
+        for identity, calls in self.running.items():
+            self.report.outcomes[LOST] += len(calls)
+            self.orphans[identity] |= calls
+        self.running.clear()
+        self._forget()
+        self.kernel.after(seconds, self._start_server)
+
+    def _start_server(self) -> None:
+        self.up = True
+        for environment in self.environments.values():
+            if environment.phase is EnvironmentPhase.READY and not self.orphans[environment.environment_id]:
+                self._offer(environment)
+        self.plan()
 
     def breaks(self, what: str) -> bool:
         return self.calling and self.kernel.now < self.broken_until.get(what, 0.0)
@@ -140,6 +174,9 @@ class OnDemandFleet:
         if not self.calling:
             return
         self._call_later(key)
+        if not self.up:
+            self.report.outcomes[UNHEARD] += 1
+            return
         refused = self.limits.admit(key.function_name)
         if refused is not None:
             self.report.outcomes[refused] += 1
@@ -172,6 +209,8 @@ class OnDemandFleet:
         self.table.set_function(FunctionRules(key.function_name, LATEST, (rules,)))
 
     def _finish(self, identity: EnvironmentId, call: int) -> None:
+        if call in self.orphans[identity]:
+            self._finish_orphan(identity, call)
         if call not in self.running[identity]:
             return
         self.running[identity].remove(call)
@@ -187,6 +226,14 @@ class OnDemandFleet:
             self.end(identity, faulted=False)
         self._give(environment.key)
 
+    def _finish_orphan(self, identity: EnvironmentId, call: int) -> None:
+        self.orphans[identity].remove(call)
+        self._change(identity, in_flight=0, idle_since=self.kernel.clock.now())
+        if self.environments[identity].draining:
+            self.end(identity, faulted=False)
+        elif self.up:
+            self._offer(self.environments[identity])
+
     # The fleet
 
     def _change(self, identity: EnvironmentId, **changes: object) -> None:
@@ -196,7 +243,9 @@ class OnDemandFleet:
         """What ran there is lost with it, which nothing but a fault may bring about."""
         environment = self.environments.pop(identity)
         lost = len(self.running.pop(identity, ()))
-        self.must(faulted or not lost, Promise.NO_LOSS, f"{identity} was ended with {lost} invocations")
+        left = len(self.orphans.pop(identity, ()))
+        text = f"{identity} was ended with {lost + left} invocations"
+        self.must(faulted or not lost + left, Promise.NO_LOSS, text)
         for _ in range(lost):
             self.limits.release(environment.key.function_name)
             self.report.outcomes[LOST] += 1
@@ -208,6 +257,8 @@ class OnDemandFleet:
             self.end(identity, faulted=faulted)
 
     def plan(self) -> None:
+        if not self.up:
+            return
         for key, function in self.functions.items():
             waiting = {tenant_id: len(queue) for tenant_id, queue in function.queues.items() if queue}
             without = waiting.pop(NO_TENANT, 0)
@@ -298,7 +349,8 @@ class OnDemandFleet:
         if instance.phase is InstancePhase.RUNNING:
             self._change(identity, phase=EnvironmentPhase.STARTING)
             begun = self._fail_init if self.breaks("init") else self._ready
-            self.kernel.after(self.kernel.dice.uniform(0.1, 1.5), partial(begun, identity))
+            late = self.kernel.dice.uniform(1, 6) if self.breaks("prompt") else 0.0
+            self.kernel.after(self.kernel.dice.uniform(0.1, 1.5) + late, partial(begun, identity))
 
     def _fail_init(self, identity: EnvironmentId) -> None:
         """Whoever has waited longest gets the failure as its answer, as the router gives it."""
@@ -319,8 +371,12 @@ class OnDemandFleet:
         if environment is None:
             return
         self._change(identity, phase=EnvironmentPhase.READY, idle_since=self.kernel.clock.now())
+        if self.up:
+            self._offer(environment)
+
+    def _offer(self, environment: Environment) -> None:
         self.table.set_reachable(environment.instance_id, reachable=True)
-        self._place(environment)
+        self._place(environment, draining=environment.draining)
         self._give(environment.key)
 
     def _place(self, environment: Environment, *, draining: bool = False) -> None:
@@ -334,7 +390,7 @@ class OnDemandFleet:
         self._change(identity, draining=True, draining_since=self.kernel.clock.now())
         if self.table.environment(identity) is not None:
             self._place(self.environments[identity], draining=True)
-        if not self.running[identity]:
+        if not self.running[identity] and not self.orphans[identity]:
             self.end(identity, faulted=False)
 
     def must(self, holds: bool, invariant: Promise, text: str) -> None:
