@@ -5,10 +5,10 @@ Source: AWS, "Create a signed AWS API request". What repeats from request to req
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from hashlib import sha256
 from operator import itemgetter
 from posixpath import normpath
 from typing import Any
@@ -18,7 +18,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 TIMESTAMP_FORMAT = "%Y%m%dT%H%M%SZ"
-EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+EMPTY_SHA256 = sha256(b"").hexdigest()
 
 _BLOCK_BYTES = 64
 _INNER = bytes(number ^ 0x36 for number in range(256))
@@ -37,12 +37,14 @@ class SigningKey:
 
     def __init__(self, key: bytes) -> None:
         padded = key.ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(padded.translate(_INNER))
-        self._outer = hashlib.sha256(padded.translate(_OUTER))
+        self._inner = sha256(padded.translate(_INNER))
+        self._outer = sha256(padded.translate(_OUTER))
 
-    def signature(self, message: bytes) -> bytes:
+    def signature(self, timestamp: str, scope: str, canonical_request: bytes) -> bytes:
+        """In hexadecimal. `scope` is `date/region/service/aws4_request`."""
+        request_hash = sha256(canonical_request).hexdigest()
         inner = self._inner.copy()
-        inner.update(message)
+        inner.update(f"{ALGORITHM}\n{timestamp}\n{scope}\n{request_hash}".encode("latin-1"))
         outer = self._outer.copy()
         outer.update(inner.digest())
         return outer.hexdigest().encode()
@@ -55,12 +57,6 @@ def signing_key(secret_access_key: str, date: str, region: str, service: str) ->
     for part in (date, region, service, TERMINATOR):
         key = hmac.digest(key, part.encode(), "sha256")
     return SigningKey(key)
-
-
-def signature(key: SigningKey, timestamp: str, scope: str, canonical_request: bytes) -> bytes:
-    """`scope` is `date/region/service/aws4_request`."""
-    request_hash = hashlib.sha256(canonical_request).hexdigest()
-    return key.signature(f"{ALGORITHM}\n{timestamp}\n{scope}\n{request_hash}".encode("latin-1"))
 
 
 class HeaderBlock:

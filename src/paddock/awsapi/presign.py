@@ -39,5 +39,5 @@ def presign(url: str, signer: Signer, now: datetime, *, method: str = "GET", lif
         canonical.UNSIGNED_PAYLOAD if signer.service == "s3" else canonical.EMPTY_SHA256,
     )
     key = canonical.signing_key(signer.secret_access_key, timestamp[:8], signer.region, signer.service)
-    signature = canonical.signature(key, timestamp, scope, sent).decode()
+    signature = key.signature(timestamp, scope, sent).decode()
     return f"{parts.scheme}://{parts.netloc}{parts.path}?{query}&X-Amz-Signature={signature}"

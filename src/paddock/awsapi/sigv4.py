@@ -109,7 +109,7 @@ def verify(request: Request, credentials: Mapping[str, Credential], now: datetim
     payload_hash = _payload_hash(request, claim, presigned=authorization is None)
     sent = canonical.canonical_request(start, headers, claim.header_block, payload_hash)
     key, identity = _key_and_identity(claim, credential.secret_access_key, credential.account_id)
-    if not hmac.compare_digest(canonical.signature(key, timestamp, claim.scope, sent), signed.signature):
+    if not hmac.compare_digest(key.signature(timestamp, claim.scope, sent), signed.signature):
         raise _mismatch()
     return identity
 
