@@ -18,7 +18,7 @@ from paddock.core.environment.slots import Slots
 from paddock.core.on_demand import Concurrency
 from paddock.core.planning import plan
 from paddock.core.routing.table import EnvironmentPlacement, RoutingTable
-from paddock.model.fleet import ScalingBounds
+from paddock.model.fleet import Reason, ScalingBounds
 from paddock.model.ids import NO_TENANT
 from paddock.ports.clock import seeded_dice
 from paddock.router.callers import HttpCall
@@ -218,6 +218,16 @@ def plans_without_reasons(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(control_plane, "plan", lambda *given, **rest: replace(plan(*given, **rest), reasons=()))
 
 
+def plans_that_say_something_else(patch: pytest.MonkeyPatch) -> None:
+    """There is a reason, but not of what they do."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    def evasive(snapshot: Any, **rest: Any) -> Any:
+        return replace(plan(snapshot, **rest), reasons=(Reason(snapshot.provider, "so be it"),))
+
+    patch.setattr(control_plane, "plan", evasive)
+
+
 def the_account_is_not_counted(patch: pytest.MonkeyPatch) -> None:
     """What is reserved still is; what is not has no limit, and the machine room for all."""
     admit = Concurrency.admit
@@ -311,6 +321,7 @@ PLANTED: dict[str, tuple[Promise, Callable[[pytest.MonkeyPatch], None], int]] = 
     "a call is sent again after it ran": (Promise.ONE_SLOT, sent_again_after_it_ran, 0),
     "tenants share environments": (Promise.ONE_TENANT, tenants_share_environments, 0),
     "plans say no reason": (Promise.REASONS, plans_without_reasons, 0),
+    "plans speak of something else": (Promise.REASONS, plans_that_say_something_else, 0),
     "nobody counts the account": (Promise.ACCOUNT_LIMIT, the_account_is_not_counted, 0),
     "an answer is lost now and then": (Promise.NO_LOSS, an_answer_is_lost_now_and_then, 0),
     "another's answer": (Promise.ONE_ANSWER, anothers_answer, 0),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from paddock.core.placement import usable_memory_mb, usable_vcpu
-from paddock.model.ids import InstanceId
+from paddock.model.ids import DEFAULT_LAMBDA, InstanceId
 from paddock.simulator.report import InvariantBroken
 from paddock.simulator.whole.callers import Manner
 from paddock.simulator.whole.traffic import Ears, Form, Heard, SentCall
@@ -120,7 +120,7 @@ class Checker(Ears):
                 self.break_off(Promise.ROOM, f"{instance_id} ({kind.name}) runs {vcpu} vCPU, {memory} MB")
         for spec in specs:
             self.checks[Promise.ONE_PROVIDER] += 1
-            if self.providers.get(spec.function_name, provider) != provider and provider in self.ceilings:
+            if self.providers.get(spec.function_name, DEFAULT_LAMBDA) != provider:
                 self.break_off(Promise.ONE_PROVIDER, f"{spec.function_name} runs on {instance_id} of {provider}")
         self.checks[Promise.GENERATION] += 1
         generation = instance.agent._ledger.generation  # noqa: SLF001  # nothing else says it as it is

@@ -13,6 +13,7 @@ import msgspec
 
 from paddock.model.errors import ApiError
 from paddock.ports.clock import seeded_dice
+from paddock.ports.store import PlanRecord
 from paddock.simulator.decisions import Decision
 from paddock.simulator.kernel import VirtualClock
 from paddock.simulator.network import MemoryNetworkLoop, run_in_memory
@@ -259,8 +260,10 @@ class WholeScenario:
             )
         )
         self.report.checks[Promise.REASONS] += len(plans)
-        if not all(each.reasons for each in plans):
-            self.checker.break_off(Promise.REASONS, "a plan was kept without a reason")
+        for each in plans:
+            silent = unexplained(each)
+            if silent or not each.reasons:
+                self.checker.break_off(Promise.REASONS, f"a plan gives no reason for {silent or 'anything'}")
         self.report.decisions = Counter(
             action.split()[0] for each in plans for action in each.actions or (Decision.NOTHING,)
         )
@@ -270,6 +273,17 @@ class WholeScenario:
             self.checker.break_off(Promise.NO_LOSS, f"{len(lost)} accepted invocations never ran: {lost[:3]}")
         if self.traffic.callers.strays:
             self.checker.break_off(Promise.ONE_ANSWER, f"{self.traffic.callers.strays} answers that nobody asked for")
+
+
+def unexplained(kept: PlanRecord) -> list[str]:
+    """Launches, ends and drains of which nothing is said, neither of the instance nor of the version. A new server
+    takes what it finds running for started, and has no reason for that.
+    """
+    told = {reason.subject for reason in kept.reasons if reason.text}
+    acting = [
+        action for action in kept.actions if action.startswith((Decision.LAUNCH, Decision.TERMINATE, Decision.DRAIN))
+    ]
+    return [action for action in acting if not told & {word.rstrip(":") for word in action.split()}]
 
 
 def simulate_whole(seed: int, prepare: Prepare | None = None) -> Report:
