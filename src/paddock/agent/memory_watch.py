@@ -1,7 +1,8 @@
 """Where no cgroup limits memory: looks often, and ends what holds more than it may.
 
 A look reads a file for each process of the machine. To look as often as AWS does, every 50 ms, would cost a quarter of
-a core with thirty environments; the kernel remembers the most that each process held, which is asked for once a report.
+a core with thirty environments of Python; the kernel remembers the most that each process held, and is asked for it
+once a report.
 """
 
 from __future__ import annotations
