@@ -1,10 +1,12 @@
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
 
 from paddock.controlplane.control_plane import ControlPlane
 from paddock.model.states import InstancePhase
+from paddock.ports.logs import LogQuery
 from tests.controlplane.world import PUBLISHED, World, agents_of, environments, instances, run_without_server, serving
 
 
@@ -148,6 +150,9 @@ def test_a_clean_end_can_stop_all_instances_and_the_next_start_brings_them_back(
         assert world.launcher.agents == {}
         assert await instances(world) == 0
         assert told[-1] == (3, 3)
+        page = await world.logs.forward("/aws/lambda/capacity-provider/steady", LogQuery(), from_position=0, limit=100)
+        said = [json.loads(event.message)["operation"] for event in page.events]
+        assert said == ["Launching"] * 3 + ["Launched"] * 3 + ["Terminating"] * 3 + ["Terminated"] * 3
         async with world.server():
             await world.until(lambda: len(world.routes.serving()) == 3, 20)
 

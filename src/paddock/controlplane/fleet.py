@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from paddock.controlplane.executor import FunctionRoutes
 from paddock.controlplane.fleet_parts import FleetParts
@@ -13,6 +13,7 @@ from paddock.controlplane.limits import QUICK_LIST_SECONDS, SLOW_LIST_SECONDS, U
 from paddock.controlplane.on_demand.reconciler import OnDemandReconciler
 from paddock.controlplane.reconciler import ProviderReconciler
 from paddock.controlplane.routes import function_route
+from paddock.controlplane.system_logs import Operation
 from paddock.model.ids import DEFAULT_LAMBDA, CapacityProviderName, FunctionName, InstanceId
 from paddock.model.states import InstancePhase
 from paddock.ports.launcher import ObservedInstance
@@ -165,13 +166,22 @@ class Fleet:
 
     async def stop_instances(self, progress: Callable[[int, int], None]) -> int:
         """End every instance, after `run` has ended. `progress(ended, total)`; how many are left."""
-        intents = await self._parts.store.read(lambda tx: tx.instances.select())
+        intents, providers = await self._parts.store.read(
+            lambda tx: (tx.instances.select(), {each.name: each for each in tx.capacity_providers.select()})
+        )
         total = len(intents)
+
+        def record(operation: Operation, ids: Collection[InstanceId]) -> None:
+            for intent in intents:
+                if intent.instance_id in ids and intent.provider in providers:
+                    self._parts.system_log.record(providers[intent.provider], operation, intent)
+
         grace_seconds = self._parts.settings.instances.stop_grace.total_seconds()
         async with asyncio.TaskGroup() as group:
             for intent in intents:
                 group.create_task(self._parts.launcher.terminate(intent.instance_id, grace_seconds))
         left = {intent.instance_id for intent in intents}
+        record(Operation.TERMINATING, left)
         deadline = self._parts.clock.monotonic() + grace_seconds + STOP_LIMIT_SECONDS
         while left and self._parts.clock.monotonic() < deadline:
             listed = await self._parts.launcher.list()
@@ -182,7 +192,9 @@ class Fleet:
             if gone:
                 left -= set(gone)
                 await self._parts.store.write(lambda tx, gone=gone: tx.instances.delete_many(gone))  # type: ignore[misc]
+                record(Operation.TERMINATED, gone)
                 progress(total - len(left), total)
             if left:
                 await asyncio.sleep(STOP_POLL_SECONDS)
+        await self._parts.system_log.keep_waiting()
         return len(left)

@@ -80,8 +80,12 @@ class SystemLog:
             while True:
                 await self._keep(await self._waiting.get())
         finally:
-            while not self._waiting.empty():
-                await self._keep(self._waiting.get_nowait())
+            await self.keep_waiting()
+
+    async def keep_waiting(self) -> None:
+        """What nobody else keeps: `run` has ended."""
+        while not self._waiting.empty():
+            await self._keep(self._waiting.get_nowait())
 
     async def _keep(self, waiting: _Waiting) -> None:
         try:
