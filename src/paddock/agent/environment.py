@@ -54,8 +54,7 @@ class ExecutionEnvironment:
         self.gone = asyncio.Event()
         self.ended_at: float | None = None
         self.processes = EnvironmentProcesses(spec, number, facilities)
-        self._usage = Usage(0.0, 0)
-        self._memory_peak = self._most_memory = 0
+        self._usage, self._memory_peak, self._most_memory = Usage(0.0, 0), 0, 0
         self._facilities = facilities
         self._log_socket = str(facilities.socket_dir / f"{number}.log")
         self._workers = runtime_workers(spec.runtime)
@@ -68,8 +67,7 @@ class ExecutionEnvironment:
         self._ports: dict[int, tuple[float, list[int]]] = {}
         timebase = facilities.timebase
         managed = spec.initialization_type == INITIALIZATION_TYPE
-        stream = facilities.shipper.open_stream(spec.log_group, spec.log_stream, plain=not managed)
-        self._stream = stream
+        stream = self._stream = facilities.shipper.open_stream(spec.log_group, spec.log_stream, plain=not managed)
         self._one_at_a_time: OneAtATime | None = None
         self._events: PlatformEvents | TextEvents
         if managed:
