@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from bench import requests
+from bench import requests, saying
 from bench.cpu import busy_seconds
 from bench.processes import load
 from bench.subjects import SUBJECTS, Reached, Surroundings
@@ -127,7 +126,7 @@ def sit(setup: Setup, manner: Manner) -> Sat:
             measure(subject, min(setup.in_flight), min(setup.payloads), _warming(manner, setup))
         rounds = [_round(number, setup, reached, manner) for number in range(manner.rounds)]
         figures = {what: figure for one in reached.values() for what, figure in one.figures.items()}
-    print(file=sys.stderr)
+    saying.done()
     return Sat(rows(setup.name, rounds), figures)
 
 
@@ -137,14 +136,15 @@ def _warming(manner: Manner, setup: Setup) -> Manner:
 
 def _round(number: int, setup: Setup, reached: Mapping[str, Reached], manner: Manner) -> dict[Key, Measured]:
     one = {}
+    said = f"{setup.name}: round {number + 1}"
+    saying.now(said, begins=True)
     for payload in setup.payloads:
         for in_flight in setup.in_flight:
             for name, subject in reached.items():
-                said = f"{setup.name}: round {number + 1}, {payload} B, {in_flight} in flight, {name}"
-                print(f"\r{said.ljust(90)}", end="", file=sys.stderr, flush=True)
+                saying.now(f"{said}, {payload} B, {in_flight} in flight, {name}")
                 one[Key(name, in_flight, payload)] = measure(subject, in_flight, payload, manner)
     return one
 
 
 def say(progress: Progress) -> None:
-    print(f"\r{progress.step} ".ljust(90), end="", file=sys.stderr)
+    saying.now(progress.step, begins=not progress.detail)
