@@ -264,8 +264,8 @@ def an_agent_that_does_not_count(patch: pytest.MonkeyPatch) -> None:
         def _count(self) -> None:
             self.count = self._max + 1
 
-        def __init__(self, max_concurrency: int, workers: Any) -> None:
-            super().__init__(max_concurrency, workers)
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
             self._count()
 
     patch.setattr(machine, "Slots", Roomy)
