@@ -50,7 +50,9 @@ names = st.sampled_from(
 )  # fmt: skip
 separators = st.sampled_from((b": ", b":", b" : ", b":  ", b":\t", b" "))
 values = st.one_of(
-    st.sampled_from((b"x", b"0", b"5", b"05", b"+5", b"-1", b"5, 5", b"chunked", b"close", b"100-continue", b"h2c")),
+    st.sampled_from(
+        (b"x", b"0", b"5", b"05", b"+5", b"-1", b"5, 5", b"chunked", b"close", b"100-continue", b"h2c", b"Keep-Alive")
+    ),
     st.binary(max_size=6),
     st.text(alphabet="a \t\n\r\0\x7f", max_size=4).map(str.encode),
 )
@@ -90,6 +92,8 @@ def shown(conversation: Conversation) -> tuple[object, ...]:
 @example(START, [*PLAIN[1:], b"Content-Length: 5"], b"hello")
 @example(START, [*PLAIN[1:], b"Host: x"], b"")
 @example(START, [*PLAIN[1:], b"Connection: close"], b"")
+@example(START, [*PLAIN[1:], b"Connection: keep-alive"], b"")
+@example(START, [*PLAIN[1:], b"Connection: keep-alive, close"], b"")
 def test_a_request_is_the_same_whoever_takes_it_apart(start: bytes, lines: list[bytes], body: bytes) -> None:
     data = b"\r\n".join([start, *lines, b"", body])
     whole = Conversation()
@@ -123,6 +127,13 @@ def test_a_signed_request_with_a_body_needs_no_parser() -> None:
     assert (found.path, found.query) == ("/2015-03-31/functions/f/invocations", "Qualifier=1")
     assert found.headers[b"authorization"] == b"AWS4-HMAC-SHA256 Signature=0"
     assert found.body == b"hello"
+
+
+def test_a_client_that_says_that_it_keeps_its_connection_is_plain() -> None:
+    lines = KnownLines()
+
+    assert lines.request(b"\r\n".join([*PLAIN, b"Connection: keep-alive", b"", b""])) is not None
+    assert lines.request(b"\r\n".join([*PLAIN, b"Connection: close", b"", b""])) is None
 
 
 def test_part_of_a_request_or_more_than_one_is_left_to_the_parser() -> None:

@@ -20,7 +20,7 @@ _START = re.compile(rb"(DELETE|GET|PATCH|POST|PUT) ((/[\w.~%$:@+=,/-]*)(?:\?([\w
 _FIELD = re.compile(rb"([A-Za-z0-9-]+): ([!-~](?:[ -~]*[!-~])?)")
 _LENGTH = re.compile(rb"0|[1-9][0-9]*")
 _LEFT_TO_THE_PARSER = frozenset(
-    {b"connection", b"expect", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+    {b"expect", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
 """They say how to read or to answer, and not only what is asked."""
 _NEW_ENDS = {b"authorization": 64, b"x-amz-content-sha256": 64, b"amz-sdk-invocation-id": 36}
@@ -99,7 +99,7 @@ class KnownLines:
         if match is None:
             raise _NotPlainError
         name, value = match[1].lower(), match[2]
-        if name in _LEFT_TO_THE_PARSER or (name == b"content-length" and not _LENGTH.fullmatch(value)):
+        if not _only_asks(name, value):
             raise _NotPlainError
         new_end = _NEW_ENDS.get(name, 0)
         if 0 < new_end < len(value):
@@ -107,6 +107,15 @@ class KnownLines:
         elif name not in _NEW_EACH_TIME:
             _remember(self._fields, line, (name, value))
         return name, value
+
+
+def _only_asks(name: bytes, value: bytes) -> bool:
+    """Or says how to read and to answer no more than what goes without saying."""
+    if name == b"connection":
+        return value.lower() == b"keep-alive"
+    if name == b"content-length":
+        return _LENGTH.fullmatch(value) is not None
+    return name not in _LEFT_TO_THE_PARSER
 
 
 def _remember(known: dict[bytes, MeaningT], line: bytes, meaning: MeaningT) -> None:
