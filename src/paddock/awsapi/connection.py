@@ -1,7 +1,8 @@
 """One HTTP/1.1 connection: bytes in, whole requests to the handler, answers out in the order of the requests.
 
-A plain request that comes whole is taken apart by `known_lines`; for all else the parser is httptools. This module adds what a parser does not decide: limits, deadlines, refusals, 100-continue, and
-that one request is answered before the next is given to the handler. It knows neither AWS nor routes.
+A plain request that comes whole is taken apart by `known_lines`; for all else the parser is httptools. This module adds
+what neither decides: limits, deadlines, refusals, 100-continue, and that one request is answered before the next is
+given to the handler. It knows neither AWS nor routes.
 """
 
 from __future__ import annotations
