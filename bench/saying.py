@@ -1,4 +1,4 @@
-"""What a long sitting says of where it is: one line that is written over; where nobody watches, a line for each part."""
+"""What a long sitting says of where it is: one line that is written over, or to a log a line for each part."""
 
 from __future__ import annotations
 
