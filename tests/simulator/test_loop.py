@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 
 import pytest
 
 from paddock.simulator.kernel import VirtualClock
-from paddock.simulator.loop import Deadlock, run_virtually
+from paddock.simulator.loop import REAL_WAIT_SECONDS, Deadlock, run_virtually
 
 
 def test_a_day_of_sleep_takes_no_time_and_the_clock_shows_it() -> None:
@@ -69,6 +70,22 @@ def test_real_sockets_and_threads_are_served_before_time_goes_on() -> None:
         return received, await asyncio.to_thread(lambda: 41 + 1)
 
     assert run_virtually(talk(), clock) == (b"hello", 42)
+
+
+def test_virtual_time_stands_still_while_a_thread_works() -> None:
+    clock = VirtualClock()
+    may_end = threading.Event()
+
+    def work() -> float:
+        may_end.wait(10)
+        return clock.seconds
+
+    async def program() -> float:
+        asyncio.get_running_loop().call_later(3600, lambda: None)
+        threading.Timer(20 * REAL_WAIT_SECONDS, may_end.set).start()
+        return await asyncio.to_thread(work)
+
+    assert run_virtually(program(), clock) == 0
 
 
 def test_two_runs_of_one_program_are_the_same_run() -> None:

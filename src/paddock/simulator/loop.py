@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from paddock.simulator.kernel import VirtualClock
@@ -16,7 +17,9 @@ from paddock.simulator.kernel import VirtualClock
 ResultT = TypeVar("ResultT")
 
 REAL_WAIT_SECONDS = 0.001
-"""What a wait for threads and sockets may take in real time before virtual time goes on."""
+"""What a wait for sockets may take in real time before virtual time goes on."""
+LONGEST_THREAD_SECONDS = 30.0
+"""Virtual time stands still while a thread works for the loop, but not for ever: one that waits for time would hang."""
 
 
 class Deadlock(RuntimeError):
@@ -30,6 +33,7 @@ class _JumpingSelector(selectors.BaseSelector):
         self._clock = clock
         self._real_wait_seconds = real_wait_seconds
         self._real = selectors.DefaultSelector()
+        self.working_threads = 0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
@@ -38,7 +42,8 @@ class _JumpingSelector(selectors.BaseSelector):
         return self._real.unregister(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(0 if timeout is not None and timeout <= 0 else self._real_wait_seconds)
+        longest = LONGEST_THREAD_SECONDS if self.working_threads else self._real_wait_seconds
+        ready = self._real.select(0 if timeout is not None and timeout <= 0 else longest)
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if timeout is None:
@@ -58,10 +63,22 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, clock: VirtualClock, *, real_wait_seconds: float = REAL_WAIT_SECONDS) -> None:
         self._virtual = clock
-        super().__init__(_JumpingSelector(clock, real_wait_seconds))
+        self._jumping = _JumpingSelector(clock, real_wait_seconds)
+        super().__init__(self._jumping)
 
     def time(self) -> float:
         return self._virtual.seconds
+
+    def run_in_executor(  # type: ignore[override]  # asyncio's own signature, less its variadic types
+        self, executor: Executor | None, func: Callable[..., ResultT], *args: Any
+    ) -> asyncio.Future[ResultT]:
+        future = super().run_in_executor(executor, func, *args)
+        self._jumping.working_threads += 1
+        future.add_done_callback(self._thread_is_done)
+        return future
+
+    def _thread_is_done(self, _: asyncio.Future[Any]) -> None:
+        self._jumping.working_threads -= 1
 
 
 def run_virtually(main: Coroutine[Any, Any, ResultT], clock: VirtualClock) -> ResultT:
