@@ -14,6 +14,7 @@ from paddock.launchers.processes import (
     descendants,
     environ_holds,
     is_running,
+    is_there,
     kill_until_none,
     read_stat,
     send_signal,
@@ -21,6 +22,13 @@ from paddock.launchers.processes import (
 )
 
 NOBODY = 2**22 + 1
+
+
+def test_an_id_is_there_whoever_owns_it() -> None:
+    assert is_there(os.getpid())
+    assert is_there(1)
+    assert not is_there(NOBODY)
+    assert not is_there(2**70)
 
 
 def stat(pid: int, parent: int) -> ProcessStat:

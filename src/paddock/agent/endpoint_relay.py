@@ -10,7 +10,6 @@ import asyncio
 import ipaddress
 import json
 import logging
-import os
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from paddock.agent.accepting import accept_connections, listener_at
 from paddock.agent.limits import RELAY_CONNECTIONS, RELAY_LOOK_SECONDS
 from paddock.agent.machine_sockets import MachineSockets
 from paddock.agent.relay import LOOPBACK, Endpoint, relay
+from paddock.launchers.processes import is_there
 
 _LOG = logging.getLogger("paddock.agent")
 _LOOPBACKS = {"0.0.0.0": LOOPBACK, "::": "::1", "localhost": LOOPBACK}  # noqa: S104  # what another listens on
@@ -32,7 +32,7 @@ def endpoint_in(announcement: bytes) -> Endpoint | None:
         name, port = url.hostname, url.port
     except (ValueError, KeyError, TypeError):
         return None
-    if name is None or port is None or not _is_alive(pid):
+    if name is None or port is None or not is_there(pid):
         return None
     address = _LOOPBACKS.get(name, name)
     try:
@@ -85,13 +85,3 @@ class EndpointRelay:
 
     async def _serve(self, connection: socket.socket) -> None:
         await relay(connection, self.endpoint(), self._sockets)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True

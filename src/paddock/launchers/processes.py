@@ -70,6 +70,17 @@ def all_stats() -> list[ProcessStat]:
     return [stat for stat in found if stat is not None and stat.state != "Z"]
 
 
+def is_there(pid: int) -> bool:
+    """Whether anything has this id, whoever owns it."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
 def is_running(pid: int, start_ticks: int) -> bool:
     """Whether this very process lives; a zombie does not."""
     stat = read_stat(pid)

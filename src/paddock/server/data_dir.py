@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from paddock.launchers.processes import is_there
 from paddock.model.errors import StartError
 from paddock.ports.clock import IdSource
 
@@ -137,17 +138,7 @@ def running_server(data_dir: Path) -> RunningServer | None:
         running = RunningServer(str(stored["url"]), str(stored["region"]), int(stored["pid"]), str(stored["auth"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return running if _is_alive(running.pid) else None
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
+    return running if is_there(running.pid) else None
 
 
 def write_private(path: Path, text: str) -> None:
