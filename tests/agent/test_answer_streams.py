@@ -37,7 +37,7 @@ async def test_a_stream_is_cut_when_time_is_up() -> None:
 
 
 async def test_a_cut_stream_is_gone_however_much_was_sent_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paddock.agent.runtime_api.DISCARDED_BYTES", 1 << 20)
+    monkeypatch.setattr("paddock.agent.runtime_requests.DISCARDED_BYTES", 1 << 20)
     async with played_instance() as instance:
         spec, (worker,) = await instance.start(max_concurrency=1)
         answer = instance.server.invoke(spec, timeout_seconds=0.5, streaming=True)
@@ -55,7 +55,7 @@ async def test_a_cut_stream_is_gone_however_much_was_sent_before(monkeypatch: py
 
 
 async def test_a_cut_stream_without_end_is_gone_and_its_slot_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paddock.agent.runtime_api.DISCARDED_BYTES", 1 << 20)
+    monkeypatch.setattr("paddock.agent.runtime_requests.DISCARDED_BYTES", 1 << 20)
     async with played_instance() as instance:
         spec, (worker,) = await instance.start(max_concurrency=1)
         answer = instance.server.invoke(spec, timeout_seconds=0.1, streaming=True)
