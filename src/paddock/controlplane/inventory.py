@@ -14,7 +14,7 @@ import msgspec
 
 from paddock.controlplane.fleet_records import EnvironmentRecord, InstanceRecord, failure_of, phase_of
 from paddock.controlplane.lease import Lease
-from paddock.controlplane.limits import KEPT_FAILURES
+from paddock.controlplane.limits import KEPT_FAILURES, KEPT_FORGOTTEN
 from paddock.core.lifecycle import INSTANCE, InstanceEvent
 from paddock.core.planning import DEFAULT_SETTINGS, PlanningSettings
 from paddock.model.fleet import Environment
@@ -31,6 +31,8 @@ class Inventory:
         self._lease = lease or Lease()
         self._planning = planning
         self.instances: dict[InstanceId, InstanceRecord] = {}
+        self.forgotten: deque[InstanceRecord] = deque(maxlen=KEPT_FORGOTTEN)
+        """For who shows them once more, and takes them away: some come and go between two looks."""
         self._failed: deque[Environment] = deque(maxlen=KEPT_FAILURES)
 
     def environments(self) -> Iterator[EnvironmentRecord]:
@@ -165,7 +167,9 @@ class Inventory:
         return lost
 
     def forget(self, instance_id: InstanceId) -> None:
-        self.instances.pop(instance_id, None)
+        record = self.instances.pop(instance_id, None)
+        if record is not None:
+            self.forgotten.append(record)
 
     def _end_all(self, record: InstanceRecord, now: datetime) -> None:
         for environment in record.environments.values():

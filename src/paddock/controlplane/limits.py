@@ -34,6 +34,8 @@ SPARE_LOAD_SAMPLES = 100
 
 KEPT_FAILURES = 50
 """Failed environments of one provider that planning still hears of."""
+KEPT_FORGOTTEN = 100
+"""Instances of one provider that ended since somebody who shows them has looked."""
 KEPT_FAILED_LAUNCHES = 50
 """Of one provider, in the store: more than a publish or a back-off counts."""
 KEPT_PLANS = 200

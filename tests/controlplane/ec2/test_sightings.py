@@ -40,6 +40,18 @@ def test_why_an_instance_ended_is_shown_though_it_was_told_between_two_looks() -
     assert [each.intent.stop_reason for each in seen.look()] == ["it never came"]
 
 
+def test_an_instance_that_came_and_went_between_two_looks_is_shown_as_ended() -> None:
+    inventory = Inventory()
+    seen, clock = sightings(inventory)
+    seen.look()
+    running(inventory, 1, NOON)
+    inventory.forget(instance_id(1))
+    for _ in range(2):
+        assert [(each.instance_id, each.phase, each.ended_at) for each in seen.look()] == [
+            (instance_id(1), InstancePhase.TERMINATED, clock.at)
+        ]
+
+
 def test_an_instance_of_a_provider_that_is_gone_has_ended_too() -> None:
     inventory = Inventory()
     running(inventory, 1, NOON)

@@ -1,6 +1,7 @@
 """The instances of all providers as they are now, and for an hour those that have ended: EC2 goes on showing them.
 
-In memory: what ended before this server began is not shown. Looks at inventories, changes nothing.
+In memory: what ended before this server began is not shown. Looks at inventories, and takes from them only what they
+keep for it.
 """
 
 from __future__ import annotations
@@ -54,7 +55,6 @@ class InstanceSightings:
     def __init__(self, inventories: Callable[[], Iterable[Inventory]], clock: Clock) -> None:
         self._inventories = inventories
         self._clock = clock
-        self._present: dict[InstanceId, SeenInstance] = {}
         self._records: dict[InstanceId, InstanceRecord] = {}
         self._ended: OrderedDict[InstanceId, SeenInstance] = OrderedDict()
 
@@ -65,31 +65,28 @@ class InstanceSightings:
             self.look()
 
     def look(self) -> tuple[SeenInstance, ...]:
-        """To be called often enough that no instance comes and goes between two looks."""
+        """Also what came and went since the last look is among them, as ended."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
-        present = {
-            record.instance_id: SeenInstance(
-                record.intent,
-                record.phase,
-                _health(inventory, record, monotonic),
-                private_ip_address=record.private_ip_address,
-            )
-            for inventory in self._inventories()
-            for record in inventory.instances.values()
-        }
-        for instance_id, gone in self._present.items():
-            if instance_id not in present:
-                # Why it was told to end may have been written into it since the last look.
-                intent = self._records[instance_id].intent
-                self._ended[instance_id] = replace(
-                    gone, intent=intent, phase=InstancePhase.TERMINATED, health=Health.NOT_APPLICABLE, ended_at=now
-                )
-        self._present = present
-        self._records = {
-            record.instance_id: record for inventory in self._inventories() for record in inventory.instances.values()
-        }
+        present: dict[InstanceId, SeenInstance] = {}
+        records: dict[InstanceId, InstanceRecord] = {}
+        for inventory in self._inventories():
+            while inventory.forgotten:
+                self._end(inventory.forgotten.popleft(), now)
+            for record in inventory.instances.values():
+                records[record.instance_id] = record
+                present[record.instance_id] = _seen(record, _health(inventory, record, monotonic))
+        # Of a provider that is gone itself, nobody says what became of its instances.
+        for instance_id, gone in self._records.items():
+            if instance_id not in records and instance_id not in self._ended:
+                self._end(gone, now)
+        self._records = records
         self._forget_ended(now)
         return (*present.values(), *self._ended.values())
+
+    def _end(self, record: InstanceRecord, now: datetime) -> None:
+        """With what stands in it now: why it was told to end may have been written after the last look."""
+        seen = _seen(record, Health.NOT_APPLICABLE)
+        self._ended[record.instance_id] = replace(seen, phase=InstancePhase.TERMINATED, ended_at=now)
 
     def _forget_ended(self, now: datetime) -> None:
         while self._ended:
@@ -98,6 +95,10 @@ class InstanceSightings:
             if recent and len(self._ended) <= ENDED_AT_MOST:
                 return
             self._ended.popitem(last=False)
+
+
+def _seen(record: InstanceRecord, health: Health) -> SeenInstance:
+    return SeenInstance(record.intent, record.phase, health, private_ip_address=record.private_ip_address)
 
 
 def _health(inventory: Inventory, record: InstanceRecord, monotonic: float) -> Health:
