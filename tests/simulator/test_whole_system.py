@@ -40,6 +40,8 @@ from paddock.simulator.whole.traffic import Form
 from paddock.wire.agent import AgentConfiguration
 
 TRIED_SEEDS = 12
+SEEDS = [*range(32), 49]
+"""In 49 a publish gives up, which is rare."""
 MADE = {*Decision} - {Decision.REMOVE, Decision.DEACTIVATE}
 """Nothing is deleted or deactivated here: `test_real_control_plane` does."""
 
@@ -53,7 +55,7 @@ def kept(report: Report) -> bool:
 @pytest.mark.slow
 def test_the_whole_keeps_every_promise_whatever_befalls_it() -> None:
     total = Report(0)
-    for report in simulate_seeds(WHOLE, range(32)):
+    for report in simulate_seeds(WHOLE, SEEDS):
         assert kept(report)
         total.add(report)
 
