@@ -204,18 +204,18 @@ class AgentSession:
         lines, but never the connection that tells what runs.
         """
         lines = [kept_line(record, plain=batch.plain) for record in batch.records]
-        delay = KEEP_LOGS_AGAIN_SECONDS
+        delay, said = KEEP_LOGS_AGAIN_SECONDS, False
         while True:
             try:
                 await self._logs.append(batch.log_group, batch.log_stream, lines)
-            except StoreError as error:
-                if delay == KEEP_LOGS_AGAIN_SECONDS:  # said once, not as often as it is tried
-                    log.error("log lines of %s are kept back: %s", self._instance_id, error.message)  # noqa: TRY400
-            else:
                 break
+            except StoreError as error:
+                if not said:  # once, not as often as it is tried
+                    log.error("log lines of %s are kept back: %s", self._instance_id, error.message)  # noqa: TRY400
+                    said = True
             await asyncio.sleep(delay)
             delay = min(delay * 2, KEEP_LOGS_AGAIN_LIMIT_SECONDS)
-        if delay > KEEP_LOGS_AGAIN_SECONDS:
+        if said:
             log.warning("log lines of %s are kept again", self._instance_id)
 
     async def _serve_code(self, channel: AgentChannel) -> None:
