@@ -10,7 +10,7 @@ import pytest
 
 from paddock.agent.limits import MEMORY_CHECK_SECONDS
 from paddock.agent.runtime_commands import RuntimeInvitation
-from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, Cgroup, CpuShare, open_cgroups
+from paddock.launchers.cgroups import Cgroup, CpuShare, open_cgroups_here
 from tests.agent.instances import played_instance
 from tests.agent.server_side import environment_spec
 
@@ -36,10 +36,8 @@ while True:
 
 
 def own_cgroup() -> Cgroup | None:
-    if not (MOUNTS.exists() and OWN_GROUPS.exists()):
-        return None
     name = f"paddock-test-peaks-{os.getpid()}"
-    return open_cgroups(MOUNTS.read_text(), OWN_GROUPS.read_text(), name, CpuShare(1.0, strict=False))
+    return open_cgroups_here(name, CpuShare(1.0, strict=False))
 
 
 @pytest.fixture(params=["cgroup", "processes"])

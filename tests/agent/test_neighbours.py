@@ -21,7 +21,7 @@ import pytest
 from paddock.agent.limits import ALL_STREAMS_KEEP_BYTES, MAX_LINE_BYTES, OPEN_FILES
 from paddock.agent.runtime_commands import InstalledRuntimes, PreparedRuntime, RuntimeInvitation
 from paddock.isolation.ladder import select
-from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, Cgroup, CpuShare, open_cgroups
+from paddock.launchers.cgroups import Cgroup, CpuShare, open_cgroups_here
 from paddock.wire.agent import EnvironmentSpec
 from tests.agent.instances import PlayedInstance, played_instance
 from tests.agent.server_side import environment_spec
@@ -145,10 +145,8 @@ class Neighbours:
 
 
 def _own_cgroup() -> Cgroup | None:
-    if not (MOUNTS.exists() and OWN_GROUPS.exists()):
-        return None
     name = f"paddock-test-neighbours-{os.getpid()}"
-    return open_cgroups(MOUNTS.read_text(), OWN_GROUPS.read_text(), name, CpuShare(1.0, strict=False))
+    return open_cgroups_here(name, CpuShare(1.0, strict=False))
 
 
 @asynccontextmanager

@@ -1,11 +1,14 @@
-"""Counting what passes an instance's interface, from the kernel's table and from a real one."""
+"""Counting what passes an instance's interface, from the kernel's table and from a real one. By control groups:
+`tests/networks/test_packet_counter.py`.
+"""
 
 import subprocess
 import sys
 
 import pytest
 
-from paddock.agent.network_meter import NOT_COUNTED, NetworkMeter, NetworkUse, use_of
+from paddock.agent.network_meter import InterfaceMeter, network_meter, use_of
+from paddock.ports.instance_network import NOT_COUNTED, NetworkUse
 from tests.agent.network_namespaces import a_namespace
 
 TABLE = (
@@ -26,22 +29,31 @@ def test_what_the_kernel_does_not_tell_is_not_counted(table: bytes) -> None:
     assert use_of("eth0", table) is NOT_COUNTED
 
 
-def test_an_instance_in_the_machines_network_is_not_counted() -> None:
-    assert NetworkMeter(None).used() is NOT_COUNTED
+def test_an_interface_that_is_gone_is_not_counted() -> None:
+    assert InterfaceMeter("gone").used() is NOT_COUNTED
+
+
+def test_an_instance_of_the_machines_network_without_a_control_group_is_not_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    assert network_meter(None, None) is None
+    (said,) = caplog.messages
+    assert said.startswith("what passes the network is not counted: ")
 
 
 def test_what_a_process_sends_and_receives_in_a_namespace_is_counted() -> None:
     script = (
         "import pathlib, socket, sys\n"
-        "from paddock.agent.network_meter import NetworkMeter\n"
+        "from paddock.agent.network_meter import InterfaceMeter\n"
         "from paddock.agent.network_namespace import enter\n"
         "enter(pathlib.Path(sys.argv[1]))\n"
-        "before = NetworkMeter('lo').used()\n"
+        "before = InterfaceMeter('lo').used()\n"
         "here, there = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))\n"
         "there.bind(('127.0.0.1', 0))\n"
         "for _ in range(8):\n"
         "    here.sendto(bytes(1000), there.getsockname()); there.recv(2000)\n"
-        "after = NetworkMeter('lo').used()\n"
+        "after = InterfaceMeter('lo').used()\n"
         "print(after.in_bytes - before.in_bytes, after.out_bytes - before.out_bytes)\n"
     )
     with a_namespace() as namespace:

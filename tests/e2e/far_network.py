@@ -30,7 +30,7 @@ FAR_ADDRESS = "198.51.100.2"
 """Of TEST-NET-2, which is nobody's."""
 _CLONE_NEWNET = 0x40000000
 _Found = TypeVar("_Found")
-_LISTENER = """
+LISTENER = """
 import socket, struct, threading
 def serve(connection):
     with connection:
@@ -112,7 +112,7 @@ def far_network(scratch: Path) -> Iterator[FarNetwork]:
             _ip(f"-n {namespace} addr add {address}/30 dev near")
             _ip(f"-n {namespace} link set near up")
         _ip(f"-n {machine} route add default via {FAR_ADDRESS}")
-        command = ["nsenter", f"--net=/run/netns/{far}", sys.executable, "-c", _LISTENER]
+        command = ["nsenter", f"--net=/run/netns/{far}", sys.executable, "-c", LISTENER]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
             try:
                 assert listener.stdout is not None

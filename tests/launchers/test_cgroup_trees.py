@@ -67,10 +67,31 @@ def test_version_1_is_read(tmp_path: Path) -> None:
     assert group.directories == (cpu, memory)
 
 
+def test_beside_version_1_a_tree_of_version_2_knows_the_sockets(tmp_path: Path) -> None:
+    mounts, own = v1_tree(tmp_path, "/own")
+    (tmp_path / "unified/own").mkdir(parents=True)
+    mounts += f"\n40 25 0:30 / {tmp_path / 'unified'} rw - cgroup2 cgroup2 rw"
+    instance = open_cgroups(mounts, own.replace("0::/", "0::/own"), "paddock-i", HALF)
+    assert instance is not None
+    assert instance.sockets == tmp_path / "unified/own/paddock-i"
+    assert instance.sockets in instance.directories
+    environment = instance.child("env-1", HALF, 1 << 30)
+    assert environment.sockets == instance.sockets / "env-1"
+    assert environment.sockets / "cgroup.procs" in environment.join_files
+    assert list(environment.sockets.iterdir()) == [], "it limits nothing"
+
+
+def test_of_version_1_alone_nobody_knows_sockets(tmp_path: Path) -> None:
+    instance = open_cgroups(*v1_tree(tmp_path), "paddock-i", HALF)
+    assert instance is not None
+    assert instance.sockets is None
+
+
 def test_version_2_limits_memory_and_weighs_cpu(tmp_path: Path) -> None:
     instance = open_cgroups(*v2_tree(tmp_path), "paddock-i", STRICT)
     assert isinstance(instance, CgroupV2)
     directory = tmp_path / "session/paddock-i"
+    assert instance.sockets == directory
     assert text(tmp_path / "session/cgroup.subtree_control") == "+memory +pids"
     assert text(directory / "cpu.weight") == "600"
     assert text(directory / "cpu.max") == "75000 50000"

@@ -17,7 +17,14 @@ from pathlib import Path
 import pytest
 
 from paddock.launchers.cgroup_delegation import LEAF, shared_parent
-from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, Cgroup, CgroupV2, CpuShare, MemoryShare, open_cgroups
+from paddock.launchers.cgroups import (
+    Cgroup,
+    CgroupV2,
+    CpuShare,
+    MemoryShare,
+    open_cgroups,
+    open_cgroups_here,
+)
 
 MIB = 1024 * 1024
 ONE_CORE = CpuShare(1.0, strict=False)
@@ -132,7 +139,7 @@ def test_nobody_else_s_processes_are_moved(tmp_path: Path) -> None:
 @contextmanager
 def real_group() -> Iterator[Cgroup]:
     name = f"paddock-test-{os.getpid()}-{next(_names)}"
-    made = open_cgroups(MOUNTS.read_text(), OWN_GROUPS.read_text(), name, ONE_CORE)
+    made = open_cgroups_here(name, ONE_CORE)
     if made is None:
         pytest.skip("this process may not make control groups")
     try:

@@ -38,7 +38,6 @@ from paddock.agent.link import Link
 from paddock.agent.log_shipping import LogShipper
 from paddock.agent.memory_watch import watch_memory
 from paddock.agent.metadata import InstanceEndpoints
-from paddock.agent.network_meter import NetworkMeter
 from paddock.agent.runtime_commands import RuntimeCommandSource
 from paddock.agent.runtime_process import StartRuntime, start
 from paddock.agent.timebase import Timebase
@@ -50,6 +49,7 @@ from paddock.launchers.instance_directory import token_beginning
 from paddock.model.ids import AvailabilityZone
 from paddock.model.zones import zone_id
 from paddock.ports.clock import Clock, IdSource
+from paddock.ports.instance_network import NOT_COUNTED, NetworkMeter
 from paddock.wire import PROTOCOL_VERSION
 from paddock.wire.agent import (
     AcknowledgeLogs,
@@ -93,8 +93,8 @@ class InstanceAgent:
     ) -> None:
         self.environments: dict[str, ExecutionEnvironment] = {}
         self.disk: DiskMeter | None = None
-        """Set before `run` where processes are started."""
-        self._network = NetworkMeter(bootstrap.network_interface)
+        self.network: NetworkMeter | None = None
+        """Both are set before `run` where processes are started."""
         self._bootstrap = bootstrap
         self._timebase = Timebase(clock)
         self._ledger = ConfigurationLedger()
@@ -366,7 +366,7 @@ class InstanceAgent:
     def _make_report(self) -> Report:
         environments = tuple(each.next_report() for each in self.environments.values())
         disk = None if self.disk is None else self.disk.used
-        network = self._network.used()
+        network = NOT_COUNTED if self.network is None else self.network.used()
         return Report(
             instance_id=self._bootstrap.instance_id,
             generation=self._ledger.generation,

@@ -22,11 +22,12 @@ from paddock.agent.disk import DiskMeter
 from paddock.agent.instance_agent import InstanceAgent
 from paddock.agent.journal import open_journal
 from paddock.agent.limits import SHUTDOWN_GRACE_SECONDS
+from paddock.agent.network_meter import network_meter
 from paddock.agent.network_namespace import IN_IT_ALREADY, MachineNetwork, enter
 from paddock.agent.runtime_commands import InstalledRuntimes
 from paddock.isolation.ladder import Isolation, select
 from paddock.isolation.view import IsolationUnavailable, Rung
-from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, Cgroup, CpuShare, open_cgroups
+from paddock.launchers.cgroups import Cgroup, CpuShare, open_cgroups_here
 from paddock.launchers.instance_directory import InstanceDirectory
 from paddock.ports import collector
 from paddock.ports.clock import IdSource, RandomIds, SystemClock
@@ -91,6 +92,7 @@ def _raise_open_files() -> None:
 async def _serve(bootstrap: AgentBootstrap, isolation: Isolation, machine_network: MachineNetwork) -> None:
     path = _socket_path(bootstrap)
     ids = RandomIds()
+    cgroup = _open_cgroup(bootstrap)
     agent = InstanceAgent(
         bootstrap,
         InstalledRuntimes(
@@ -100,13 +102,14 @@ async def _serve(bootstrap: AgentBootstrap, isolation: Isolation, machine_networ
             aws_layout=isolation.has_aws_layout,
             network=machine_network,
         ),
-        _open_cgroup(bootstrap),
+        cgroup,
         isolation,
         path.parent,
         SystemClock(),
         ids,
     )
     agent.disk = DiskMeter()
+    agent.network = network_meter(bootstrap.network_interface, cgroup)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.shut_down, SHUTDOWN_GRACE_SECONDS)
@@ -151,12 +154,8 @@ def _bound(path: Path) -> socket.socket:
 def _open_cgroup(bootstrap: AgentBootstrap) -> Cgroup | None:
     """The watchdog removes what is made here; it reads the list."""
     cpu = CpuShare(bootstrap.entitled_cores, bootstrap.strict_cpu)
-    try:
-        mounts, own = MOUNTS.read_text(encoding="utf-8"), OWN_GROUPS.read_text(encoding="utf-8")
-    except OSError:
-        return None
     # Named like the socket directory: unlike the instance's id, that is unique on this machine.
-    cgroup = open_cgroups(mounts, own, f"paddock-{_socket_path(bootstrap).parent.name}", cpu)
+    cgroup = open_cgroups_here(f"paddock-{_socket_path(bootstrap).parent.name}", cpu)
     if cgroup is not None:
         made = "".join(f"{directory}\n" for directory in cgroup.directories)
         InstanceDirectory(Path(bootstrap.directory)).cgroups.write_text(made, encoding="utf-8")

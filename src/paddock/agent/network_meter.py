@@ -1,43 +1,50 @@
-"""What an instance has received and sent over its own interface, by the kernel's count. Nothing where it has none.
+"""What an instance has received and sent, by the kernel's count: over an interface of its own, or by its control group.
 
-The interface belongs to the instance alone, so that its count is all that its functions and extensions moved to and
-from anywhere but the instance itself. What server and agent tell each other does not pass here.
+An interface belongs to the instance alone, so that its count is all that its functions and extensions moved to and
+from anywhere but the instance itself. In the machine's network the packets of their sockets are counted instead. The
+loopback counts in neither: it is where the instance talks to itself, and to this machine through it. What server and
+agent tell each other, and what the agent fetches, is the machine's.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import logging
 
+from paddock.launchers.cgroups import Cgroup
+from paddock.ports.instance_network import NOT_COUNTED, NetworkMeter, NetworkUse
+
+_LOG = logging.getLogger("paddock.agent")
 PROC_NET_DEV = "/proc/self/net/dev"
 _SENT = 8
 """The ninth number of a line; the first is what was received."""
 
 
-class NetworkUse(NamedTuple):
-    """Bytes since the interface was made; None where nobody counts."""
-
-    in_bytes: int | None = None
-    out_bytes: int | None = None
-
-
-NOT_COUNTED = NetworkUse()
-
-
-class NetworkMeter:
-    """`interface` is None for an instance in the machine's network, which counts all of them together."""
-
-    def __init__(self, interface: str | None) -> None:
+class InterfaceMeter:
+    def __init__(self, interface: str) -> None:
         self._interface = interface
 
     def used(self) -> NetworkUse:
-        """One small file of the instance's own network: microseconds."""
-        if self._interface is None:
-            return NOT_COUNTED
+        """One small file of the instance's own network."""
         try:
             with open(PROC_NET_DEV, "rb") as file:  # noqa: PTH123  # once a second, beside invocations
                 return use_of(self._interface, file.read())
         except OSError:
             return NOT_COUNTED
+
+
+def network_meter(interface: str | None, cgroup: Cgroup | None) -> NetworkMeter | None:
+    """By the instance's interface, or by its control group where it has none: then before anything runs in there. None
+    where that cannot be done.
+    """
+    if interface is not None:
+        return InterfaceMeter(interface)
+    from paddock.networks.packet_counter import CannotCount, PacketCounter  # noqa: PLC0415  # only for those without
+
+    try:
+        return PacketCounter(None if cgroup is None else cgroup.sockets)
+    except CannotCount as reason:
+        _LOG.info("what passes the network is not counted: %s", reason)
+        return None
 
 
 def use_of(interface: str, table: bytes) -> NetworkUse:

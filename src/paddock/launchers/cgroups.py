@@ -7,21 +7,24 @@ The memory limit is the environment's; CPU is a weight by entitlement, or a quot
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from paddock.launchers.cgroup_delegation import shared_parent
+from paddock.launchers.cgroup_mounts import MOUNTS, OWN_GROUPS, inside, mounted, own_paths
 from paddock.launchers.cgroup_peaks import Peak, PeakV1, PeakV2
-
-MOUNTS = Path("/proc/self/mountinfo")
-OWN_GROUPS = Path("/proc/self/cgroup")
 
 _V1_CONTROLLERS = ("cpu", "cpuacct", "memory")
 _V2_CONTROLLERS = ("cpu", "memory")
 _PROCESSES = "pids"
 """Taken where it is there: without it nothing counts processes."""
+_SOCKETS = ""
+"""Version 2's tree beside those of version 1, as systemd mounts them together: taken where we may use it, for it is by
+its groups that the kernel knows sockets.
+"""
 _PERIOD_US = 50_000
 """Of a CPU quota: half the kernel's default, so that a throttled request waits at most that long."""
 _PROCESSES_PER_CORE = 4
@@ -75,6 +78,11 @@ class Cgroup(Protocol):
         """A process joins by writing `0` to each."""
         ...
 
+    @property
+    def sockets(self) -> Path | None:
+        """Its directory in version 2's tree, by whose groups the kernel knows sockets. None where there is none."""
+        ...
+
     def child(
         self, name: str, cpu: CpuShare, memory: MemoryShare | int | None, max_processes: int | None = None
     ) -> Cgroup: ...
@@ -98,7 +106,7 @@ class Cgroup(Protocol):
 
 def open_cgroups(mounts: str, own_groups: str, name: str, cpu: CpuShare) -> Cgroup | None:
     """The instance's group, made below this process's own; None where that is not allowed."""
-    own = _own_paths(own_groups)
+    own = own_paths(own_groups)
     try:
         v1 = _v1_directories(mounts, own)
         if v1 is not None:
@@ -111,47 +119,43 @@ def open_cgroups(mounts: str, own_groups: str, name: str, cpu: CpuShare) -> Cgro
     return None
 
 
-def _own_paths(own_groups: str) -> dict[str, str]:
-    """Controller (empty for version 2) to this process's path."""
-    paths = {}
-    for line in own_groups.splitlines():
-        _, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            paths[controller] = path
-    return paths
+def open_cgroups_here(name: str, cpu: CpuShare) -> Cgroup | None:
+    """The same, of this machine as this process sees it."""
+    try:
+        mounts, own = MOUNTS.read_text(encoding="utf-8"), OWN_GROUPS.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return open_cgroups(mounts, own, name, cpu)
 
 
-def _mounted(mounts: str, kind: str) -> list[tuple[Path, str, list[str]]]:
-    """Mount point, the root of the mount, and its options, of each mount of the kind."""
-    found = []
-    for line in mounts.splitlines():
-        left, _, right = line.partition(" - ")
-        fields, described = left.split(), right.split()
-        if len(fields) > 4 and len(described) > 2 and described[0] == kind:
-            found.append((Path(fields[4]), fields[3], described[2].split(",")))
-    return found
-
-
-def _inside(mount: Path, root: str, own: str) -> Path:
-    """Where the own group is seen; a container may see only its own part of the tree."""
-    below = own[len(root) :] if root != "/" and own.startswith(root) else own
-    directory = mount / below.strip("/")
-    return directory if directory.is_dir() else mount
+@contextlib.contextmanager
+def tried_group() -> Iterator[Cgroup | None]:
+    """One for a moment, to find out what can be done with it. None where none can be made."""
+    group = open_cgroups_here(f"paddock-probe-{os.getpid()}", CpuShare(1.0, strict=False))
+    try:
+        yield group
+    finally:
+        if group is not None:
+            group.remove()
 
 
 def _v1_directories(mounts: str, own: Mapping[str, str]) -> dict[str, Path] | None:
     directories = {}
-    for mount, root, options in _mounted(mounts, "cgroup"):
+    for mount, root, options in mounted(mounts, "cgroup"):
         for controller in (*_V1_CONTROLLERS, _PROCESSES):
             if controller in options:
-                directories[controller] = _inside(mount, root, own.get(controller, "/"))
+                directories[controller] = inside(mount, root, own.get(controller, "/"))
+    for mount, root, _ in mounted(mounts, "cgroup2"):
+        beside = inside(mount, root, own.get(_SOCKETS, "/"))
+        if os.access(beside, os.W_OK):
+            directories[_SOCKETS] = beside
     return directories if directories.keys() >= set(_V1_CONTROLLERS) else None
 
 
 def _v2_directory(mounts: str, own: Mapping[str, str]) -> tuple[Path, Path] | None:
     """The hierarchy's own directory, and this process's."""
-    for mount, root, _ in _mounted(mounts, "cgroup2"):
-        directory = _inside(mount, root, own.get("", "/"))
+    for mount, root, _ in mounted(mounts, "cgroup2"):
+        directory = inside(mount, root, own.get("", "/"))
         if set(_V2_CONTROLLERS) <= set(_read(directory / "cgroup.controllers").split()):
             return mount, directory
     return None
@@ -172,6 +176,10 @@ class CgroupV1:
     @property
     def join_files(self) -> tuple[Path, ...]:
         return tuple(directory / "cgroup.procs" for directory in self.directories)
+
+    @property
+    def sockets(self) -> Path | None:
+        return self._by_controller.get(_SOCKETS)
 
     def child(
         self, name: str, cpu: CpuShare, memory: MemoryShare | int | None, max_processes: int | None = None
@@ -247,6 +255,10 @@ class CgroupV2:
     @property
     def join_files(self) -> tuple[Path, ...]:
         return (self._directory / "cgroup.procs",)
+
+    @property
+    def sockets(self) -> Path | None:
+        return self._directory
 
     def child(
         self, name: str, cpu: CpuShare, memory: MemoryShare | int | None, max_processes: int | None = None

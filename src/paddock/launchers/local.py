@@ -26,7 +26,7 @@ import msgspec
 
 from paddock.core.environment.slots import DEFAULT_SLOTS, SlotSettings
 from paddock.launchers.attachments import Attachments
-from paddock.launchers.cgroups import MOUNTS, OWN_GROUPS, CpuShare, open_cgroups
+from paddock.launchers.cgroups import tried_group
 from paddock.launchers.instance_directory import (
     InstanceDirectory,
     NotPrivate,
@@ -383,12 +383,5 @@ def _last_line(log: Path) -> str:
 
 def _can_make_cgroups() -> bool:
     """Found out by making one."""
-    try:
-        mounts, own = MOUNTS.read_text(encoding="utf-8"), OWN_GROUPS.read_text(encoding="utf-8")
-    except OSError:
-        return False
-    probe = open_cgroups(mounts, own, f"paddock-probe-{os.getpid()}", CpuShare(1.0, strict=False))
-    if probe is None:
-        return False
-    probe.remove()
-    return True
+    with tried_group() as group:
+        return group is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from paddock.model.ids import InstanceId, SecurityGroupId, SubnetId
 
@@ -32,6 +32,24 @@ class Attachment:
 
 class NetworkError(Exception):
     """What this machine refused, in a line; another try may do better."""
+
+
+class NetworkUse(NamedTuple):
+    """What an instance moved to and from anywhere but itself, in bytes since a moment that stays the same; None where
+    nobody counts.
+    """
+
+    in_bytes: int | None = None
+    out_bytes: int | None = None
+
+
+NOT_COUNTED = NetworkUse()
+
+
+class NetworkMeter(Protocol):
+    def used(self) -> NetworkUse:
+        """Called every second beside invocations: for ways that take microseconds."""
+        ...
 
 
 class InstanceNetwork(Protocol):

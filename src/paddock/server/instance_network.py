@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paddock.launchers.attachments import Attachments
+from paddock.launchers.cgroups import tried_group
 from paddock.model.errors import StartError
 from paddock.model.ids import Region
+from paddock.networks.packet_counter import CannotCount, PacketCounter
 from paddock.networks.vpc import VpcNetwork
 from paddock.ports.instance_network import NetworkError
 from paddock.server.network_file import load_network
@@ -56,6 +58,9 @@ def found_networks(settings: Settings, say: Callable[[str], None]) -> InstanceNe
     if settings.network == "host":
         # Instances of an earlier start may still be in there: they give back what they have.
         former = vpc if vpc.is_there else None
+        reason = uncounted_because()
+        if reason is not None:
+            say(f"network: NetworkIn and NetworkOut are no data: {reason}")
         return InstanceNetworks(Attachments(former, attaches=False), former)
     reason = vpc.unavailable_because()
     if reason is not None:
@@ -68,6 +73,16 @@ def found_networks(settings: Settings, say: Callable[[str], None]) -> InstanceNe
     for hindrance in hindrances:
         say(f"network: {hindrance}")
     return InstanceNetworks(Attachments(vpc), vpc)
+
+
+def uncounted_because() -> str | None:
+    """Why instances in the machine's network cannot be counted apart, found out by trying. Blocking."""
+    with tried_group() as group:
+        try:
+            PacketCounter(None if group is None else group.sockets).close()
+        except CannotCount as reason:
+            return str(reason)
+    return None
 
 
 def _text_of(routes: Path) -> str:

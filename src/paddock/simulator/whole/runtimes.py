@@ -74,6 +74,7 @@ class PlayedCgroup:
 
     directories: tuple[Path, ...] = ()
     join_files: tuple[Path, ...] = ()
+    sockets: Path | None = None
 
     def __init__(self) -> None:
         self.used_seconds = 0.0
