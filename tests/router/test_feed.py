@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from paddock.core.routing.pool import ThrottleCause
-from paddock.model.ids import FunctionName, InvocationId
+from paddock.model.ids import LATEST_PUBLISHED, FunctionName, InvocationId
 from paddock.ports.clock import SeededIds, SystemClock
 from paddock.ports.invoker import InvokeRequest
 from paddock.router.feed import RouteFeed
 from paddock.router.following import follow
 from paddock.router.router import Router
-from paddock.wire.feed import FeedHello, encoder
+from paddock.wire.feed import FeedHello, RouterReport, VersionTally, encoder
 from paddock.wire.frames import FrameKind
 from paddock.wire.routes import EnvironmentRouteRemoved, FunctionRoute, RoutesReplaced
 from paddock.wire.stream import frames_of
@@ -125,6 +125,48 @@ async def test_the_counts_of_all_routers_are_added_up(tmp_path: Path) -> None:
     assert sum(statistics.counts.durations) == 3
     assert dict(statistics.counts.throttles)[ThrottleCause.CONCURRENCY] == 1
     assert throttles["f:$LATEST.PUBLISHED"] == 1
+
+
+async def test_extremes_of_all_routers_wait_for_the_one_who_takes_them() -> None:
+    """Two routers report in their own time; what was told twice between two looks is all there at the second."""
+    local = new_router(1)
+    feed = RouteFeed(local)
+    feed.apply(RoutesReplaced((function_route(),), (), ()))
+
+    def report(router_id: str, invocations: int, least_us: int, greatest_us: int) -> None:
+        tally = VersionTally(
+            "f", LATEST_PUBLISHED, invocations=invocations, duration_extremes_us=(least_us, greatest_us)
+        )
+        feed.reported(router_id, RouterReport((tally,)))
+
+    def extremes() -> list[tuple[int, int] | None]:
+        return [one.counts.duration_extremes_us for one in feed.statistics() if one.counts.invocations]
+
+    report("r-2", 2, 100, 300)
+    report("r-2", 4, 200, 250)
+    report("r-3", 1, 50, 50)
+    assert extremes() == [(50, 300)]
+    assert extremes() == [(50, 300)]  # whoever only looks changes nothing
+    feed.begin_interval()
+    assert extremes() == [None]
+    report("r-2", 5, 70, 70)
+    assert extremes() == [(70, 70)]
+
+
+async def test_a_router_reports_the_extremes_of_each_report_once(tmp_path: Path) -> None:
+    async with scripted_agent("i-1", tmp_path) as agent, fed(tmp_path) as (feed, _local, other):
+
+        def extremes() -> list[tuple[int, int]]:
+            found = (one.counts.duration_extremes_us for one in feed.statistics())
+            return [each for each in found if each is not None]
+
+        feed.apply(routes(agent))
+        await until(lambda: other.reachable_instances == 1)
+        await other.invoke(request())
+        await until(lambda: len(extremes()) == 1)
+        feed.begin_interval()
+        assert not extremes()
+        assert all(one.counts.duration_extremes_us is None for one in other.statistics())
 
 
 async def test_what_a_router_counted_outlives_it(tmp_path: Path) -> None:

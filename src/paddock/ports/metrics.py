@@ -85,12 +85,19 @@ class InvocationReading(Protocol):
 class InvocationSource(Protocol):
     def statistics(self) -> Sequence[InvocationReading]: ...
 
+    def begin_interval(self) -> None:
+        """Extremes of durations are of what comes from now on. For one reader only, who has kept those there were."""
+        ...
+
 
 class NoInvocations:
     """For a control plane without routers."""
 
     def statistics(self) -> Sequence[InvocationReading]:
         return ()
+
+    def begin_interval(self) -> None:
+        pass
 
 
 class UrlReading(Protocol):
@@ -112,9 +119,16 @@ class UrlReading(Protocol):
 class UrlSource(Protocol):
     def url_statistics(self) -> Sequence[UrlReading]: ...
 
+    def begin_url_interval(self) -> None:
+        """As of invocations."""
+        ...
+
 
 class NoUrls:
     """For a control plane whose routers know no function URLs."""
 
     def url_statistics(self) -> Sequence[UrlReading]:
         return ()
+
+    def begin_url_interval(self) -> None:
+        pass

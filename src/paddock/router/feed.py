@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import msgspec
 
-from paddock.core.routing.counters import VersionCounts, combined
+from paddock.core.routing.counters import VersionCounts, combined, widest
 from paddock.core.routing.pool import ThrottleCause
 from paddock.model.ids import FunctionName, FunctionVersionKey, VersionName
 from paddock.router.picture import RoutesPicture
@@ -84,8 +85,31 @@ class RouteFeed:
             for key, each in by_version.items()
         )
 
+    def begin_interval(self) -> None:
+        """Extremes are of what comes from now on, or is told from now on."""
+        self.local.begin_interval()
+        for counted in self._counted.values():
+            for key, one in counted.items():
+                if one.counts.duration_extremes_us is not None:
+                    counts = replace(one.counts, duration_extremes_us=None, extensions_extremes_us=None)
+                    counted[key] = replace(one, counts=counts)
+
     def throttle_counts(self) -> Mapping[FunctionVersionKey, int]:
-        return {one.key: one.counts.throttled for one in self.statistics()}
+        return self._added_up(self.local.throttle_counts(), lambda counts: counts.throttled)
+
+    def invocation_counts(self) -> Mapping[FunctionVersionKey, int]:
+        return self._added_up(self.local.invocation_counts(), lambda counts: counts.invocations)
+
+    def _added_up(
+        self, local: Mapping[FunctionVersionKey, int], count: Callable[[VersionCounts], int]
+    ) -> Mapping[FunctionVersionKey, int]:
+        """Asked for every second, by every provider: without the histograms of `statistics`."""
+        total = dict(local)
+        for counted in self._counted.values():
+            for key, one in counted.items():
+                if key in total:
+                    total[key] += count(one.counts)
+        return total
 
     # --- what connections tell ---
 
@@ -95,7 +119,12 @@ class RouteFeed:
         fed.send(b"".join(frames_of(FrameKind.CONTROL, 0, b"", encoder.encode(self._picture.whole()))))
 
     def reported(self, router_id: str, report: RouterReport) -> None:
-        self._counted[router_id] = {one.key: one for one in map(_statistics, report.versions)}
+        """Extremes of reports that nobody has taken yet go on with this one: they come as often as they are taken, but
+        not in step.
+        """
+        before = self._counted.get(router_id, {})
+        counted = {one.key: one for one in map(_statistics, report.versions)}
+        self._counted[router_id] = {key: _with_extremes_of(before.get(key), one) for key, one in counted.items()}
 
     def left(self, fed: Fed, router_id: str) -> None:
         self._listeners.pop(fed, None)
@@ -148,6 +177,18 @@ class Fed(asyncio.Protocol):
             self._feed.reported(self._router_id, message)
 
 
+def _with_extremes_of(before: VersionStatistics | None, one: VersionStatistics) -> VersionStatistics:
+    if before is None or before.counts.duration_extremes_us is None:
+        return one
+    earlier, later = before.counts, one.counts
+    counts = replace(
+        later,
+        duration_extremes_us=widest((earlier.duration_extremes_us, later.duration_extremes_us)),
+        extensions_extremes_us=widest((earlier.extensions_extremes_us, later.extensions_extremes_us)),
+    )
+    return replace(one, counts=counts)
+
+
 def _statistics(tally: VersionTally) -> VersionStatistics:
     return VersionStatistics(
         FunctionVersionKey(FunctionName(tally.function_name), VersionName(tally.version)),
@@ -161,5 +202,7 @@ def _statistics(tally: VersionTally) -> VersionStatistics:
             durations=tally.durations,
             extensions_us_sum=tally.extensions_us_sum,
             extensions=tally.extensions,
+            duration_extremes_us=tally.duration_extremes_us,
+            extensions_extremes_us=tally.extensions_extremes_us,
         ),
     )

@@ -57,6 +57,7 @@ class Followed(asyncio.Protocol):
 
     def report(self) -> None:
         self._say(RouterReport(tuple(map(_tally, self._router.statistics()))))
+        self._router.begin_interval()
 
     def close(self) -> None:
         self._transport.abort()
@@ -102,4 +103,6 @@ def _tally(one: VersionStatistics) -> VersionTally:
         counts.durations,
         counts.extensions_us_sum,
         counts.extensions,
+        counts.duration_extremes_us,
+        counts.extensions_extremes_us,
     )

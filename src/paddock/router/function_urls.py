@@ -70,6 +70,10 @@ class FunctionUrls:
             for url in self._by_id.values()
         )
 
+    def begin_interval(self) -> None:
+        for url in self._by_id.values():
+            url.counters.begin_interval()
+
 
 def _known(name: FunctionName, url: FunctionUrlRoute, before: KnownUrl | None) -> KnownUrl:
     return KnownUrl(

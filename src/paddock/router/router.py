@@ -198,6 +198,14 @@ class Router:
             for key, counters, in_flight in self._table.destinations()
         )
 
+    def begin_interval(self) -> None:
+        """Extremes of durations are of what comes from now on; everything else is counted on."""
+        for _, counters, _ in self._table.destinations():
+            counters.begin_interval()
+
+    def begin_url_interval(self) -> None:
+        self._urls.begin_interval()
+
     def url_statistics(self) -> tuple[UrlStatistics, ...]:
         return self._urls.statistics()
 

@@ -23,7 +23,10 @@ class FeedHello(FeedMessage, frozen=True):
 
 
 class VersionTally(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Counts since the router started; `throttles` by AWS's metric, `durations` by histogram bucket."""
+    """Counts since the router started; `throttles` by AWS's metric, `durations` by histogram bucket.
+
+    Extremes are of what came since the report before, (least, greatest).
+    """
 
     function_name: str
     version: str
@@ -36,6 +39,8 @@ class VersionTally(msgspec.Struct, frozen=True, omit_defaults=True):
     durations: tuple[int, ...] = ()
     extensions_us_sum: int = 0
     extensions: tuple[int, ...] = ()
+    duration_extremes_us: tuple[int, int] | None = None
+    extensions_extremes_us: tuple[int, int] | None = None
 
 
 class RouterReport(FeedMessage, frozen=True):

@@ -1,11 +1,13 @@
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 from paddock.controlplane.cloudwatch import feed as feed_module
 from paddock.controlplane.cloudwatch.feed import SAMPLES_AT_ONCE, MetricFeed
 from paddock.controlplane.inventory import Inventory
 from paddock.model.metrics import metric_id
 from paddock.ports.metrics import InvocationReading
+from paddock.router.statistics import VersionStatistics
 from paddock.stores.metrics import MemoryMetricStore
 from tests.controlplane.cloudwatch.test_fleet_meter import STEADY, PlayedInstance
 from tests.controlplane.cloudwatch.test_invocation_meter import Reading, reading
@@ -19,7 +21,11 @@ class PlayedRouter:
         self.readings = readings
 
     def statistics(self) -> Sequence[InvocationReading]:
-        return self.readings
+        return [VersionStatistics(each.key, each.in_flight, each.counts) for each in self.readings]
+
+    def begin_interval(self) -> None:
+        for each in self.readings:
+            each.counters.begin_interval()
 
 
 def test_fleet_and_invocations_of_a_second_are_put_together() -> None:
@@ -32,6 +38,22 @@ def test_fleet_and_invocations_of_a_second_are_put_together() -> None:
     names = {known.metric.name for known in asyncio.run(store.known())}
     assert {"vCPUAllocated", "ExecutionEnvironmentCount", "Invocations", "Duration", "Throttles"} <= names
     assert all(known.last_at == NOON for known in asyncio.run(store.known()))
+
+
+def test_the_extremes_of_each_interval_are_exact() -> None:
+    hello, store, clock = reading(), MemoryMetricStore(), FixedClock()
+    feed = MetricFeed(store, clock, dict, PlayedRouter(hello))
+    for durations_us in ((1_234_567, 1_234_568, 99), (2_000_001, 3_141_593), (7_777, 7_778)):
+        hello.ran(*durations_us)
+        asyncio.run(feed.take())
+        clock.at += timedelta(seconds=1)
+    metric = metric_id("AWS/Lambda", "Duration", {"FunctionName": "hello"})
+    series = asyncio.run(store.series(metric, NOON, clock.at, 1))
+    assert [(point.summary.minimum, point.summary.maximum) for point in series.points] == [
+        (0.099, 1234.568),
+        (2000.001, 3141.593),
+        (7.777, 7.778),
+    ]
 
 
 def test_many_samples_leave_the_loop_to_others_in_between() -> None:

@@ -87,3 +87,21 @@ def test_the_counts_of_several_routers_are_those_of_one_that_had_counted_all() -
     assert combined([one.counts(), other.counts()]) == all_of_it.counts()
     assert combined([one.counts()]) == one.counts()
     assert combined([]) == VersionCounters().counts()
+
+
+def test_extremes_are_of_the_interval_and_everything_else_goes_on() -> None:
+    counters = VersionCounters()
+    assert counters.counts().duration_extremes_us is None
+    for duration_us in (700, 20, 90_001):
+        counters.answered(duration_us)
+    counters.answered_early()
+    counters.concluded(3, 5)
+    assert counters.counts().duration_extremes_us == (8, 90_001)
+    assert counters.counts().extensions_extremes_us == (5, 5)
+
+    counters.begin_interval()
+    assert counters.counts().duration_extremes_us is None
+    assert counters.counts().extensions_extremes_us is None
+    assert counters.counts().invocations == 4
+    counters.answered(50)
+    assert counters.counts().duration_extremes_us == (50, 50)

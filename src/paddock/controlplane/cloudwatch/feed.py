@@ -77,11 +77,10 @@ class MetricFeed:
                     await asyncio.sleep(0)
         fleet = self._fleet_meter.take()
         self._show(fleet)
-        samples = chain(
-            fleet,
-            self._invocation_meter.samples(self._invocations.statistics()),
-            self._url_meter.samples(self._urls.url_statistics()),
-        )
+        invocations, urls = self._invocations.statistics(), self._urls.url_statistics()
+        self._invocations.begin_interval()
+        self._urls.begin_url_interval()
+        samples = chain(fleet, self._invocation_meter.samples(invocations), self._url_meter.samples(urls))
         while batch := list(islice(samples, SAMPLES_AT_ONCE)):
             await self._store.put(now, batch)
             await asyncio.sleep(0)

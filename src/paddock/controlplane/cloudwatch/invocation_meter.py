@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 
 from paddock.controlplane.cloudwatch.names import UNITS, of_invocations
-from paddock.core.routing.counters import VersionCounts, upper_bound_us
+from paddock.core.routing.counters import Extremes, VersionCounts, upper_bound_us
+from paddock.core.routing.counters import bucket_of as bucket_of_us
 from paddock.core.routing.pool import ThrottleCause
 from paddock.model.ids import FunctionVersionKey
 from paddock.model.metrics import MetricId, Summary, bucket_of, single, zeros_and_ones
@@ -44,7 +45,9 @@ class InvocationMeter:
 
 
 def difference(now: VersionCounts, before: VersionCounts) -> VersionCounts:
-    """Counts that are smaller than before were begun anew: the function was created again."""
+    """Counts that are smaller than before were begun anew: the function was created again. Extremes are of the interval
+    between the two already.
+    """
     if now.invocations < before.invocations or now.throttled < before.throttled:
         before = NONE_YET
     throttled = dict(before.throttles)
@@ -57,6 +60,8 @@ def difference(now: VersionCounts, before: VersionCounts) -> VersionCounts:
         durations=tuple(a - b for a, b in zip_longest(now.durations, before.durations, fillvalue=0)),
         extensions_us_sum=now.extensions_us_sum - before.extensions_us_sum,
         extensions=tuple(a - b for a, b in zip_longest(now.extensions, before.extensions, fillvalue=0)),
+        duration_extremes_us=now.duration_extremes_us,
+        extensions_extremes_us=now.extensions_extremes_us,
     )
 
 
@@ -68,9 +73,13 @@ def _summaries(happened: VersionCounts) -> Iterator[tuple[str, Summary]]:
         yield "Errors", zeros_and_ones(invocations - happened.errors, happened.errors)
     # An invocation that extensions heard of has its duration only when they are done.
     if any(happened.durations):
-        yield "Duration", duration_summary(happened.durations, happened.duration_us_sum)
+        yield "Duration", duration_summary(happened.durations, happened.duration_us_sum, happened.duration_extremes_us)
     if any(happened.extensions):
-        yield "PostRuntimeExtensionsDuration", duration_summary(happened.extensions, happened.extensions_us_sum)
+        extremes_us = happened.extensions_extremes_us
+        yield (
+            "PostRuntimeExtensionsDuration",
+            duration_summary(happened.extensions, happened.extensions_us_sum, extremes_us),
+        )
     if asked:
         yield "Throttles", zeros_and_ones(asked - throttled, throttled)
         causes: Mapping[ThrottleCause, int] = dict(happened.throttles)
@@ -79,12 +88,21 @@ def _summaries(happened: VersionCounts) -> Iterator[tuple[str, Summary]]:
             yield cause.value, zeros_and_ones(asked - count, count)
 
 
-def duration_summary(durations: tuple[int, ...], total_us: int) -> Summary:
-    """In milliseconds, of the router's histogram: the sum is exact, the extremes are the bounds of their buckets."""
+def duration_summary(durations: tuple[int, ...], total_us: int, extremes_us: Extremes | None) -> Summary:
+    """In milliseconds, of the router's histogram: sum and extremes are exact, percentiles right to an eighth.
+
+    Extremes outside the outer buckets are of something else (the report that had them was lost, or a router was read
+    for the first time): the bounds of these buckets are nearer.
+    """
     count = sum(durations)
     if count == 1:
         return single(total_us / 1000)
     filled = [bucket for bucket, times in enumerate(durations) if times]
+    least_us, greatest_us = extremes_us or (-1, -1)
+    if extremes_us is None or bucket_of_us(least_us) != filled[0]:
+        least_us = _lower_bound_us(filled[0])
+    if extremes_us is None or bucket_of_us(greatest_us) != filled[-1]:
+        greatest_us = upper_bound_us(filled[-1])
     buckets: dict[int, float] = {}
     for bucket in filled:
         middle = bucket_of((_lower_bound_us(bucket) + upper_bound_us(bucket)) / 2000)
@@ -92,8 +110,8 @@ def duration_summary(durations: tuple[int, ...], total_us: int) -> Summary:
     return Summary(
         count=count,
         total=total_us / 1000,
-        minimum=_lower_bound_us(filled[0]) / 1000,
-        maximum=upper_bound_us(filled[-1]) / 1000,
+        minimum=least_us / 1000,
+        maximum=greatest_us / 1000,
         buckets=tuple(sorted(buckets.items())),
     )
 

@@ -38,4 +38,7 @@ def _summaries(happened: VersionCounts) -> Iterator[tuple[str, Summary]]:
     yield "UrlRequestCount", zeros_and_ones(0, requests)
     yield "Url4xxCount", zeros_and_ones(requests - happened.refusals, happened.refusals)
     yield "Url5xxCount", zeros_and_ones(requests - happened.errors, happened.errors)
-    yield "UrlRequestLatency", duration_summary(happened.durations, happened.duration_us_sum)
+    yield (
+        "UrlRequestLatency",
+        duration_summary(happened.durations, happened.duration_us_sum, happened.duration_extremes_us),
+    )

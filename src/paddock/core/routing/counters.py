@@ -1,6 +1,7 @@
 """What happened to the invocations of one version, counted and never reset: readers take differences.
 
-Counting must cost next to nothing, because it happens once per invocation: integers in place, no allocation.
+Counting must cost next to nothing, because it happens once per invocation: integers in place, no allocation. Extremes
+alone are no differences of anything: they are of an interval, which the one who takes them ends.
 """
 
 from __future__ import annotations
@@ -8,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import TypeAlias
 
 from paddock.core.routing.pool import ThrottleCause
+
+Extremes: TypeAlias = "tuple[int, int]"
+"""The least and the greatest of an interval, in microseconds."""
 
 _STEPS = 4
 """Buckets per doubling: bounds lie 14 to 25 % apart, close enough for a percentile."""
 _BUCKETS = 41 * _STEPS
 """Up to 2^40 microseconds, twelve days: longer than any timeout."""
 _LONGEST_US = 1 << 40
+_NONE_YET_US = 1 << 62
+"""Above every duration: what the least is compared with first."""
 
 
 def bucket_of(duration_us: int) -> int:
@@ -47,6 +54,9 @@ class VersionCounts:
     extensions_us_sum: int = 0
     extensions: tuple[int, ...] = ()
     """How long extensions went on after the function: a histogram like `durations`, which has this in it."""
+    duration_extremes_us: Extremes | None = None
+    """Of the durations since `begin_interval`; None without any."""
+    extensions_extremes_us: Extremes | None = None
 
     @property
     def throttled(self) -> int:
@@ -76,7 +86,15 @@ def combined(counts: Iterable[VersionCounts]) -> VersionCounts:
         durations=tuple(map(sum, zip_longest(*(one.durations for one in each), fillvalue=0))),
         extensions_us_sum=sum(one.extensions_us_sum for one in each),
         extensions=tuple(map(sum, zip_longest(*(one.extensions for one in each), fillvalue=0))),
+        duration_extremes_us=widest(one.duration_extremes_us for one in each),
+        extensions_extremes_us=widest(one.extensions_extremes_us for one in each),
     )
+
+
+def widest(extremes: Iterable[Extremes | None]) -> Extremes | None:
+    """Those of several intervals as if they were one."""
+    known = [each for each in extremes if each is not None]
+    return (min(least for least, _ in known), max(greatest for _, greatest in known)) if known else None
 
 
 class VersionCounters:
@@ -87,8 +105,11 @@ class VersionCounters:
         "durations",
         "errors",
         "extensions",
+        "extensions_extremes_us",
         "extensions_us_sum",
+        "greatest_us",
         "invocations",
+        "least_us",
         "refusals",
         "throttles",
     )
@@ -102,10 +123,21 @@ class VersionCounters:
         self.throttles = dict.fromkeys(ThrottleCause, 0)
         self.extensions_us_sum = 0
         self.extensions: list[int] = []
+        self.begin_interval()
+
+    def begin_interval(self) -> None:
+        """Extremes are of what comes from now on. For whoever keeps those there were; all else goes on."""
+        self.least_us = _NONE_YET_US
+        self.greatest_us = -1
+        self.extensions_extremes_us: Extremes | None = None
 
     def answered(self, duration_us: int) -> None:
         self.invocations += 1
         self.duration_us_sum += duration_us
+        if duration_us < self.least_us:  # noqa: PLR1730 - a call of min or max costs more than all the rest
+            self.least_us = duration_us
+        if duration_us > self.greatest_us:  # noqa: PLR1730
+            self.greatest_us = duration_us
         # `bucket_of`, written out: a call of it costs as much as all the rest.
         if _STEPS <= duration_us < _LONGEST_US:
             bits = duration_us.bit_length()
@@ -122,11 +154,14 @@ class VersionCounters:
         whole_us = duration_us + (extensions_us or 0)
         self.duration_us_sum += whole_us
         self.durations[bucket_of(whole_us)] += 1
+        self.least_us = min(self.least_us, whole_us)
+        self.greatest_us = max(self.greatest_us, whole_us)
         if extensions_us is not None:
             if not self.extensions:
                 self.extensions = [0] * _BUCKETS
             self.extensions_us_sum += extensions_us
             self.extensions[bucket_of(extensions_us)] += 1
+            self.extensions_extremes_us = widest((self.extensions_extremes_us, (extensions_us, extensions_us)))
 
     def counts(self) -> VersionCounts:
         return VersionCounts(
@@ -138,6 +173,8 @@ class VersionCounters:
             durations=_cut(self.durations),
             extensions_us_sum=self.extensions_us_sum,
             extensions=_cut(self.extensions),
+            duration_extremes_us=None if self.greatest_us < 0 else (self.least_us, self.greatest_us),
+            extensions_extremes_us=self.extensions_extremes_us,
         )
 
 
