@@ -261,6 +261,44 @@ def test_metric_math_works_out_an_error_rate(server: Server, api: Any, measured:
     assert all(0 <= rate <= 100 for rate in rates())
 
 
+SEARCHED = """SEARCH('{AWS/Lambda,FunctionName} MetricName="Invocations" FunctionName="measured"', 'Sum', 60)"""
+
+
+def test_a_search_finds_the_metrics_of_functions(server: Server, api: Any, measured: str) -> None:
+    """As dashboards ask: each function's series, and the sum of all; by boto3 and by the `aws` command."""
+    invoke(api, "measured", {})
+    queries = [{"Id": "each", "Expression": SEARCHED}, {"Id": "total", "Expression": "SUM(each)"}]
+
+    def found() -> dict[str, Any]:
+        now = datetime.now(UTC)
+        times = {"StartTime": now - timedelta(minutes=10), "EndTime": now + timedelta(minutes=1)}
+        answer = server.client("cloudwatch").get_metric_data(MetricDataQueries=queries, **times)
+        return {result["Id"]: (result["Label"], sum(result["Values"])) for result in answer["MetricDataResults"]}
+
+    assert eventually(lambda: found().get("each", ("", 0))[1] > 0)
+    results = found()
+    assert results["each"][0] == "measured"
+    assert results["total"][1] > 0
+
+    now = datetime.now(UTC)
+    asked = (
+        "cloudwatch",
+        "get-metric-data",
+        "--output",
+        "json",
+        "--start-time",
+        f"{now - timedelta(minutes=10):%FT%TZ}",
+    )
+    until = ("--end-time", f"{now + timedelta(minutes=1):%FT%TZ}", "--metric-data-queries")
+    read = server.aws(*asked, *until, json.dumps(queries))
+    assert read.returncode == 0, read.stderr
+    assert [result["Id"] for result in json.loads(read.stdout)["MetricDataResults"]] == ["each", "total"]
+
+    refused = server.aws(*asked, *until, json.dumps([{"Id": "e", "Expression": "NONSENSE(each)"}, *queries]))
+    assert "(ValidationError)" in refused.stderr
+    assert "Function NONSENSE is not supported" in refused.stderr
+
+
 def test_prometheus_finds_counters_and_gauges(server: Server, api: Any, measured: str) -> None:
     invoke(api, "measured", {})
 

@@ -1,18 +1,17 @@
 """Working out metric math over time series. Pure.
 
-A value is a number, a series (time to number), a list of series, or a text. A time at which one of two series has
-nothing has nothing in the result either; neither has one where the arithmetic fails (a division by zero).
+A value is a number, a series (time to number), a list of series, or a text. Where one of two series has nothing at a
+time at which the other has something, it counts as a zero, as AWS says; where the arithmetic fails (a division by
+zero) there is nothing.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from typing import TypeAlias
 
 from paddock.controlplane.cloudwatch.expressions import (
@@ -26,16 +25,18 @@ from paddock.controlplane.cloudwatch.expressions import (
     Text,
     Tree,
 )
-
-Series: TypeAlias = "dict[datetime, float]"
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesList:
-    """Several series with the labels they came with."""
-
-    series: tuple[tuple[str, Series], ...]
-
+from paddock.controlplane.cloudwatch.series import (
+    ALONG,
+    CALENDAR,
+    OVER,
+    Series,
+    SeriesList,
+    filled,
+    in_order,
+    interpolated,
+    over,
+    repeated,
+)
 
 Value: TypeAlias = "float | str | Series | SeriesList"
 
@@ -44,13 +45,16 @@ Value: TypeAlias = "float | str | Series | SeriesList"
 class Surroundings:
     """`values` are what other queries came to, by id; `metrics` those of them that are plain metrics.
 
-    `times` are the beginnings of all periods asked for, ascending.
+    `times` are the beginnings of all periods asked for, ascending. `searches` are what every SEARCH in the tree has
+    found, `periods` those of the other queries.
     """
 
     values: Mapping[str, Value]
     metrics: Mapping[str, Series]
     times: Sequence[datetime]
     period_seconds: int
+    searches: Mapping[Called, SeriesList] = field(default_factory=dict)
+    periods: Mapping[str, int] = field(default_factory=dict)
 
 
 def evaluate(tree: Tree, around: Surroundings) -> Value:
@@ -67,9 +71,9 @@ def evaluate(tree: Tree, around: Surroundings) -> Value:
         case Binary(sign, left, right):
             return _combined(evaluate(left, around), evaluate(right, around), _BINARY[sign])
         case Listed(items):
-            return SeriesList(tuple(("", _series(evaluate(item, around))) for item in items))
-        case Called(function, arguments):
-            return _call(function, arguments, around)
+            return SeriesList(tuple(each for item in items for each in _listed(evaluate(item, around))))
+        case Called():
+            return _call(tree, around)
 
 
 Arithmetic: TypeAlias = "Callable[[float, float], float]"
@@ -103,82 +107,67 @@ _EACH: Mapping[str, Callable[[float], float]] = {
     "LOG10": math.log10,
 }
 
-_OVER: Mapping[str, Callable[[list[float]], float]] = {
-    "SUM": math.fsum,
-    "AVG": statistics.fmean,
-    "MIN": min,
-    "MAX": max,
-    "STDDEV": lambda values: statistics.stdev(values) if len(values) > 1 else 0.0,
-}
+_SORTED_BY = ("AVG", "MIN", "MAX", "SUM")
+_OF_ONE = _EACH.keys() | OVER.keys() | ALONG.keys() | CALENDAR.keys()
+_OF_ONE |= {"FIRST", "LAST", "METRIC_COUNT", "PERIOD", "REMOVE_EMPTY", "TIME_SERIES"}
 
 
-def _call(function: str, arguments: tuple[Tree, ...], around: Surroundings) -> Value:
-    if function == "METRICS":
-        return _metrics(arguments, around)
-    if function == "FILL":
-        return _fill(arguments, around)
-    given = [evaluate(each, around) for each in arguments]
-    if function == "IF":
-        return _choose(given)
-    if len(given) != 1:
-        raise ExpressionError(f"{function} takes one argument" if function in _KNOWN else _unknown(function))
-    return _of_one(function, given[0], around)
+def _call(called: Called, around: Surroundings) -> Value:
+    function, arguments = called.function, called.arguments
+    match function:
+        case "SEARCH":
+            return around.searches[called]
+        case "METRICS":
+            return _metrics(arguments, around)
+        case "FILL":
+            return _fill(arguments, around)
+        case "SORT":
+            return _sorted(arguments, around)
+        case "SLICE":
+            return _sliced([evaluate(each, around) for each in arguments])
+        case "IF":
+            return _choose([evaluate(each, around) for each in arguments])
+    if function not in _OF_ONE:
+        raise ExpressionError(f"Function {function} is not supported")
+    if len(arguments) != 1:
+        raise ExpressionError(f"{function} takes one argument")
+    if function == "PERIOD":
+        return float(_period(arguments[0], around))
+    return _of_one(function, evaluate(arguments[0], around), around)
 
 
 def _of_one(function: str, given: Value, around: Surroundings) -> Value:
     if function in _EACH:
         return _mapped(given, _EACH[function])
-    if function in _OVER:
-        return _over(given, _OVER[function])
-    match function:
-        case "PERIOD":
-            return float(around.period_seconds)
-        case "METRIC_COUNT":
-            return float(len(given.series)) if isinstance(given, SeriesList) else 1.0
-        case "TIME_SERIES":
-            if not isinstance(given, float):
-                raise ExpressionError("TIME_SERIES takes a number")
-            return dict.fromkeys(around.times, given)
-        case "DIFF" | "RATE" | "DIFF_TIME" | "RUNNING_SUM":
-            return _per_series(given, _ALONG[function])
-        case _:
-            raise ExpressionError(_unknown(function))
+    if function in OVER:
+        return _over(given, function)
+    if function in ALONG:
+        return _per_series(given, ALONG[function])
+    if function in CALENDAR:
+        _series(given)
+        return {at: CALENDAR[function](at) for at in around.times}
+    if function == "TIME_SERIES":
+        if not isinstance(given, float):
+            raise ExpressionError("TIME_SERIES takes a number")
+        return dict.fromkeys(around.times, given)
+    if function == "METRIC_COUNT":
+        return float(len(given.series)) if isinstance(given, SeriesList) else 1.0
+    return _of_a_list(function, _list(function, given))
 
 
-def _unknown(function: str) -> str:
-    return f"Function {function} is not supported"
+def _of_a_list(function: str, given: SeriesList) -> Value:
+    if function == "REMOVE_EMPTY":
+        return SeriesList(tuple(each for each in given.series if each[1]))
+    if not given.series:
+        return {}
+    return given.series[0 if function == "FIRST" else -1][1]
 
 
-# One series after the other
-
-
-def _diff(series: Series) -> Series:
-    return {at: series[at] - series[before] for before, at in pairwise(series)}
-
-
-def _rate(series: Series) -> Series:
-    return {at: (series[at] - series[before]) / (at - before).total_seconds() for before, at in pairwise(series)}
-
-
-def _diff_time(series: Series) -> Series:
-    return {at: (at - before).total_seconds() for before, at in pairwise(series)}
-
-
-def _running_sum(series: Series) -> Series:
-    total, found = 0.0, {}
-    for at, value in series.items():
-        total += value
-        found[at] = total
-    return found
-
-
-_ALONG: Mapping[str, Callable[[Series], Series]] = {
-    "DIFF": _diff,
-    "RATE": _rate,
-    "DIFF_TIME": _diff_time,
-    "RUNNING_SUM": _running_sum,
-}
-_KNOWN = _EACH.keys() | _OVER.keys() | _ALONG.keys() | {"PERIOD", "METRIC_COUNT", "TIME_SERIES"}
+def _period(argument: Tree, around: Surroundings) -> int:
+    """A metric has its own, which need not be that of the expression."""
+    _series(evaluate(argument, around))
+    name = argument.name if isinstance(argument, Name) else ""
+    return around.periods.get(name, around.period_seconds)
 
 
 def _per_series(given: Value, work: Callable[[Series], Series]) -> Value:
@@ -204,44 +193,58 @@ def _fill(arguments: tuple[Tree, ...], around: Surroundings) -> Value:
         raise ExpressionError("FILL takes a metric and what to fill it with")
     metric, filling = evaluate(arguments[0], around), arguments[1]
     if isinstance(filling, Name) and filling.name.upper() == "REPEAT":
-        return _per_series(metric, lambda series: _repeated(series, around.times))
+        return _per_series(metric, lambda series: repeated(series, around.times))
     if isinstance(filling, Name) and filling.name.upper() == "LINEAR":
-        return _per_series(metric, lambda series: _interpolated(series, around.times))
+        return _per_series(metric, lambda series: interpolated(series, around.times))
     value = evaluate(filling, around)
-    if not isinstance(value, float):
-        raise ExpressionError("FILL fills with a number, REPEAT or LINEAR")
-    return _per_series(metric, lambda series: {at: series.get(at, value) for at in around.times})
+    if isinstance(value, float):
+        value = dict.fromkeys(around.times, value)
+    if not isinstance(value, dict):
+        raise ExpressionError("FILL fills with a number, a metric, REPEAT or LINEAR")
+    return _per_series(metric, lambda series: filled(series, value, around.times))
 
 
-def _repeated(series: Series, times: Sequence[datetime]) -> Series:
-    found: Series = {}
-    last: float | None = None
-    for at in times:
-        last = series.get(at, last)
-        if last is not None:
-            found[at] = last
-    return found
+def _sorted(arguments: tuple[Tree, ...], around: Surroundings) -> SeriesList:
+    if len(arguments) not in (3, 4):
+        raise ExpressionError("SORT takes metrics, a function, ASC or DESC, and perhaps how many")
+    by, order = (each.name.upper() if isinstance(each, Name) else "" for each in arguments[1:3])
+    if by not in _SORTED_BY or order not in ("ASC", "DESC"):
+        raise ExpressionError(f"SORT sorts by {', '.join(_SORTED_BY)}, and ASC or DESC")
+    given = _list("SORT", evaluate(arguments[0], around))
+    found = in_order(given, by, descending=order == "DESC")
+    most = _whole("SORT", evaluate(arguments[3], around)) if len(arguments) == 4 else len(found.series)
+    return SeriesList(found.series[:most])
 
 
-def _interpolated(series: Series, times: Sequence[datetime]) -> Series:
-    """Between two values on the straight line; before the first and after the last as these are."""
-    known = list(series.items())
-    if not known:
-        return {}
-    found: Series = {}
-    after = 0
-    for at in times:
-        while after < len(known) and known[after][0] < at:
-            after += 1
-        right, left = known[min(after, len(known) - 1)], known[max(after - 1, 0)]
-        width = (right[0] - left[0]).total_seconds()
-        share = (at - left[0]).total_seconds() / width if width > 0 else 1.0
-        found[at] = left[1] + (right[1] - left[1]) * min(max(share, 0.0), 1.0)
-    return found
+def _sliced(given: list[Value]) -> SeriesList:
+    """From the first place to before the last one; without a last one to the end."""
+    if len(given) not in (2, 3):
+        raise ExpressionError("SLICE takes metrics, where to begin, and perhaps where to end")
+    many = _list("SLICE", given[0])
+    places = [_whole("SLICE", each) for each in given[1:]]
+    return SeriesList(many.series[slice(*places) if len(places) == 2 else slice(places[0], None)])
+
+
+def _list(function: str, value: Value) -> SeriesList:
+    if isinstance(value, SeriesList):
+        return value
+    raise ExpressionError(f"{function} takes an array of time series")
+
+
+def _listed(value: Value) -> tuple[tuple[str, Series], ...]:
+    return value.series if isinstance(value, SeriesList) else (("", _series(value)),)
+
+
+def _whole(function: str, value: Value) -> int:
+    if isinstance(value, float) and value >= 0 and value.is_integer():
+        return int(value)
+    raise ExpressionError(f"{function} counts in whole numbers from 0")
 
 
 def _choose(given: list[Value]) -> Value:
-    """IF(condition, then, else); without `else` there is nothing where the condition does not hold."""
+    """IF(condition, then, else); without `else` there is nothing where the condition does not hold. Where it holds, a
+    metric that has nothing then is a zero, as AWS says.
+    """
     if len(given) not in (2, 3):
         raise ExpressionError("IF takes a condition, what then, and perhaps what else")
     condition, then = given[0], given[1]
@@ -253,21 +256,22 @@ def _choose(given: list[Value]) -> Value:
     for at, holds in _series(condition).items():
         value = then if holds else otherwise
         at_value = value if value is None or isinstance(value, float) else _series(value).get(at)
-        if at_value is not None:
-            found[at] = at_value
+        if at_value is not None or holds:
+            found[at] = at_value or 0.0
     return found
 
 
 # Arithmetic
 
 
-def _over(given: Value, aggregate: Callable[[list[float]], float]) -> Value:
+def _over(given: Value, function: str) -> Value:
     """Of a list, series by series at each time; of one series, a single number."""
-    if not isinstance(given, SeriesList):
-        values = list(_series(given).values())
-        return float(aggregate(values)) if values else math.nan
-    times = sorted({at for _, series in given.series for at in series})
-    return {at: float(aggregate([series[at] for _, series in given.series if at in series])) for at in times}
+    if isinstance(given, SeriesList):
+        return over([series for _, series in given.series], function)
+    values = list(_series(given).values())
+    if not values:
+        return 0.0 if function == "DATAPOINT_COUNT" else math.nan
+    return float(OVER[function](values))
 
 
 def _mapped(value: Value, work: Callable[[float], float]) -> Value:
@@ -286,7 +290,8 @@ def _combined(left: Value, right: Value, work: Arithmetic) -> Value:
     if isinstance(right, float):
         return _mapped(left, lambda value: work(value, right))
     one, other = _series(left), _series(right)
-    return _finite((at, _safely(lambda at=at: work(one[at], other[at]))) for at in one if at in other)  # type: ignore[misc]
+    times = sorted(one.keys() | other.keys())
+    return _finite((at, _safely(lambda at=at: work(one.get(at, 0.0), other.get(at, 0.0)))) for at in times)  # type: ignore[misc]
 
 
 def _combined_lists(left: Value, right: Value, work: Arithmetic) -> SeriesList:

@@ -1,7 +1,7 @@
 """CloudWatch's metric math: text to a tree. Pure; bounded in depth, so that no text can exhaust the stack.
 
-Grammar, loosest first: `||`, `&&`, comparisons, `+ -`, `* /`, `^`, unary minus, then numbers, strings, ids, calls,
-lists and parentheses (CloudWatch user guide, "Using math expressions").
+Grammar, loosest first: `||` or OR, `&&` or AND, comparisons, `+ -`, `* /`, `^`, unary minus, then numbers, strings,
+ids, calls, lists and parentheses (CloudWatch user guide, "Using math expressions").
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _TOKEN = re.compile(
     r"|\"(?P<double>[^\"]*)\"|'(?P<quoted>[^']*)'"
     r"|(?P<sign>\|\||&&|<=|>=|==|!=|[-+*/^<>()\[\],]))"
 )
+_WORDS = {"AND": "&&", "OR": "||"}
 _LEVELS = (("||",), ("&&",), ("<", ">", "<=", ">=", "==", "!="), ("+", "-"), ("*", "/"))
 
 
@@ -91,6 +92,21 @@ def names_in(tree: Tree) -> set[str]:
             return set()
 
 
+def searches_in(tree: Tree) -> set[Called]:
+    """Every SEARCH of the tree."""
+    match tree:
+        case Called("SEARCH", _):
+            return {tree}
+        case Negated(inner):
+            return searches_in(inner)
+        case Binary(_, left, right):
+            return searches_in(left) | searches_in(right)
+        case Listed(items) | Called(_, items):
+            return {found for item in items for found in searches_in(item)}
+        case _:
+            return set()
+
+
 Word: TypeAlias = "tuple[str, str]"
 
 
@@ -102,9 +118,13 @@ def _tokens(text: str) -> list[Word]:
         if match is None or match.lastgroup is None:
             raise ExpressionError(f"Unexpected character at position {at + 1}")
         kind = "text" if match.lastgroup in ("double", "quoted") else match.lastgroup
-        found.append((kind, match[match.lastgroup]))
+        found.append((kind, match[match.lastgroup]) if kind != "name" else _name(match["name"]))
         at = match.end()
     return found
+
+
+def _name(text: str) -> Word:
+    return ("sign", _WORDS[text]) if text in _WORDS else ("name", text)
 
 
 class _Parser:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
 from paddock.awsapi.pagination import paginate
 from paddock.controlplane.api import Answer, Api, Call, Operation
-from paddock.controlplane.cloudwatch.evaluation import Series, SeriesList, Surroundings, Value, evaluate
-from paddock.controlplane.cloudwatch.expressions import ExpressionError, Tree, names_in, parse
+from paddock.controlplane.cloudwatch.evaluation import Surroundings, Value, evaluate
+from paddock.controlplane.cloudwatch.expressions import Called, ExpressionError, Tree, names_in, parse, searches_in
+from paddock.controlplane.cloudwatch.searching import Found, Wanted, found, wanted
+from paddock.controlplane.cloudwatch.series import Series, SeriesList
 from paddock.controlplane.cloudwatch.statistic import check_period, check_statistic, named_metric, rounded, statistic
 from paddock.model.errors import ApiError
 
@@ -23,19 +25,27 @@ PERIODS_AT_MOST = 500_000
 """Of all expressions together: functions like FILL lay out every period before there is a datapoint to be counted."""
 DEFAULT_PERIOD_SECONDS = 300
 
+TOO_MANY = ({"Code": "MaxMetricsExceeded", "Value": "Maximum number of allowed metrics exceeded"},)
+"""Of what searches found; the first of it is worked with."""
+
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`tree` is None for a plain metric."""
+    """`tree` is None for a plain metric, `label` where none was given. `searches` are those of the tree."""
 
     id: str
-    label: str
+    label: str | None
     shown: bool
     period_seconds: int
     stat: Mapping[str, Any] | None = None
     tree: Tree | None = None
+    searches: Mapping[Called, Wanted] = field(default_factory=dict)
+
+    def period_of(self, search: Wanted) -> int:
+        """That of the query goes before that of the search."""
+        return self.period_seconds or search.period_seconds or DEFAULT_PERIOD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +66,10 @@ async def get_metric_data(api: Api, call: Call) -> Answer:
         if query.stat is not None:
             metrics[query.id] = await _series(api, query, start, end)
             await asyncio.sleep(0)
+    searches = {(called, query.period_of(each)): each for query in queries for called, each in query.searches.items()}
+    searched, whole = await found(api, searches, start, end, call.now)
     # Away from the event loop: large ones take longer than an invocation should wait for.
-    values = await asyncio.to_thread(worked_out, queries, metrics, start, end)
+    values = await asyncio.to_thread(worked_out, queries, metrics, searched, start, end)
     newest_first = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
     results = [
         result
@@ -65,7 +77,7 @@ async def get_metric_data(api: Api, call: Call) -> Answer:
         if query.shown
         for result in _results(query, values[query.id], newest_first=newest_first)
     ]
-    return _paged(results, params)
+    return _paged(results, params, () if whole else TOO_MANY)
 
 
 def read_queries(given: Sequence[Mapping[str, Any]]) -> list[Query]:
@@ -90,16 +102,17 @@ def _query(each: Mapping[str, Any]) -> Query:
     if stat is not None:
         check_period(stat["Period"])
         check_statistic(stat["Stat"], "Stat")
-        label = each.get("Label") or stat["Metric"].get("MetricName", name)
+        label = each.get("Label") or stat["Metric"].get("MetricName")
         return Query(name, label, shown, stat["Period"], stat=stat)
     period = each.get("Period", 0)
     if period:
         check_period(period)
     try:
         tree = parse(str(expression))
+        searches = {called: wanted(called) for called in searches_in(tree)}
     except ExpressionError as error:
         raise _wrong(name, error) from error
-    return Query(name, each.get("Label") or name, shown, period, tree=tree)
+    return Query(name, each.get("Label"), shown, period, tree=tree, searches=searches)
 
 
 async def _series(api: Api, query: Query, start: datetime, end: datetime) -> Series:
@@ -113,7 +126,7 @@ async def _series(api: Api, query: Query, start: datetime, end: datetime) -> Ser
 
 
 def worked_out(
-    queries: Sequence[Query], metrics: Mapping[str, Series], start: datetime, end: datetime
+    queries: Sequence[Query], metrics: Mapping[str, Series], searched: Found, start: datetime, end: datetime
 ) -> dict[str, Value]:
     """What every query comes to, those that others need first. Raises `ApiError`."""
     values: dict[str, Value] = dict(metrics)
@@ -125,12 +138,14 @@ def worked_out(
         if not ready:
             raise invalid(f"The expressions {', '.join(query.id for query in waiting)} need one another.")
         for query in ready:
-            needed = [periods[name] for name in _mentioned(query, metrics) if name in periods]
+            needed = [periods[name] for name in _mentioned(query, metrics, periods)]
+            needed += [query.period_of(each) for each in query.searches.values()]
             period = query.period_seconds or max(needed, default=0) or DEFAULT_PERIOD_SECONDS
             periods[query.id] = period
             times = _times(start, end, period, left)
             left -= len(times)
-            values[query.id] = _evaluated(query, Surroundings(values, metrics, times, period))
+            found_here = {called: searched[called, query.period_of(each)] for called, each in query.searches.items()}
+            values[query.id] = _evaluated(query, Surroundings(values, metrics, times, period, found_here, periods))
         waiting = [query for query in waiting if query.id not in values]
     return values
 
@@ -141,10 +156,11 @@ def _missing(query: Query, values: Mapping[str, Value], known: Mapping[str, int]
     return {name for name in names_in(query.tree) if name in known and name not in values}
 
 
-def _mentioned(query: Query, metrics: Mapping[str, Series]) -> set[str]:
-    """Without any id it is about all metrics (`SUM(METRICS())`)."""
+def _mentioned(query: Query, metrics: Mapping[str, Series], known: Mapping[str, int]) -> set[str]:
+    """Without any id or SEARCH it is about all metrics (`SUM(METRICS())`)."""
     assert query.tree is not None
-    return names_in(query.tree) or set(metrics)
+    mentioned = names_in(query.tree) & known.keys()
+    return mentioned or (set() if query.searches else set(metrics))
 
 
 def _evaluated(query: Query, around: Surroundings) -> Value:
@@ -169,14 +185,15 @@ def _times(start: datetime, end: datetime, period_seconds: int, most: int) -> li
 
 
 def _results(query: Query, value: Value, *, newest_first: bool) -> Iterator[Result]:
-    many = value.series if isinstance(value, SeriesList) else ((query.label, value),)
+    """Of an array each series has its own label behind that of the query, as on AWS."""
+    many = value.series if isinstance(value, SeriesList) else (("", value),)
     for label, series in many:
         if isinstance(series, dict):
             points = [(at, number) for at, number in sorted(series.items(), reverse=newest_first) if isfinite(number)]
-            yield Result(query.id, label or query.label, points)
+            yield Result(query.id, " ".join(filter(None, (query.label, label))) or query.id, points)
 
 
-def _paged(results: Sequence[Result], params: Mapping[str, Any]) -> Answer:
+def _paged(results: Sequence[Result], params: Mapping[str, Any], messages: Sequence[Mapping[str, str]]) -> Answer:
     """Datapoints are counted off over all results; one that is cut is PartialData and goes on under its id."""
     flat = [(place, point) for place, result in enumerate(results) for point in range(max(1, len(result.points)))]
     most = min(params.get("MaxDatapoints") or DATAPOINTS_AT_MOST, DATAPOINTS_AT_MOST)
@@ -190,7 +207,7 @@ def _paged(results: Sequence[Result], params: Mapping[str, Any]) -> Answer:
     for _, (place, point) in page.items:
         given.setdefault(place, []).append(point)
     shown = [_shown(results[place], points) for place, points in given.items()]
-    return {"MetricDataResults": shown, "NextToken": page.next_marker, "Messages": []}
+    return {"MetricDataResults": shown, "NextToken": page.next_marker, "Messages": list(messages)}
 
 
 def _shown(result: Result, points: Sequence[int]) -> dict[str, Any]:
@@ -220,7 +237,7 @@ OPERATIONS = (
         "GetMetricData",
         get_metric_data,
         "partial",
-        "metric math without SEARCH, SORT, SLICE and anomaly detection; no placeholders in labels; of the extended "
-        "statistics percentiles",
+        "metric math with SEARCH, without anomaly detection, Contributor Insights and service quotas; no placeholders "
+        "in labels; of the extended statistics percentiles",
     ),
 )
