@@ -10,7 +10,8 @@ from paddock.launchers.attachments import Attachments
 from paddock.networks.vpc import VpcNetwork
 from paddock.ports.instance_network import NetworkError
 from paddock.server import instance_network
-from paddock.server.instance_network import InstanceNetworks
+from paddock.server.instance_network import InstanceNetworks, found_networks
+from paddock.server.settings import Settings
 
 PATIENCE_SECONDS = 30
 
@@ -52,3 +53,15 @@ async def test_a_change_of_routes_is_followed_and_tried_again_until_it_was(
 async def test_without_a_vpc_there_is_nothing_to_follow() -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         await InstanceNetworks(Attachments()).follow_ways_out()
+
+
+@pytest.mark.parametrize("reason", [None, "it takes root"])
+def test_why_instances_in_the_machines_network_are_not_counted_is_said_once(
+    reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(instance_network, "uncounted_because", lambda: reason)
+    said: list[str] = []
+    assert found_networks(Settings(data_dir=tmp_path), said.append).attachments.name == "host"
+    assert caplog.messages == ([] if reason is None else [f"NetworkIn and NetworkOut are no data: {reason}"])
+    assert said == []

@@ -60,7 +60,8 @@ def found_networks(settings: Settings, say: Callable[[str], None]) -> InstanceNe
         former = vpc if vpc.is_there else None
         reason = uncounted_because()
         if reason is not None:
-            say(f"network: NetworkIn and NetworkOut are no data: {reason}")
+            # No hindrance: who starts this as an ordinary user need not care.
+            _LOG.info("NetworkIn and NetworkOut are no data: %s", reason)
         return InstanceNetworks(Attachments(former, attaches=False), former)
     reason = vpc.unavailable_because()
     if reason is not None:
