@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from paddock.cli.logs import age
+from paddock.cli.logs import age, beginning_ms
 from paddock.model.errors import SettingsError
 
 
@@ -22,3 +22,10 @@ def test_an_age_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
 def test_any_other_age_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(SettingsError, match="--since"):
         age(text)
+
+
+def test_an_age_before_all_calendars_begins_with_the_epoch() -> None:
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+
+    assert beginning_ms(now, age("999999d")) == 0
+    assert beginning_ms(now, age("1d")) == datetime(2026, 11, 22, tzinfo=UTC).timestamp() * 1000

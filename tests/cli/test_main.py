@@ -1,13 +1,18 @@
-"""The way in, before there are commands."""
+"""The way in: what ends a command that is none of its own answers."""
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from paddock.cli.main import main
+from paddock.server import data_dir as data_directory
+from paddock.server.data_dir import RunningServer
 
 
 class Interrupted:
@@ -24,3 +29,21 @@ def test_ctrl_c_while_the_commands_are_imported_has_no_traceback(monkeypatch: py
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 130
+
+
+def test_a_server_that_does_not_answer_is_one_line_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody_listens.getsockname()[1]}"
+        (tmp_path / "credentials.json").write_text('{"access_key_id": "AKIA", "secret_access_key": "none"}')
+        data_directory.announce(tmp_path, RunningServer(url, "us-east-1", os.getpid(), "sigv4"))
+        monkeypatch.setattr(sys, "argv", ["paddock", "logs", "hello", "--data-dir", str(tmp_path)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("paddock: ")
+    assert url in line

@@ -42,12 +42,24 @@ def version() -> None:
 
 
 def run() -> None:
-    """Run a command; a fault of the operator's surroundings is one line on stderr, never a traceback."""
+    """Run a command; a fault of the operator's surroundings, or what the server refuses, is one line on stderr, never
+    a traceback.
+    """
     try:
         app()
     except (SettingsError, StartError) as error:
         typer.echo(f"paddock: {error}", err=True)
         sys.exit(1)
+    except _of_clients() as error:
+        typer.echo(f"paddock: the server would not: {error}", err=True)
+        sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+
+
+def _of_clients() -> tuple[type[Exception], ...]:
+    """What boto3's clients raise. Asked for only when something was raised: a second of imports, otherwise."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError

@@ -14,7 +14,7 @@ import typer
 
 from paddock.cli.options import DataDir, Output, OutputOption, client, found_server
 from paddock.model.errors import SettingsError
-from paddock.ports.clock import Clock, SystemClock
+from paddock.ports.clock import SystemClock
 
 POLL_SECONDS = 0.5
 REMEMBERED_EVENTS = 10_000
@@ -33,13 +33,12 @@ def logs(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Show log lines, oldest first."""
-    clock = SystemClock()
-    begin = clock.now() - age(since)
+    from_ms = beginning_ms(SystemClock().now(), age(since))
     running, keys = found_server(data_dir)
     api = client("logs", running, keys)
     group = name if name.startswith("/") else f"/aws/lambda/{name}"
     try:
-        for event in _events(api, group, begin, filter_pattern, follow=follow, clock=clock):
+        for event in _events(api, group, from_ms, filter_pattern, follow=follow):
             typer.echo(_line(event, output))
     except api.exceptions.ResourceNotFoundException:
         typer.echo(f"paddock: there is no log group {group}: was the function ever started?", err=True)
@@ -54,12 +53,14 @@ def age(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _events(
-    api: Any, group: str, begin: datetime, filter_pattern: str, *, follow: bool, clock: Clock
-) -> Iterator[dict[str, Any]]:
+def beginning_ms(now: datetime, before: timedelta) -> int:
+    """Milliseconds of the epoch, which nothing was logged before; a calendar ends much sooner than an age may be."""
+    return max(0, int((now.timestamp() - before.total_seconds()) * 1000))
+
+
+def _events(api: Any, group: str, from_ms: int, filter_pattern: str, *, follow: bool) -> Iterator[dict[str, Any]]:
     import threading
 
-    from_ms = int(begin.timestamp() * 1000)
     shown: dict[str, None] = {}
     pause = threading.Event()
     while True:
