@@ -113,7 +113,10 @@ def test_without_proc_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_process_is_found_by_what_it_was_started_with_word_for_word() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()", "--file", "/a b"], stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "print(flush=True); input()", "--file", "/a b"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # its command line is there from a moment after its begin
         assert was_started_with(process.pid, "--file", "/a b")
         assert not was_started_with(process.pid, "--file", "/a")
         assert not was_started_with(process.pid, "/a b", "--file")
