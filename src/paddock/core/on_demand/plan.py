@@ -84,19 +84,28 @@ class _Planner:
             for version in sorted(self._snapshot.versions, key=lambda each: not self._leaving(each, instance)):
                 self._start_what_is_missing(version, instance)
         self._instances.end_lost()
+        served = self._served()
         return Plan(
             provider=DEFAULT_LAMBDA,
             launches=tuple(self._instances.launches),
             assignments=self._assignments(instance),
             terminations=tuple(self._instances.terminations),
-            outcomes=tuple(
-                RevisionServed(version.key, version.revision)
-                for version in self._snapshot.versions
-                if version.serving != version.revision
-            ),
+            outcomes=served,
             reasons=tuple(self._notes.reasons) or (Reason(DEFAULT_LAMBDA, _NOTHING),),
             wake_after=self._notes.wake_after,
         )
+
+    def _served(self) -> tuple[RevisionServed, ...]:
+        found = tuple(
+            RevisionServed(version.key, version.revision)
+            for version in self._snapshot.versions
+            if version.serving != version.revision
+        )
+        for each in found:
+            self._notes.because(
+                str(each.key), "its newest revision serves at once: environments start when it is called"
+            )
+        return found
 
     # What is on an instance that goes
 
