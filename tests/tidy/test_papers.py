@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tests.tidy.tree import ROOT, Source, complaints_about, page, pages
+from tests.tidy.tree import ROOT, Source, complaints_about, page, pages, python_sources
 
 ARCHITECTURE_LINES = 200
 QUOTED = re.compile(r"`([^`\n]+)`")
@@ -50,6 +50,13 @@ def missing_tests(source: Source, read: Callable[[str], str | None]) -> list[str
         elif function and function not in _functions(text):
             said.append(f"{source.path}: {path} has no {function}")
     return said
+
+
+def pages_elsewhere(source: Source, there: Callable[[str], bool] = exists) -> list[str]:
+    """Pages and sections that a reader of this repository cannot open. AWS's pages are named by their titles."""
+    named = re.findall(r"(?<![\w/.-])[\w-]+\.md\b", source.text)
+    sections = re.findall(r"§ ?[\d.]+", source.text)
+    return [f"{source.path}: names {one}, which is not here" for one in named + sections if not there(one)]
 
 
 def _functions(text: str) -> set[str]:
@@ -125,6 +132,11 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert not said, complaints_about(said)
 
 
+def test_code_names_no_page_that_is_not_here() -> None:
+    said = [line for source in python_sources("src") for line in pages_elsewhere(source)]
+    assert not said, complaints_about(said)
+
+
 def test_every_page_is_in_the_index() -> None:
     index = page("docs/README.md")
     assert index is not None
@@ -162,3 +174,9 @@ def test_a_dead_link_is_found_and_live_ones_are_not() -> None:
     text = "[dead](gone.md) [up](../README.md#top) [web](https://example.com/x) [here](#here)\n```\n[code](not.md)\n```"
     said = dead_links([Source("docs/a.md", text)], lambda path: path == "README.md")
     assert said == ["docs/a.md: the link to gone.md leads nowhere"]
+
+
+def test_a_page_that_is_elsewhere_is_found_and_one_that_is_here_is_not() -> None:
+    text = "(sheet.md \u00a73.2) and A.md"
+    said = pages_elsewhere(Source("src/a.py", text), lambda path: path == "A.md")
+    assert said == ["src/a.py: names sheet.md, which is not here", "src/a.py: names \u00a73.2, which is not here"]

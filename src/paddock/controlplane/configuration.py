@@ -1,7 +1,7 @@
 """A managed function's settings from the parameters of Create and Update, with Lambda's defaults and refusals.
 
-Texts in AWS's words where they are known (lmi.md §3.2); where they are not, ours say what to do. Pure: the caller looks
-up the capacity provider.
+Texts in AWS's words where they are known; where they are not, ours say what to do. Pure: the caller looks up the
+capacity provider.
 """
 
 from __future__ import annotations

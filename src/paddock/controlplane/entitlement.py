@@ -1,4 +1,4 @@
-"""What the vCPUs of an instance are worth on this machine (design §5).
+"""What the vCPUs of an instance are worth on this machine.
 
 By default the vCPUs of a provider's first instances share the machine's cores, and no vCPU is worth more than a core.
 Later instances get the same per vCPU: what runs must not become slower or faster because the fleet changed.

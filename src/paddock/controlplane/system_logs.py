@@ -1,4 +1,4 @@
-"""The log a capacity provider keeps of its instances (lmi.md §16): what is launched and ended, and what failed.
+"""The log a capacity provider keeps of its instances: what is launched and ended, and what failed.
 
 Never in anybody's way: records that cannot be kept at once wait in a bounded queue, and beyond it are dropped.
 """
@@ -21,6 +21,7 @@ from paddock.ports.store import InstanceIntent, StoreError
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 1000
+"""Records that are not stored yet: some minutes of the busiest fleet's launches. A bound of memory."""
 
 
 class Operation(StrEnum):

@@ -1,4 +1,4 @@
-"""AWS's names of what is measured, their units and their dimensions, each in one place (lmi.md §17 names the pages)."""
+"""AWS's names of what is measured, their units and their dimensions, each in one place."""
 
 from __future__ import annotations
 
