@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from paddock.awsapi.pagination import paginate
+from paddock.awsapi.timestamps import to_lambda_string
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.snapshots import versions_of
 from paddock.controlplane.tags import check_tags, delete_tags, put_tags
-from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.core.lifecycle import CAPACITY_PROVIDER, CapacityProviderEvent
 from paddock.model.capacity_provider import (
     Architecture,
@@ -187,7 +187,7 @@ def described(provider: CapacityProvider) -> dict[str, Any]:
             "MaxVCpuCount": scaling.max_vcpu_count,
             "ScalingMode": scaling.scaling_mode.value,
         },
-        "LastModified": lambda_timestamp(provider.last_modified),
+        "LastModified": to_lambda_string(provider.last_modified),
         "TelemetryConfig": {
             "LoggingConfig": {"SystemLogLevel": provider.system_log_level.value, "LogGroup": provider.log_group}
         },

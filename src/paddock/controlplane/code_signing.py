@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from paddock.awsapi.pagination import paginate
+from paddock.awsapi.timestamps import to_lambda_string
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.code_signatures import config_of_arn, require_config
 from paddock.controlplane.tags import delete_tags, put_tags
-from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.code_signing import CodeSigningConfig, UntrustedArtifactPolicy
 from paddock.model.errors import conflict, invalid_parameter
 from paddock.model.function import Function
@@ -168,7 +168,7 @@ def _view(api: Api, config: CodeSigningConfig) -> dict[str, Any]:
         "Description": config.description,
         "AllowedPublishers": {"SigningProfileVersionArns": list(config.signing_profile_version_arns)},
         "CodeSigningPolicies": {"UntrustedArtifactOnDeployment": config.untrusted_artifact_on_deployment.value},
-        "LastModified": lambda_timestamp(config.last_modified),
+        "LastModified": to_lambda_string(config.last_modified),
     }
 
 

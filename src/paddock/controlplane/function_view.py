@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from paddock.awsapi.timestamps import to_lambda_string
 from paddock.controlplane.on_demand.tenancy import PER_TENANT
 from paddock.controlplane.package_types import shown_image_config
-from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.arns import Place
 from paddock.model.function import Code, FunctionConfiguration, FunctionVersion, ManagedInstancesConfig, Status
 from paddock.model.ids import CodeSha256
@@ -29,7 +29,7 @@ def described(version: FunctionVersion, place: Place, runtime: Resolution | None
         "Description": configuration.description,
         "Timeout": configuration.timeout_seconds,
         "MemorySize": configuration.memory_mb,
-        "LastModified": lambda_timestamp(version.last_modified),
+        "LastModified": to_lambda_string(version.last_modified),
         "CodeSha256": code_sha256(configuration),
         "Version": version.version,
         "TracingConfig": {"Mode": configuration.tracing_mode.value},

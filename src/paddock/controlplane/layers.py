@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from paddock.awsapi.pagination import paginate
+from paddock.awsapi.timestamps import to_lambda_string
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.code_storage import check_code_storage
 from paddock.controlplane.packages import package_of
-from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.arns import LayerReference, parse_layer
 from paddock.model.errors import ApiError, access_denied, invalid_parameter, not_found
 from paddock.model.ids import LayerName
@@ -154,7 +154,7 @@ def _view(api: Api, version: LayerVersion) -> dict[str, Any]:
         "LayerVersionArn": api.place.layer_version_arn(version.layer_name, version.version),
         "Version": version.version,
         "Description": version.description,
-        "CreatedDate": lambda_timestamp(version.created_at),
+        "CreatedDate": to_lambda_string(version.created_at),
     }
     if version.compatible_runtimes:
         shown["CompatibleRuntimes"] = list(version.compatible_runtimes)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from paddock.awsapi.pagination import paginate
+from paddock.awsapi.timestamps import to_lambda_string
 from paddock.controlplane.api import Answer, Api, Call, Operation
 from paddock.controlplane.functions import PAGE_ITEMS
 from paddock.controlplane.on_demand.reserved_concurrency import (
@@ -18,7 +19,6 @@ from paddock.controlplane.on_demand.reserved_concurrency import (
     unreserved_beside,
 )
 from paddock.controlplane.on_demand.tenancy import not_with_tenants
-from paddock.controlplane.timestamps import lambda_timestamp
 from paddock.model.errors import ApiError, conflict, invalid_parameter
 from paddock.model.function import Alias, FunctionVersion, ProvisionedConcurrency
 from paddock.model.ids import DEFAULT_LAMBDA, LATEST, FunctionName, FunctionVersionKey
@@ -174,7 +174,7 @@ def _shown(api: Api, holder: Holder, wanted: ProvisionedConcurrency) -> dict[str
         "AvailableProvisionedConcurrentExecutions": available,
         "AllocatedProvisionedConcurrentExecutions": min(now.allocated, wanted.environments),
         "Status": "READY" if available == wanted.environments else "IN_PROGRESS",
-        "LastModified": lambda_timestamp(wanted.requested_at),
+        "LastModified": to_lambda_string(wanted.requested_at),
     }
     if shown["Status"] == "IN_PROGRESS" and now.failure is not None:
         shown |= {"Status": "FAILED", "StatusReason": now.failure}
