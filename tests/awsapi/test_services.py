@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddock.awsapi.messages import Request
-from paddock.awsapi.rest_json import BAD_PAYLOAD, check_json_payload
 from paddock.awsapi.routes import Route, RouteTable
 from paddock.awsapi.services import Service, Services
 from paddock.model.errors import ApiError, PlatformError, invalid_parameter, not_found
@@ -146,19 +145,6 @@ def test_json_null_is_nothing() -> None:
     assert LAMBDA.parse(request("POST", FUNCTIONS, body=b'{"FunctionName":"f","Role":null}')).parameters == {
         "FunctionName": "f"
     }
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b"null", b" 1 ", b'"x"', b'{"a":[1,2]}', b"{}\n"])
-def test_an_event_that_is_json(body: bytes) -> None:
-    check_json_payload(body)
-
-
-@pytest.mark.parametrize("body", [b"{", b"hello", b'{"a":1}}', b" ", b'"\xff"', b"'x'", b"[" * 200_000])
-def test_an_event_that_is_not(body: bytes) -> None:
-    with pytest.raises(ApiError) as caught:
-        check_json_payload(body)
-    assert caught.value.code == "InvalidRequestContentException"
-    assert caught.value.message.startswith(BAD_PAYLOAD)
 
 
 def test_lambda_errors_have_their_shapes_status_and_spelling() -> None:

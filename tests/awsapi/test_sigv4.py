@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from paddock.awsapi.messages import Request
-from paddock.awsapi.presign import Signer, presign
 from paddock.awsapi.sigv4 import Credential, Identity, claimed_identity, verify
 from paddock.model.errors import ApiError
 from tests.awsapi.signing import ACCOUNT, CREDENTIALS, KEY_ID, NOW, SECRET, presigned, signed
@@ -264,16 +263,6 @@ def test_a_session_token_must_be_the_right_one_and_alive() -> None:
     assert refused(signed(), known).code == "UnrecognizedClientException"
     late = refused(signed(token="t" * 20, at=NOW + timedelta(hours=1)), known, hours=1)
     assert late.code == "ExpiredTokenException"
-
-
-def test_urls_we_presign_ourselves_are_verified() -> None:
-    url = presign(f"{BASE}/_paddock/code/abc%2F1?x=%20", Signer(KEY_ID, SECRET, "us-east-1", "lambda"), NOW)
-    path, _, query = url.removeprefix(BASE).partition("?")
-    request = Request("GET", b"", path, query, {b"host": b"127.0.0.1:4600"})
-
-    assert verify(request, CREDENTIALS, NOW + timedelta(minutes=10)) == CALLER
-    assert refused(request, minutes=11).message.startswith("Signature expired")
-    assert refused(replace(request, path=path + "2")).code == "InvalidSignatureException"
 
 
 def test_without_authentication_the_caller_is_who_it_says() -> None:

@@ -1,4 +1,4 @@
-"""The canonical forms that Signature Version 4 signs, for verifying and for presigning. Pure; knows no keys' owners.
+"""The canonical forms that Signature Version 4 signs. Pure; knows no keys' owners.
 
 Source: AWS, "Create a signed AWS API request". What repeats from request to request is remembered.
 """
@@ -18,7 +18,6 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 TIMESTAMP_FORMAT = "%Y%m%dT%H%M%SZ"
-EMPTY_SHA256 = sha256(b"").hexdigest()
 
 _BLOCK_BYTES = 64
 _INNER = bytes(number ^ 0x36 for number in range(256))

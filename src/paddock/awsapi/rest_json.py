@@ -16,7 +16,6 @@ from paddock.awsapi.routes import Match, Route, RouteTable
 from paddock.model.errors import ApiError
 
 JSON = ("Content-Type", "application/json")
-BAD_PAYLOAD = "Could not parse request body into json: Could not parse payload into json: "
 NO_CONTENT = 204
 
 
@@ -133,21 +132,6 @@ def _parsed_query(query: str) -> dict[str, list[str]]:
         name, _, value = part.partition("=")
         found.setdefault(unquote(name), []).append(unquote(value))
     return found
-
-
-def check_json_payload(body: bytes) -> None:
-    """Lambda refuses an invoke whose event is not JSON before anything runs. Nothing at all is allowed."""
-    if not body:
-        return
-    try:
-        body.decode()  # the check itself does not look inside strings
-        _CHECK.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        text = f"{BAD_PAYLOAD}{error}"
-        raise ApiError("InvalidRequestContentException", text, members={"Type": "User"}) from None
-
-
-_CHECK = msgspec.json.Decoder(msgspec.Raw)
 
 
 # --- results ---

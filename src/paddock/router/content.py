@@ -7,7 +7,6 @@ import binascii
 
 import msgspec
 
-from paddock.awsapi.rest_json import BAD_PAYLOAD
 from paddock.model.errors import ApiError
 from paddock.router.limits import (
     ASYNCHRONOUS_PAYLOAD_BYTES,
@@ -16,6 +15,7 @@ from paddock.router.limits import (
     SYNCHRONOUS_PAYLOAD_BYTES,
 )
 
+BAD_PAYLOAD = "Could not parse request body into json: Could not parse payload into json: "
 EMPTY_EVENT = b"{}"
 """What an empty payload means; some runtime clients die of nothing at all."""
 
