@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 
 import pytest
 
-from paddock.core.routing.pool import RoutedEnvironment
+from paddock.core.routing.pool import EnvironmentPool, RoutedEnvironment
 from paddock.core.routing.refusals import (
     LATEST_IS_NOT_INVOCABLE,
     NOTHING_IS_PUBLISHED,
@@ -272,6 +273,21 @@ def test_removed_functions_are_forgotten_with_their_counters() -> None:
     assert list(table.destinations()) == []
     with pytest.raises(ApiError):
         table.resolve(F, None)
+
+
+def test_functions_that_come_and_go_leave_nothing_behind() -> None:
+    def pools() -> int:
+        return sum(isinstance(each, EnvironmentPool) for each in gc.get_objects())
+
+    table = RoutingTable(PLACE)
+    before = pools()
+    for number in range(3):
+        name = FunctionName(f"f{number}")
+        table.set_function(FunctionRules(name, LATEST_PUBLISHED, (version(LATEST),)))
+        table.set_function(FunctionRules(name, LATEST_PUBLISHED, (version(LATEST), version(LATEST_PUBLISHED))))
+        table.remove_function(name)
+
+    assert pools() == before
 
 
 def test_the_slots_in_flight_of_a_version_are_summed_over_its_revisions() -> None:

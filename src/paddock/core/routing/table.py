@@ -314,6 +314,14 @@ class RoutingTable:
         )
 
     def _unpublished(self, rules: FunctionRules) -> Destination:
-        """What an unqualified name means before `$LATEST.PUBLISHED` exists."""
-        missing = VersionRules(rules.default_version, RevisionId(""), 0, refusal=NOTHING_IS_PUBLISHED, on_demand=True)
-        return self._destination(rules, missing)
+        """What an unqualified name means before `$LATEST.PUBLISHED` exists. Its pool is nobody's."""
+        key = FunctionVersionKey(rules.function_name, rules.default_version)
+        return Destination(
+            key=key,
+            pool=EnvironmentPool(),
+            counters=self._counters.setdefault(key, VersionCounters()),
+            timeout_ms=0,
+            refusal=NOTHING_IS_PUBLISHED,
+            on_demand=False,
+            revision=RevisionId(""),
+        )
