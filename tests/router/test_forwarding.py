@@ -11,7 +11,7 @@ from paddock.awsapi.http import Address, Server, serve
 from paddock.awsapi.messages import Handler, Request, Responder
 from paddock.ports.clock import SystemClock
 from paddock.router.forwarding import KEPT_CONNECTIONS, WHOLE_ANSWER_BYTES, Forwarder
-from tests.router.driving import Answer, Client, until
+from tests.router.driving import PATIENCE_SECONDS, Answer, Client, until
 
 
 def body_limit(*_request: object) -> int:
@@ -95,6 +95,29 @@ async def test_an_answer_without_a_body_has_none(tmp_path: Path) -> None:
         answer = await ask(server, "DELETE /thing HTTP/1.1")
 
     assert (answer.status, answer.body) == (204, b"")
+
+
+async def test_an_answer_to_head_ends_with_its_head(tmp_path: Path) -> None:
+    """Its length is that of a body that does not come."""
+    requests: list[Request] = []
+
+    def handle(request: Request, responder: Responder) -> None:
+        requests.append(request)
+        responder.send(200, (("X-Amz-Thing", "a"),), b"" if request.path == "/empty" else b"not sent")
+
+    async with forwarding(tmp_path, handle) as server:
+        heads = []
+        for path in ("/thing", "/empty"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                heads.append(await Client(reader, writer).head())
+            writer.transport.abort()
+        after = await ask(server, "GET /thing HTTP/1.1")
+
+    assert [(status, headers["x-amz-thing"]) for status, headers in heads] == [(200, "a")] * 2
+    assert after.body == b"not sent"
+    assert [request.method for request in requests] == ["HEAD", "HEAD", "GET"]
 
 
 async def test_connections_to_the_server_are_used_again(tmp_path: Path) -> None:

@@ -19,14 +19,17 @@ from paddock.awsapi.messages import Request, Responder, ResponseStream
 log = logging.getLogger(__name__)
 
 KEPT_CONNECTIONS = 32
+"""Making a new one is cheap on a unix socket: what is kept is for the ordinary rate of such requests."""
 REQUESTS_UNDER_WAY = 512
 """As many as the server itself works on at once."""
 
 WHOLE_ANSWER_BYTES = 1024 * 1024
+"""A longer answer is not held in memory."""
 _PER_HOP = frozenset({"connection", "content-length", "date", "keep-alive", "transfer-encoding"})
 _NOT_SENT = frozenset(
     {b"connection", b"content-length", b"expect", b"keep-alive", b"transfer-encoding", FORWARDED_SOURCE}
 )
+# No setting, that second: a server that ended is back by then, or somebody has to look after it.
 _UNAVAILABLE = b'{"message":"The server of this router cannot be reached; try again"}'
 
 
@@ -96,6 +99,7 @@ class Upstream(asyncio.Protocol):
         self._headers: list[tuple[str, str]] = []
         self._length: int | None = None
         self._body: list[bytes] = []
+        self._has_body = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -106,6 +110,7 @@ class Upstream(asyncio.Protocol):
         self._headers = []
         self._length = None
         self._body = []
+        self._has_body = request.method != "HEAD"
         self._parser = httptools.HttpResponseParser(self)
         responder.on_disconnect(self._caller_left)
         lines = [b"%b %b HTTP/1.1" % (request.method.encode("latin-1"), request.target)]
@@ -151,9 +156,11 @@ class Upstream(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         assert self._parser is not None
         assert self._responder is not None
-        if self._length is None or self._length > WHOLE_ANSWER_BYTES:
+        if not self._has_body or self._length is None or self._length > WHOLE_ANSWER_BYTES:
             self._stream = self._responder.start(self._parser.get_status_code(), self._headers)
             self._stream.on_flow(self._transport.pause_reading, self._transport.resume_reading)
+        if not self._has_body:
+            self.on_message_complete()  # the parser does not know it, and would wait for as many bytes as are named
 
     def on_body(self, piece: bytes) -> None:
         if self._stream is not None:
@@ -162,9 +169,9 @@ class Upstream(asyncio.Protocol):
             self._body.append(piece)
 
     def on_message_complete(self) -> None:
-        assert self._parser is not None
         responder, self._responder = self._responder, None
-        assert responder is not None
+        if self._parser is None or responder is None:
+            return
         status, keep_alive = self._parser.get_status_code(), self._parser.should_keep_alive()
         self._parser = None
         if self._stream is not None:
