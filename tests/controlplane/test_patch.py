@@ -6,6 +6,7 @@ import pytest
 
 from paddock.model.errors import ApiError
 from paddock.model.ids import CapacityProviderName
+from paddock.ports.store import StoreError
 from tests.controlplane.world import World, agents_of, run, run_without_server, serving
 
 
@@ -80,3 +81,18 @@ def test_agents_of_another_version_are_replaced_after_an_upgrade_of_the_server()
             assert len(world.launcher.launches) == 6
 
     run_without_server(scenario)
+
+
+def test_a_patch_that_cannot_be_stored_is_not_begun() -> None:
+    async def full(_work: object) -> None:
+        raise StoreError("the disk is full")
+
+    async def scenario(world: World) -> None:
+        await serving(world)
+        with pytest.MonkeyPatch.context() as disk:
+            disk.setattr(world.store, "write", full)
+            with pytest.raises(StoreError):
+                await patch(world)
+        assert await patch(world) == set(world.launcher.agents)
+
+    run(scenario)

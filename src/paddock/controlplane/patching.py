@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from paddock.controlplane.fleet_records import InstanceRecord
 from paddock.controlplane.reconciler import ProviderReconciler
 from paddock.model.errors import conflict
 from paddock.model.ids import DEFAULT_LAMBDA, CapacityProviderName, InstanceId
 from paddock.model.states import InstancePhase
-from paddock.ports.store import Store, Transaction
+from paddock.ports.store import Store, StoreError, Transaction
 
 PATCHED = "it is patched: a new runtime or agent"
 
@@ -26,18 +27,25 @@ async def patch(
             name = "default Lambda" if each.name == DEFAULT_LAMBDA else each.name
             raise conflict(f"A patch of {name} is under way; `paddock status` shows how far it is.")
     begun: dict[CapacityProviderName, tuple[InstanceId, ...]] = {}
+    marked: list[InstanceRecord] = []
     for each in reconcilers:
         records = [one for one in each.inventory.instances.values() if one.phase is InstancePhase.RUNNING]
         for record in records:
+            # Here first: a reconciler that stores the record meanwhile stores the mark too.
             record.intent = replace(record.intent, replace_reason=PATCHED)
         begun[each.name] = tuple(record.instance_id for record in records)
-    ids = [instance_id for patched in begun.values() for instance_id in patched]
+        marked += records
 
     def mark(tx: Transaction) -> None:
-        found = [tx.instances.get(instance_id) for instance_id in ids]
+        found = [tx.instances.get(record.instance_id) for record in marked]
         tx.instances.put_many([replace(intent, replace_reason=PATCHED) for intent in found if intent is not None])
 
-    await store.write(mark)
+    try:
+        await store.write(mark)
+    except StoreError:
+        for record in marked:
+            record.intent = replace(record.intent, replace_reason=None)
+        raise
     for each in reconcilers:
         each.wake()
     return begun
