@@ -16,6 +16,7 @@ from paddock.agent.beside import extension_cannot_start
 from paddock.agent.environment_processes import EnvironmentProcesses, extension_files
 from paddock.agent.extension_api import ExtensionApi, RegisteredFunction
 from paddock.agent.invocations import InvocationServer
+from paddock.agent.platform_events import INITIALIZATION_TYPE
 from paddock.agent.poll_gate import PollGate
 from paddock.agent.runtime_process import CannotStart
 from paddock.agent.telemetry import TelemetryHub
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from paddock.agent.runtime_api import RuntimeConnection
     from paddock.agent.runtime_commands import PreparedRuntime
 
-_MANAGED = "lambda-managed-instances"
 _ACCOUNT = 4
 """Which part of an ARN names the account."""
 
@@ -51,7 +51,7 @@ class EnvironmentExtensions:
         runtime_ready: Callable[[], None],
         failed: Callable[[str, str], None],
     ) -> None:
-        self.rules: Extensions[RuntimeConnection] = Extensions(managed=spec.initialization_type == _MANAGED)
+        self.rules: Extensions[RuntimeConnection] = Extensions(managed=spec.initialization_type == INITIALIZATION_TYPE)
         self._telemetry = telemetry
         self._timebase = facilities.timebase
         self._processes = processes

@@ -22,6 +22,7 @@ from paddock.core.environment.errors import (
     MAX_RESPONSE_BYTES,
     RESPONSE_TOO_LARGE,
     TRUNCATED_RESPONSE,
+    response_too_large_message,
 )
 
 if TYPE_CHECKING:
@@ -168,11 +169,7 @@ class RuntimeRequests(asyncio.Protocol):
             self._reply = replies.ERROR_TOO_LARGE
             return
         reply = replies.TOO_LARGE if self._route is Route.RESPONSE else replies.ERROR_TOO_LARGE
-        self._fail(
-            RESPONSE_TOO_LARGE,
-            f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({self._body_limit} bytes).",
-            reply,
-        )
+        self._fail(RESPONSE_TOO_LARGE, response_too_large_message(size, self._body_limit), reply)
 
     def _fail(self, error_type: str, message: str, reply: bytes) -> None:
         """The caller hears of it now; the runtime when it has sent all it wants to send."""

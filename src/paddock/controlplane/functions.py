@@ -77,8 +77,9 @@ async def _create(
 async def get_function(api: Api, call: Call) -> Answer:
     name, qualifier = api.function(call, qualifier=call.params.get("Qualifier"))
     arn = api.place.function_arn(name)
-    version, tags = await api.store.read(lambda tx: (api.version(tx, name, qualifier), tags_of(tx, arn)))
-    function = await api.store.read(lambda tx: tx.functions.get(name))
+    version, tags, function = await api.store.read(
+        lambda tx: (api.version(tx, name, qualifier), tags_of(tx, arn), tx.functions.get(name))
+    )
     answer: dict[str, Any] = {
         "Configuration": await view(api, version, qualified=qualifier is not None),
         "Code": _code_location(api, version.configuration, call.now),

@@ -34,6 +34,7 @@ from paddock.ports.code import CodeStore
 log = logging.getLogger(__name__)
 
 _SHOWN_URI_CHARACTERS = 512
+"""In an error's text: longer ones are no names of images."""
 
 
 class SourceOpener(Protocol):
@@ -51,7 +52,7 @@ class ImageIntake:
 
     def arriving(self) -> set[CodeSha256]:
         """What must stay although no version names it."""
-        return set(+self._arriving)
+        return set(self._arriving)
 
     @asynccontextmanager
     async def pulled(self, uri: str, architecture: str) -> AsyncIterator[tuple[CodeSha256, ContainerImage]]:
@@ -61,7 +62,7 @@ class ImageIntake:
             image = await self._arrived(uri, architecture, noted)
             yield noted[0], image
         finally:
-            self._arriving.subtract(noted)
+            self._arriving -= Counter(noted)
 
     async def _arrived(self, uri: str, architecture: str, noted: list[CodeSha256]) -> ContainerImage:
         """`noted` gets what must stay, as soon as it is known."""

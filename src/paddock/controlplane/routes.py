@@ -48,13 +48,6 @@ class RoutePublisher:
         self._functions = dict(functions)
         self._sink.apply(RoutesReplaced(tuple(functions.values()), (), ()))
 
-    def repeat(self) -> None:
-        """Tell everything again, to a sink that lost it."""
-        environments = [route for routes in self._environments.values() for route in routes.values()]
-        self._sink.apply(
-            RoutesReplaced(tuple(self._functions.values()), tuple(self._instances.values()), tuple(environments))
-        )
-
     def pass_on(self, news: EnvironmentStartFailed) -> None:
         """What happened and is no state: not repeated to whoever comes later."""
         self._sink.apply(news)

@@ -31,6 +31,7 @@ class InstanceSettings:
 
 
 DEFAULT_INSTANCES = InstanceSettings()
+DEFAULT_ASYNC_CONCURRENCY = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,12 @@ class ControlPlaneSettings:
     lease: Lease = field(default_factory=Lease)
     async_retry_delay: timedelta = timedelta(minutes=1)
     """Before the first retry of a failed asynchronous invoke; the second waits twice as long."""
-    async_concurrency: int = 256
+    async_concurrency: int = DEFAULT_ASYNC_CONCURRENCY
     """Asynchronous invocations in progress at once; more than that wait in the store."""
     on_demand: OnDemandSettings = field(default_factory=OnDemandSettings)
     account_concurrency: int = 1000
-    code_storage_bytes: int = DEFAULT_CODE_STORAGE_BYTES
     """Invocations of default Lambda at once, of all functions together; AWS's default."""
+    code_storage_bytes: int = DEFAULT_CODE_STORAGE_BYTES
     api_rates: ApiRates | None = None
     """How often Lambda's API may be called; None: as often as one likes."""
     machine_memory_gib: float = 8.0

@@ -27,11 +27,6 @@ _OWN_THREAD = Path("/proc/thread-self/ns/net")
 _Result = TypeVar("_Result")
 
 
-def of_this_machine() -> Path:
-    """The namespace of whoever calls; the threads that it starts inherit it."""
-    return Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net")
-
-
 def exists(path: Path) -> bool:
     """A file that was meant for a namespace and never became one is none."""
     try:

@@ -106,9 +106,8 @@ def timeout_message(timeout_seconds: float) -> str:
     return f"Task timed out after {timeout_seconds:.2f} seconds"
 
 
-def response_too_large_message(body_bytes: int) -> str:
-    limit = MAX_RESPONSE_BYTES
-    return f"Response payload size ({body_bytes} bytes) exceeded maximum allowed payload size ({limit} bytes)."
+def response_too_large_message(body_bytes: int, limit_bytes: int = MAX_RESPONSE_BYTES) -> str:
+    return f"Response payload size ({body_bytes} bytes) exceeded maximum allowed payload size ({limit_bytes} bytes)."
 
 
 def exit_message(exit_status: int) -> str:

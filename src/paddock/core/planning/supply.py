@@ -42,7 +42,6 @@ _RETURNING_LOOK = timedelta(seconds=5)
 """Between two looks at vCPU that come back. No setting: an instance that has gone wakes the planner itself; this is for
 the end of its patience.
 """
-"""More than any provider may have: asks whether anything but the ceiling is in the way."""
 
 
 def supply(draft: Draft, demand: Demand, held: Backoff, *, goal: int) -> bool:
