@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -221,7 +222,14 @@ async def test_whoever_waits_is_answered_before_an_unwanted_environment_is_kille
 
 
 POLLS = """
-import os, socket
+import os, signal, socket
+def look(*_):
+    try:
+        connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        print("gone", flush=True)
+    except BlockingIOError:
+        print("there", flush=True)
+signal.signal(signal.SIGUSR1, look)
 host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
 poll = f"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n"
 connection = socket.create_connection((host, int(port)))
@@ -245,12 +253,17 @@ async def test_a_runtime_does_not_live_to_see_its_api_gone(monkeypatch: pytest.M
     """It would say so in the log of the function, at each scale-in."""
     kill = EnvironmentProcesses.kill
 
-    async def kill_late(processes: EnvironmentProcesses) -> None:
-        await asyncio.sleep(0.3)  # long enough to complain in
-        await kill(processes)
-
-    monkeypatch.setattr(EnvironmentProcesses, "kill", kill_late)
     async with played_instance(runs(sys.executable, "-c", POLLS)) as instance:
+
+        async def kill_after_looks(processes: EnvironmentProcesses) -> None:
+            """The runtime looks whether its connection is there, twice: what closes in this turn has by the second."""
+            for _ in range(2):
+                before = len(said(instance))
+                processes.signal(processes.runtime, signal.SIGUSR1)
+                await eventually(lambda before=before: len(said(instance)) > before)  # type: ignore[misc]
+            await kill(processes)
+
+        monkeypatch.setattr(EnvironmentProcesses, "kill", kill_after_looks)
         first = await started(instance, environment_id="env-1")
         instance.server.configure()
         await instance.server.phase(first, "ended")
@@ -259,7 +272,7 @@ async def test_a_runtime_does_not_live_to_see_its_api_gone(monkeypatch: pytest.M
         await eventually(lambda: said(instance).count(b"polling") == 2)
         instance.server.configure()
         await eventually(lambda: instance.living() == [])
-        assert said(instance) == [b"polling", b"polling"]
+        assert said(instance) == [b"polling", b"there", b"there"] * 2
 
 
 async def test_an_environment_can_be_ended_while_its_code_is_still_on_its_way() -> None:
