@@ -72,6 +72,15 @@ def test_what_is_no_frame_is_refused(data: bytes) -> None:
         list(FrameReader().feed(data))
 
 
+def test_frames_before_one_that_is_broken_are_not_lost() -> None:
+    whole = joined(frames_of(FrameKind.RESULT, 7, b"head", b"x")) + joined(frames_of(FrameKind.RESULT, 8, b"", b"y"))
+    frames = iter(FrameReader().feed(whole + b"\xff" * 16))
+
+    assert [next(frames).call, next(frames).call] == [7, 8]
+    with pytest.raises(FrameError):
+        next(frames)
+
+
 def test_more_is_read_from_the_flags() -> None:
     (frame,) = FrameReader().feed(pack_head(FrameKind.DATA, 1, 1, flags=MORE) + b"x")
 

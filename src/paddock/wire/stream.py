@@ -5,6 +5,8 @@ A `FrameReader` belongs to one connection; after a `FrameError` that connection 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
 from paddock.wire.frames import HEAD, HEAD_BYTES, MAX_CHUNK_BYTES, MAX_FRAME_BYTES, MORE, FrameKind, pack_head
@@ -32,8 +34,10 @@ class FrameReader:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, data: bytes) -> list[Frame]:
-        """The frames that are complete now."""
+    def feed(self, data: bytes) -> Iterable[Frame]:
+        """The frames that are complete now. What is no frame raises `FrameError` behind those before it: they are
+        answers that somebody waits for.
+        """
         if self._rest:
             data = self._rest + data
         frames = []
@@ -43,7 +47,7 @@ class FrameReader:
             body_bytes, number, flags, header_bytes, call = unpack(data, at)
             kind = _KINDS.get(number)
             if kind is None or body_bytes > MAX_FRAME_BYTES or header_bytes > body_bytes:
-                raise FrameError(f"frame of kind {number} with {body_bytes} bytes")
+                return _broken_after(frames, f"frame of kind {number} with {body_bytes} bytes")
             body_at = at + HEAD_BYTES
             frame_end = body_at + body_bytes
             if frame_end > end:
@@ -53,6 +57,11 @@ class FrameReader:
             at = frame_end
         self._rest = data[at:]
         return frames
+
+
+def _broken_after(frames: list[Frame], reason: str) -> Iterator[Frame]:
+    yield from frames
+    raise FrameError(reason)
 
 
 def frames_of(kind: FrameKind, call: int, header: bytes, payload: bytes) -> list[bytes]:
