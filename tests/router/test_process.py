@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from paddock.awsapi.http import Address, serve
 from paddock.awsapi.messages import Request, Responder
@@ -23,6 +26,7 @@ from paddock.router.siblings import Siblings, sibling_routers
 from paddock.wire.routes import EnvironmentRoute, RoutesReplaced
 from tests.router.driving import (
     LAMBDA,
+    PATIENCE_SECONDS,
     PLACE,
     Client,
     StoredEvents,
@@ -54,6 +58,7 @@ def test_a_router_answers_synchronous_invokes_itself_and_nothing_else() -> None:
         asked("POST", "/2015-03-31/functions"),
         asked("POST", "/2014-11-13/functions/f/invoke-async"),
         asked("GET", "/health"),
+        asked("POST", "/of-a-function-url/invocations"),
     ]
 
     assert all(map(answers_itself, own))
@@ -149,11 +154,56 @@ async def test_a_router_process_that_ends_is_replaced(tmp_path: Path) -> None:
     assert set(invoked) == {(200, b'"done"')}
 
 
+async def test_a_router_process_that_cannot_be_started_is_tried_again_and_ends_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with scripted_agent("i-1", tmp_path) as agent, several(tmp_path, agent, 1) as them:
+        [before] = them.siblings.pids
+        with monkeypatch.context() as full:
+            full.setattr(sys, "executable", str(tmp_path / "nowhere"))
+            os.kill(before, signal.SIGKILL)
+            await until(lambda: "cannot be started" in caplog.text)
+        await until(lambda: them.siblings.pids and before not in them.siblings.pids and them.feed.routers == 1)
+
+
 async def test_no_router_process_outlives_its_server(tmp_path: Path) -> None:
     async with scripted_agent("i-1", tmp_path) as agent, several(tmp_path, agent, 1) as them:
         [pid] = them.siblings.pids
 
     assert not alive(pid)
+
+
+async def test_a_router_process_that_cannot_listen_ends_so_that_another_is_started(tmp_path: Path) -> None:
+    router = Router(
+        PLACE,
+        clock=SystemClock(),
+        ids=SeededIds(1),
+        queue=StoredEvents(),
+        error_reply=LAMBDA.serialise_error,
+        server_id="s-1",
+    )
+    feed = RouteFeed(router)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        path = str(tmp_path / "feed.sock")
+        orders = RouterOrders("127.0.0.1", port, PLACE.region, PLACE.account_id, "none", {}, path, path, "s-1")
+        async with feed.listening(Path(path)):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "paddock.router.process", stdin=asyncio.subprocess.PIPE
+            )
+            assert process.stdin is not None
+            process.stdin.write(msgspec.json.encode(orders) + b"\n")
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    status = await process.wait()
+            finally:
+                process.stdin.close()
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+
+    assert status != 0
 
 
 async def test_a_router_process_without_routes_ends_with_its_standard_input_too(tmp_path: Path) -> None:

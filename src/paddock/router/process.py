@@ -16,7 +16,7 @@ import msgspec
 import uvloop
 
 from paddock.awsapi.access import Access, AuthMode
-from paddock.awsapi.front import INVOKE_END, STREAM_END, Front, InvokeHandlers
+from paddock.awsapi.front import INVOKE_END, INVOKE_START, STREAM_END, STREAM_START, Front, InvokeHandlers
 from paddock.awsapi.http import Address, serve
 from paddock.awsapi.messages import Request, Responder
 from paddock.awsapi.operations import Operations
@@ -39,6 +39,9 @@ REACH_SECONDS = 1.0
 """A new router waits so long for agents before it listens: one that cannot be reached must not keep it waiting."""
 REACH_PAUSE_SECONDS = 0.01
 _OWN_KINDS = frozenset({b"RequestResponse", b"DryRun"})
+_STARTS = (INVOKE_START, STREAM_START)
+"""A function behind a function URL may have paths of its own that only end as those of invokes do."""
+_ENDS = (INVOKE_END, STREAM_END, f"{INVOKE_END}/", f"{STREAM_END}/")
 
 
 class RouterOrders(msgspec.Struct, frozen=True):
@@ -64,8 +67,8 @@ class ElsewhereQueue:
 
 def answers_itself(request: Request) -> bool:
     """Is it an invoke that needs no more than routes and agents?"""
-    path = request.path.rstrip("/")
-    if request.method != "POST" or not path.endswith((INVOKE_END, STREAM_END)):
+    path = request.path
+    if request.method != "POST" or not (path.startswith(_STARTS) and path.endswith(_ENDS)):
         return False
     return request.headers.get(b"x-amz-invocation-type", b"RequestResponse") in _OWN_KINDS
 
@@ -120,8 +123,15 @@ async def run(orders: RouterOrders) -> None:
     """Until standard input ends, also while the routes have not come yet."""
     async with asyncio.TaskGroup() as group:
         working = group.create_task(_work(orders))
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
+        await _standard_input_ends()
         working.cancel()
+
+
+async def _standard_input_ends() -> None:
+    """On the loop: a thread that reads would keep a process from ending that cannot go on."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    await reader.read()
 
 
 async def _work(orders: RouterOrders) -> None:

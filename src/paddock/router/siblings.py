@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from paddock.model.errors import StartError
 from paddock.router.process import RouterOrders
 
 log = logging.getLogger(__name__)
@@ -30,43 +31,53 @@ class Siblings:
     async def keep_one(self, orders: bytes, ready: asyncio.Event) -> None:
         """Until cancelled."""
         while True:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "paddock.router.process", stdin=PIPE, stdout=PIPE
-            )
-            self.pids.add(process.pid)
             try:
-                await _give_orders(process, orders)
-                ready.set()
-                status = await process.wait()
-                log.error("router process %d ended with %d; another is started", process.pid, status)
-            finally:
-                await _end(process)
-                self.pids.discard(process.pid)
+                await self._run_one(orders, ready)
+            except OSError as error:  # the machine is full, or it ended before it was told anything
+                log.error("a router process cannot be started, which is tried again: %s", error)  # noqa: TRY400
             await asyncio.sleep(RESTART_SECONDS)
+
+    async def _run_one(self, orders: bytes, ready: asyncio.Event) -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "paddock.router.process", stdin=PIPE, stdout=PIPE
+        )
+        self.pids.add(process.pid)
+        try:
+            if await _give_orders(process, orders):
+                ready.set()
+            status = await process.wait()
+            log.error("router process %d ended with %d; another is started", process.pid, status)
+        finally:
+            await _end(process)
+            self.pids.discard(process.pid)
 
 
 @asynccontextmanager
 async def sibling_routers(count: int, orders: RouterOrders) -> AsyncIterator[Siblings]:
-    """So many further processes, all ready once the context is open, all ended when it closes."""
+    """So many further processes, all ready once the context is open, all ended when it closes. Raises `StartError`."""
     siblings = Siblings()
     line = msgspec.json.encode(orders) + b"\n"
     async with asyncio.TaskGroup() as group:
         ready = [asyncio.Event() for _ in range(count)]
         keepers = [group.create_task(siblings.keep_one(line, event)) for event in ready]
-        async with asyncio.timeout(START_SECONDS):
-            for event in ready:
-                await event.wait()
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                for event in ready:
+                    await event.wait()
+        except TimeoutError:
+            raise StartError(f"further router processes did not begin within {START_SECONDS:.0f} s") from None
         yield siblings
         for keeper in keepers:
             keeper.cancel()
 
 
-async def _give_orders(process: Process, orders: bytes) -> None:
+async def _give_orders(process: Process, orders: bytes) -> bool:
+    """Whether it says that it is ready. Raises `OSError`."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(orders)
     await process.stdin.drain()
-    await process.stdout.readline()
+    return bool(await process.stdout.readline())
 
 
 async def _end(process: Process) -> None:
