@@ -1,5 +1,4 @@
-"""Managed instances that are only written down: for tests and the simulator. Keeps the launcher's contract, fails on
-demand.
+"""Managed instances that are only written down: for tests. Keeps the launcher's contract, fails on demand.
 
 The `FakeEngine` is what a cloud is to the others: it goes on when the launcher that used it is gone.
 """
