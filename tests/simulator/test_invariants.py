@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from paddock.core.planning import plan
+from paddock.core.planning import draft, plan
 from paddock.model.fleet import FleetSnapshot, Plan, Reason, RevisionServed
 from paddock.model.ids import EnvironmentId, InstanceId
 from paddock.simulator.fleet import SimulatedFleet
@@ -47,6 +47,18 @@ def without_ceiling(snapshot: FleetSnapshot) -> FleetSnapshot:
     return replace(snapshot, scaling=replace(snapshot.scaling, max_vcpu_count=10_000))
 
 
+def never_hearing_of_a_lower_ceiling(fleet: SimulatedFleet) -> None:
+    """The highest so far holds on."""
+    highest: dict[str, int] = {}
+
+    def deaf(snapshot: FleetSnapshot) -> FleetSnapshot:
+        ceiling = max(highest.get(snapshot.provider, 0), snapshot.scaling.max_vcpu_count)
+        highest[snapshot.provider] = ceiling
+        return replace(snapshot, scaling=replace(snapshot.scaling, max_vcpu_count=ceiling))
+
+    planning(as_planned, deaf)(fleet)
+
+
 def all_on_the_first(_: SimulatedFleet, __: FleetSnapshot, made: Plan) -> Plan:
     if not made.assignments:
         return made
@@ -74,6 +86,23 @@ def with_a_guest(fleet: SimulatedFleet, snapshot: FleetSnapshot, made: Plan) -> 
 
 def without_reasons(_: SimulatedFleet, __: FleetSnapshot, made: Plan) -> Plan:
     return replace(made, reasons=()) if made.terminations else made
+
+
+def without_reasons_of_launches(_: SimulatedFleet, __: FleetSnapshot, made: Plan) -> Plan:
+    launched = {each.instance_id for each in made.launches}
+    return replace(made, reasons=tuple(each for each in made.reasons if each.subject not in launched))
+
+
+def without_reasons_of_outcomes(_: SimulatedFleet, __: FleetSnapshot, made: Plan) -> Plan:
+    keys = {str(each.key) for each in made.outcomes}
+    return replace(made, reasons=tuple(each for each in made.reasons if each.subject not in keys))
+
+
+def without_reasons_of_ends(_: SimulatedFleet, snapshot: FleetSnapshot, made: Plan) -> Plan:
+    """Environments are ended, and only the others of their version are spoken of."""
+    wanted = {each.environment_id for one in made.assignments for each in one.environments}
+    ended = {str(each.key) for each in snapshot.environments if each.environment_id not in wanted}
+    return replace(made, reasons=tuple(each for each in made.reasons if each.subject not in ended))
 
 
 def without_reasons_of_versions(_: SimulatedFleet, snapshot: FleetSnapshot, made: Plan) -> Plan:
@@ -161,6 +190,34 @@ def a_slot_that_is_never_given_back(fleet: SimulatedFleet) -> None:
     fleet.router.answered = forgetful  # type: ignore[method-assign]
 
 
+def a_slot_given_back_twice(fleet: SimulatedFleet) -> None:
+    """An environment takes one more than it has slots."""
+    answered = fleet.router.answered
+
+    def hasty(
+        environment_id: EnvironmentId, invocation: SimulatedInvocation, outcome: Outcome, *, slot_held: bool
+    ) -> None:
+        found = fleet.router.calls.get(invocation.invocation_id)
+        answered(environment_id, invocation, outcome, slot_held=slot_held)
+        if found is not None and found[2].in_flight:
+            found[1].pool.release(found[2])
+
+    fleet.router.answered = hasty  # type: ignore[method-assign]
+
+
+def an_answer_that_is_never_given(fleet: SimulatedFleet) -> None:
+    """The handler has answered, and nobody tells the caller."""
+    answered = fleet.router.answered
+
+    def silent(
+        environment_id: EnvironmentId, invocation: SimulatedInvocation, outcome: Outcome, *, slot_held: bool
+    ) -> None:
+        if fleet.kernel.dice.random() >= 0.01:
+            answered(environment_id, invocation, outcome, slot_held=slot_held)
+
+    fleet.router.answered = silent  # type: ignore[method-assign]
+
+
 def an_answer_given_twice(fleet: SimulatedFleet) -> None:
     finish = fleet.router._finish
 
@@ -203,6 +260,7 @@ def instances_that_are_not_let_go(fleet: SimulatedFleet) -> None:
 
 PLANTED: dict[str, tuple[str, Plant]] = {
     "planning that knows no ceiling": ("ceiling", planning(as_planned, without_ceiling)),
+    "planning that does not hear of a lower ceiling": ("ceiling", never_hearing_of_a_lower_ceiling),
     "an instance that is said to have ended and has not": ("ceiling", instances_that_are_not_let_go),
     "everything on one instance": ("room", planning(all_on_the_first)),
     "a guest of another provider": ("one provider", planning(with_a_guest)),
@@ -210,8 +268,13 @@ PLANTED: dict[str, tuple[str, Plant]] = {
     "a generation with two contents": ("generation", generations_that_stand_still),
     "a plan that does not say why": ("reasons", planning(without_reasons)),
     "a plan that does not say why something starts": ("reasons", planning(without_reasons_of_versions)),
+    "a plan that does not say why it launches": ("reasons", planning(without_reasons_of_launches)),
+    "a plan that does not say why it serves": ("reasons", planning(without_reasons_of_outcomes)),
+    "a plan that does not say why something ends": ("reasons", planning(without_reasons_of_ends)),
+    "a slot that is given back twice": ("slots", a_slot_given_back_twice),
     "a slot that is never given back": ("slots", a_slot_that_is_never_given_back),
     "an answer given twice": ("one answer", an_answer_given_twice),
+    "an answer that is never given": ("convergence", an_answer_that_is_never_given),
     "a call given to two": ("one slot", a_call_given_to_two),
     "an end instead of a drain": ("no loss", planning(ending_instead_of_draining)),
     "a queue that forgets": ("no loss", a_queue_that_forgets),
@@ -239,6 +302,15 @@ def test_a_planted_bug_is_found_and_named(bug: str) -> None:
     name, plant = PLANTED[bug]
 
     assert found_by(plant, name) is not None
+
+
+@pytest.mark.parametrize("what", ["usable_vcpu", "usable_memory_mb"])
+def test_an_instance_filled_beyond_one_of_both_is_found(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """vCPU or memory: what the other one allows is no excuse."""
+    usable = getattr(draft, what)
+    monkeypatch.setattr(draft, what, lambda kind: usable(kind) * 3)
+
+    assert found_by(planning(as_planned), "room") is not None
 
 
 def test_a_breach_says_when_and_what_and_survives_another_process() -> None:

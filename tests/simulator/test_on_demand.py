@@ -84,6 +84,53 @@ def no_reasons(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def no_reasons_of_what_serves(patch: pytest.MonkeyPatch) -> None:
+    """Of all else there are some."""
+
+    def silent(*given: Any, **rest: Any) -> Any:
+        made = plan_on_demand(*given, **rest)
+        keys = {str(each.key) for each in made.outcomes}
+        return replace(made, reasons=tuple(each for each in made.reasons if each.subject not in keys))
+
+    patch.setattr(on_demand_fleet, "plan_on_demand", silent)
+
+
+def nothing_is_launched_any_more(patch: pytest.MonkeyPatch) -> None:
+    """After a while; who waits then, waits for ever."""
+    count = iter(range(1, 1_000_000))
+
+    def tired(*given: Any, **rest: Any) -> Any:
+        made = plan_on_demand(*given, **rest)
+        return replace(made, launches=(), assignments=()) if next(count) > 100 else made
+
+    patch.setattr(on_demand_fleet, "plan_on_demand", tired)
+
+
+def provisioned_ones_are_not_started(patch: pytest.MonkeyPatch) -> None:
+    start = planner._Planner._start
+
+    def only_others(self: Any, *given: Any, ready: bool, **rest: Any) -> None:
+        if not ready:
+            start(self, *given, ready=ready, **rest)
+
+    patch.setattr(planner._Planner, "_start", only_others)
+
+
+def who_waits_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """With all that was counted of it."""
+    give = OnDemandFleet._give
+    count = iter(range(1, 1_000_000))
+
+    def forgetful(self: OnDemandFleet, key: Any) -> None:
+        for queue in self.functions[key].queues.values():
+            if queue and next(count) % 20 == 0:
+                queue.popleft()
+                self.limits.release(key.function_name)
+        give(self, key)
+
+    patch.setattr(OnDemandFleet, "_give", forgetful)
+
+
 def provisioned_ones_end(patch: pytest.MonkeyPatch) -> None:
     def trim_all(self: Any, version: Any) -> None:
         for environment in self._of(version, provisioned=True):
@@ -141,6 +188,10 @@ PLANTED: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "a release is forgotten": ("slots", one_release_too_few),
     "there is always room": ("room", no_end_of_room),
     "plans say no reason": ("reasons", no_reasons),
+    "plans do not say why something serves": ("reasons", no_reasons_of_what_serves),
+    "who waits is forgotten": ("no loss", who_waits_is_forgotten),
+    "nothing is launched any more": ("convergence", nothing_is_launched_any_more),
+    "provisioned environments are not started": ("convergence", provisioned_ones_are_not_started),
     "provisioned environments end": ("provisioned", provisioned_ones_end),
     "an end instead of a drain": ("no loss", ended_instead_of_drained),
     "what is idle stays": ("convergence", idle_ones_stay),

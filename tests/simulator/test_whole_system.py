@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,15 +12,17 @@ from typing import Any, cast
 
 import pytest
 
+from paddock.agent.environment import ExecutionEnvironment
 from paddock.agent.instance_agent import InstanceAgent
-from paddock.controlplane import control_plane, executor, snapshots
+from paddock.controlplane import control_plane, executor, reconciler, snapshots
+from paddock.controlplane.on_demand.reconciler import OnDemandReconciler
 from paddock.core.environment import machine
 from paddock.core.environment.slots import Slots
 from paddock.core.on_demand import Concurrency
 from paddock.core.planning import plan
 from paddock.core.routing.table import EnvironmentPlacement, RoutingTable
 from paddock.model.fleet import Reason, ScalingBounds
-from paddock.model.ids import NO_TENANT
+from paddock.model.ids import DEFAULT_LAMBDA, NO_TENANT
 from paddock.ports.clock import seeded_dice
 from paddock.router.callers import HttpCall
 from paddock.router.dispatch import Dispatcher
@@ -31,9 +34,9 @@ from paddock.simulator.kernel import VirtualClock
 from paddock.simulator.network import MemoryNetworkLoop, run_in_memory
 from paddock.simulator.report import Report, spoken
 from paddock.simulator.seeds import WHOLE, simulate_seeds, told
-from paddock.simulator.whole import runtimes, scenario, world
+from paddock.simulator.whole import checker, runtimes, scenario, world
 from paddock.simulator.whole.callers import Manner
-from paddock.simulator.whole.checker import Promise
+from paddock.simulator.whole.checker import AMPLE_VCPU, Promise
 from paddock.simulator.whole.happenings import Happenings
 from paddock.simulator.whole.scenario import simulate_whole
 from paddock.simulator.whole.traffic import Form
@@ -230,6 +233,19 @@ def plans_that_say_something_else(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(control_plane, "plan", evasive)
 
 
+def plans_that_do_not_speak_of_versions(patch: pytest.MonkeyPatch) -> None:
+    """What starts and drains has no reason; what comes and goes of instances has."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    def of_instances(snapshot: Any, **rest: Any) -> Any:
+        made = plan(snapshot, **rest)
+        versions = {str(each.key) for each in snapshot.versions}
+        kept = tuple(each for each in made.reasons if each.subject not in versions)
+        return replace(made, reasons=(*kept, Reason(snapshot.provider, "so be it")))
+
+    patch.setattr(control_plane, "plan", of_instances)
+
+
 def the_account_is_not_counted(patch: pytest.MonkeyPatch) -> None:
     """What is reserved still is; what is not has no limit, and the machine room for all."""
     admit = Concurrency.admit
@@ -295,7 +311,104 @@ def a_minimum_that_is_not_made_good(patch: pytest.MonkeyPatch) -> None:
         return plan(replace(snapshot, versions=versions), **rest)
 
     patch.setattr(control_plane, "plan", careless)
-    patch.setattr(scenario, "RECOVERY_SECONDS", 120.0)
+
+
+def a_minimum_that_dips(patch: pytest.MonkeyPatch) -> None:
+    """Now and then one is drained before another is there in its place: for a second or two."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    count = iter(range(1, 1_000_000))
+
+    def hasty(snapshot: Any, **rest: Any) -> Any:
+        made = plan(snapshot, **rest)
+        first = next((each for each in made.assignments if each.environments), None)
+        if next(count) % 15 or first is None:
+            return made
+        drained = replace(first.environments[0], draining=True)
+        changed = replace(first, environments=(drained, *first.environments[1:]))
+        assignments = tuple(changed if each is first else each for each in made.assignments)
+        reasons = (*made.reasons, Reason(str(drained.key), "it has served long enough"))
+        return replace(made, assignments=assignments, reasons=reasons)
+
+    patch.setattr(control_plane, "plan", hasty)
+
+
+def a_lowered_ceiling_is_not_heard_of(patch: pytest.MonkeyPatch) -> None:
+    """Who lowers it, wants less: and gets more."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    def deaf(snapshot: Any, **rest: Any) -> Any:
+        if snapshot.scaling.max_vcpu_count >= AMPLE_VCPU:
+            return plan(snapshot, **rest)
+        many = tuple(replace(each, bounds=ScalingBounds(40, None)) for each in snapshot.versions)
+        scaling = replace(snapshot.scaling, max_vcpu_count=10_000)
+        return plan(replace(snapshot, scaling=scaling, versions=many), **rest)
+
+    patch.setattr(control_plane, "plan", deaf)
+    patch.setattr(executor, "_store_within_cap", _store_all)
+
+
+def a_provider_takes_default_lambdas_functions(patch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace  # noqa: PLC0415
+
+    stored_fleet = snapshots.stored_fleet
+
+    def greedy(tx: Any, provider: Any) -> Any:
+        stored = stored_fleet(tx, provider)
+        plain = [each for each in tx.versions.select(provider=DEFAULT_LAMBDA) if each.serving is not None]
+        dated = tuple(replace(each, published_at=each.last_modified) for each in plain)
+        return replace(stored, versions=(*stored.versions, *dated))
+
+    patch.setattr(reconciler, "stored_fleet", greedy)
+
+
+def default_lambda_takes_providers_functions(patch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace  # noqa: PLC0415
+
+    read = OnDemandReconciler._read_default
+
+    def greedy(self: OnDemandReconciler, tx: Any) -> Any:
+        stored, provisioned = read(self, tx)
+        managed = [each for each in tx.versions.select() if each.serving is not None and not each.is_latest]
+        wanted = {each.key: 1 for each in managed}
+        return replace(stored, versions=(*stored.versions, *managed)), {**provisioned, **wanted}
+
+    patch.setattr(OnDemandReconciler, "_read_default", greedy)
+
+
+def the_platform_names_another_tenant(patch: pytest.MonkeyPatch) -> None:
+    """Calls come to their own environments; only what the handler is told is wrong."""
+    begin = ExecutionEnvironment.__init__
+
+    def confused(self: ExecutionEnvironment, spec: Any, *rest: Any) -> None:
+        begin(self, spec, *rest)
+        if spec.tenant_id:
+            self.server.tenant_head = "Lambda-Runtime-Aws-Tenant-Id: somebody\r\n"
+
+    patch.setattr(ExecutionEnvironment, "__init__", confused)
+
+
+def a_call_that_is_never_answered(patch: pytest.MonkeyPatch) -> None:
+    answered, silent = HttpCall.answered, every_tenth()
+
+    def forgetful(self: HttpCall, result: Any, body: bytes) -> None:
+        if not silent():
+            answered(self, result, body)
+
+    patch.setattr(HttpCall, "answered", forgetful)
+
+
+def what_is_reserved_is_taken_by_others(patch: pytest.MonkeyPatch) -> None:
+    """The account is counted, what is set aside within it is not."""
+    reserve = Concurrency.reserve
+
+    def careless(self: Concurrency, *given: Any) -> None:
+        reserve(self, *given)
+        self._unreserved_limit = world.ACCOUNT_CONCURRENCY
+
+    patch.setattr(Concurrency, "reserve", careless)
+    patch.setattr(world, "ACCOUNT_CONCURRENCY", 6)
+    patch.setattr(checker, "ACCOUNT_CONCURRENCY", 6)
 
 
 def tenants_share_environments(patch: pytest.MonkeyPatch) -> None:
@@ -319,19 +432,33 @@ PLANTED: dict[str, tuple[Promise, Callable[[pytest.MonkeyPatch], None], int]] = 
     "a publish never ends": (Promise.CONVERGENCE, never_served, 0),
     "an answer without a run": (Promise.ONE_ANSWER, answers_without_running, 0),
     "instances are filled beyond their room": (Promise.ROOM, room_for_the_system_too_and_more, 0),
+    "a lowered ceiling is not heard of": (Promise.CEILING, a_lowered_ceiling_is_not_heard_of, 0),
     "a plan takes every provider's versions": (Promise.ONE_PROVIDER, versions_of_every_provider, 0),
+    "a provider takes default Lambda's": (Promise.ONE_PROVIDER, a_provider_takes_default_lambdas_functions, 0),
+    "default Lambda takes a provider's": (Promise.ONE_PROVIDER, default_lambda_takes_providers_functions, 0),
     "a call is sent again after it ran": (Promise.ONE_SLOT, sent_again_after_it_ran, 0),
     "tenants share environments": (Promise.ONE_TENANT, tenants_share_environments, 0),
+    "the platform names another tenant": (Promise.ONE_TENANT, the_platform_names_another_tenant, 0),
     "plans say no reason": (Promise.REASONS, plans_without_reasons, 0),
     "plans speak of something else": (Promise.REASONS, plans_that_say_something_else, 0),
+    "plans do not speak of versions": (Promise.REASONS, plans_that_do_not_speak_of_versions, 0),
+    "what is reserved is taken by others": (Promise.ACCOUNT_LIMIT, what_is_reserved_is_taken_by_others, 0),
     "nobody counts the account": (Promise.ACCOUNT_LIMIT, the_account_is_not_counted, 0),
     "an answer is lost now and then": (Promise.NO_LOSS, an_answer_is_lost_now_and_then, 0),
     "another's answer": (Promise.ONE_ANSWER, anothers_answer, 0),
+    "a call that is never answered": (Promise.ONE_ANSWER, a_call_that_is_never_answered, 0),
     "an agent that does not count": (Promise.SLOTS, an_agent_that_does_not_count, 0),
     "a router that listens too early": (Promise.KNOWN, a_router_that_listens_before_it_knows_anything, 45),
     "a minimum is not made good": (Promise.MINIMUM, a_minimum_that_is_not_made_good, 11),
+    "a minimum dips for a moment": (Promise.MINIMUM, a_minimum_that_dips, 0),
 }
 """What each breaks, and a seed that shows it: when it no longer does, those after it are tried."""
+SAID = {
+    "a plan takes every provider's versions": "runs on i-[0-9a-f]+ of provider",
+    "a provider takes default Lambda's": "plain. runs on i-[0-9a-f]+ of provider",
+    "default Lambda takes a provider's": f"f.. runs on i-[0-9a-f]+ of {re.escape(DEFAULT_LAMBDA)}",
+}
+"""Of those that go wrong in one direction of several: how the breach is told."""
 
 
 @pytest.mark.parametrize("bug", PLANTED)
@@ -341,7 +468,10 @@ def test_a_bug_planted_in_the_product_is_found_and_named(bug: str, monkeypatch: 
 
     found = (simulate_whole(seed).broken for seed in range(first, first + TRIED_SEEDS))
 
-    assert any(broken is not None and broken.invariant == promise for broken in found)
+    assert any(
+        broken is not None and broken.invariant == promise and re.search(SAID.get(bug, ""), str(broken))
+        for broken in found
+    )
 
 
 def test_each_promise_has_a_bug_that_breaks_it() -> None:

@@ -59,13 +59,23 @@ def decided(environments: Iterable[Environment], made: Plan) -> Counter[str]:
     return found or Counter({Decision.NOTHING: 1})
 
 
-def begun(environments: Iterable[Environment], made: Plan) -> list[tuple[str, str]]:
-    """Version and instance of each environment that `made` starts or begins to drain: one of them says why."""
-    staying = {each.environment_id for each in environments if not each.draining}
-    drained = {each.environment_id for each in environments if each.draining}
-    return [
-        (str(assigned.key), assignment.instance_id)
-        for assignment in made.assignments
-        for assigned in assignment.environments
-        if (assigned.environment_id in staying) == assigned.draining and assigned.environment_id not in drained
+def unexplained(environments: Iterable[Environment], made: Plan) -> list[str]:
+    """What `made` does without a reason: of the instance, of the version, or of the environment itself."""
+    told = {reason.subject for reason in made.reasons if reason.text}
+    acted: list[tuple[str, ...]] = [(each.instance_id,) for each in made.launches]
+    acted += [(each.instance_id,) for each in made.terminations]
+    acted += [(str(each.key),) for each in made.outcomes]
+    known = {each.environment_id: each for each in environments if each.ended_at is None}
+    going = {each.instance_id for each in made.terminations}
+    for assignment in made.assignments:
+        for assigned in assignment.environments:
+            before = known.pop(assigned.environment_id, None)
+            if before is None or (assigned.draining and not before.draining):
+                acted.append((str(assigned.key), assignment.instance_id, assigned.environment_id))
+    acted += [
+        (str(each.key), each.instance_id, each.environment_id)
+        for each in known.values()
+        if each.instance_id not in going
     ]
+    silent = [", ".join(names) for names in acted if not told.intersection(names)]
+    return silent if told else ["anything", *silent]

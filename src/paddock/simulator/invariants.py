@@ -13,7 +13,7 @@ from paddock.model.fleet import FleetSnapshot, Plan, VersionTarget
 from paddock.model.ids import CapacityProviderName, EnvironmentId, FunctionVersionKey, InstanceId
 from paddock.model.states import EnvironmentPhase, InstancePhase
 from paddock.simulator.control import SimulatedControlPlane
-from paddock.simulator.decisions import begun, decided
+from paddock.simulator.decisions import decided, unexplained
 from paddock.simulator.fleet import SimulatedFleet
 from paddock.simulator.instances import SimulatedInstance
 from paddock.simulator.report import InvariantBroken
@@ -171,13 +171,9 @@ class Checker:
     def _on_plan(self, snapshot: FleetSnapshot, made: Plan) -> None:
         self.checks[Promise.REASONS] += 1
         self.decisions += decided(snapshot.environments, made)
-        told = {reason.subject for reason in made.reasons if reason.text}
-        acted_on = [each.instance_id for each in made.launches] + [each.instance_id for each in made.terminations]
-        silent = [instance_id for instance_id in acted_on if instance_id not in told]
-        silent_keys = [str(each.key) for each in made.outcomes if str(each.key) not in told]
-        silent_keys += [name for name, where in begun(snapshot.environments, made) if not told & {name, where}]
-        if not told or silent or silent_keys:
-            raise self._broken(Promise.REASONS, f"no reason is given for {silent or silent_keys or 'the plan'}")
+        silent = unexplained(snapshot.environments, made)
+        if silent:
+            raise self._broken(Promise.REASONS, f"no reason is given for {silent}")
         self._failures = Counter(each.key for each in snapshot.environments if each.failure is not None)
         for version in snapshot.versions:
             if lacks_room(version.key, made) or self._failures[version.key]:

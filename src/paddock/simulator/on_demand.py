@@ -8,10 +8,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
 
+from paddock.core.on_demand import OnDemandSnapshot
 from paddock.model.fleet import ManagedInstance, Plan
 from paddock.model.ids import FunctionVersionKey, RevisionId
 from paddock.model.states import EnvironmentPhase, InstancePhase
 from paddock.simulator import on_demand_fleet as settings
+from paddock.simulator.decisions import unexplained
 from paddock.simulator.on_demand_fleet import (
     ACCOUNT_LIMIT,
     ANSWERED,
@@ -184,10 +186,9 @@ class OnDemandScenario:
         alive = len(self.fleet.environments)
         self.fleet.must(alive <= settings.SETTINGS.most_environments, Promise.ROOM, f"{alive} environments")
 
-    def _check_plan(self, made: Plan) -> None:
-        self.fleet.must(
-            bool(made.reasons) and all(each.text for each in made.reasons), Promise.REASONS, "a plan says no reason"
-        )
+    def _check_plan(self, snapshot: OnDemandSnapshot, made: Plan) -> None:
+        silent = unexplained(snapshot.environments, made)
+        self.fleet.must(not silent, Promise.REASONS, f"no reason is given for {silent}")
         version = self.fleet.functions[KEYS[2]].version
         kept = [
             wanted

@@ -121,7 +121,7 @@ class OnDemandFleet:
         self.admitted = 0
         self.calling = True
         self.broken_until: dict[str, float] = {}
-        self.on_plan: Callable[[Plan], None] = lambda _: None
+        self.on_plan: Callable[[OnDemandSnapshot, Plan], None] = lambda _, __: None
         self._forget()
 
     def begin(self) -> None:
@@ -274,7 +274,7 @@ class OnDemandFleet:
         )
         made = plan_on_demand(snapshot, now=self.kernel.clock.now(), ids=self._ids, settings=SETTINGS)
         self.report.decisions += decided(snapshot.environments, made)
-        self.on_plan(made)
+        self.on_plan(snapshot, made)
         self._carry_out(made)
 
     def _remembered(self) -> list[Environment]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from paddock.core.placement import usable_memory_mb, usable_vcpu
-from paddock.model.ids import DEFAULT_LAMBDA, InstanceId
+from paddock.model.ids import DEFAULT_LAMBDA, CapacityProviderName, InstanceId
 from paddock.simulator.report import InvariantBroken
 from paddock.simulator.whole.callers import Manner
+from paddock.simulator.whole.minimums import Minimums
+from paddock.simulator.whole.reasons import Explanations
 from paddock.simulator.whole.traffic import Ears, Form, Heard, SentCall
 from paddock.simulator.whole.world import ACCOUNT_CONCURRENCY, World
 
@@ -18,6 +20,8 @@ HEARD_SECONDS = 1.0
 """Until a death is heard of, calls are still sent there."""
 FORGET_SECONDS = 20.0
 """After a fault, what was sent before it has ended by then: a timeout and the agent's fence."""
+AMPLE_VCPU = 400
+"""A ceiling under which there is always room."""
 MOST_LATE_FAULTS = 8
 """News of an earlier fault may arrive after that of a later one."""
 OK, ACCEPTED, NOT_FOUND, CONFLICT, THROTTLED = 200, 202, 404, 409, 429
@@ -50,7 +54,7 @@ class Checker(Ears):
     """`ceilings` are what the server has answered; one that was lowered holds for what is launched after it.
 
     `faults` are the moments of all that may lose a call. `reserved` is of default Lambda's functions; `known` are those
-    that have answered. `calm` is when nothing has failed for long and nothing is excused.
+    that have answered. `calm` is when nothing has failed for long and nothing is excused, no minimum missed either.
     """
 
     world: World
@@ -67,29 +71,52 @@ class Checker(Ears):
     broken: InvariantBroken | None = None
     _allowed: dict[str, int] = field(default_factory=dict)
     _generations: dict[InstanceId, int] = field(default_factory=dict)
-    _seen: int = -1
+    _seen: tuple[int, int] = (-1, -1)
+
+    def __post_init__(self) -> None:
+        self.minimums = Minimums(self.world, self.providers)
+        self.explanations = Explanations(self.world)
 
     def fault(self, lasts: float = 0.0) -> None:
         """`lasts`: for so many seconds, e.g. because the news of it travels on a link that is late."""
         self.faults.append(self.world.clock.monotonic() + lasts)
+        self.minimums.disturbed(lasts)
 
     def break_off(self, invariant: Promise, text: str) -> None:
         if self.broken is None:
             self.broken = InvariantBroken(invariant, self.world.clock.monotonic(), text)
 
     def every_turn(self) -> None:
-        changes = self.world.truth.changes
-        if changes == self._seen:
+        changes = (self.world.truth.changes, self.world.store.writes)
+        if changes == self._seen and self.world.clock.monotonic() <= self.minimums.due_at:
             return
+        if changes[1] != self._seen[1]:
+            self._check_plans()
         self._seen = changes
         self._check_ceilings()
         for instance_id, instance in self.world.launcher.living.items():
             self._check_instance(instance_id, instance.request.provider)
         self._check_runtimes()
         self._check_tenants()
+        self._check_minimums()
+
+    def _check_plans(self) -> None:
+        for kept, silent in self.explanations.new_plans(map(CapacityProviderName, self.ceilings)):
+            self.checks[Promise.REASONS] += 1
+            if silent or not kept.reasons:
+                text = f"plan {kept.number} of {kept.provider} gives no reason for {silent or 'anything'}"
+                self.break_off(Promise.REASONS, text)
+
+    def _check_minimums(self) -> None:
+        self.checks[Promise.MINIMUM] += 1
+        below = self.minimums.below() if self.calm else self.minimums.overdue()
+        if below is not None:
+            self.break_off(Promise.MINIMUM, below)
 
     def lower(self, provider: str, vcpu: int) -> None:
         """Until it is answered, either may hold."""
+        if vcpu < AMPLE_VCPU:
+            self.minimums.narrow.add(provider)
         self._allowed[provider] = max(self._allowed.get(provider, 0), self.ceilings[provider], vcpu)
 
     def _check_ceilings(self) -> None:
@@ -104,6 +131,9 @@ class Checker(Ears):
     def settled(self, provider: str, ceiling: int, intended: int) -> None:
         """The server has answered; what runs above it, or was about to (`intended` vCPU), may only become less."""
         self.ceilings[provider] = ceiling
+        if ceiling >= AMPLE_VCPU:
+            self.minimums.narrow.discard(provider)
+            self.minimums.disturbed()
         living = self.world.launcher.living.values()
         used = sum(each.request.instance_type.vcpu for each in living if each.request.provider == provider)
         self._allowed[provider] = max(ceiling, used, intended)
@@ -144,8 +174,10 @@ class Checker(Ears):
         if self._recent(FORGET_SECONDS):
             return  # what an earlier server sent, or a lost agent, still runs and no new one can count it
         self.checks[Promise.ACCOUNT_LIMIT] += 1
-        if sum(on_demand.values()) > ACCOUNT_CONCURRENCY:
-            self.break_off(Promise.ACCOUNT_LIMIT, f"{sum(on_demand.values())} invocations of default Lambda run")
+        unreserved = sum(running for function, running in on_demand.items() if function not in self.reserved)
+        if unreserved > ACCOUNT_CONCURRENCY - sum(self.reserved.values()):
+            text = f"{unreserved} invocations of default Lambda run beside what is reserved"
+            self.break_off(Promise.ACCOUNT_LIMIT, text)
         for function, reserved in self.reserved.items():
             self.checks[Promise.RESERVED] += 1
             if on_demand[function] > reserved:
@@ -170,6 +202,12 @@ class Checker(Ears):
     def never_answered(self, call: SentCall) -> None:
         """However long it waits, a caller is told something, or sees its connection break off."""
         self.break_off(Promise.ONE_ANSWER, f"{call.call_id} of {call.function} was never answered")
+
+    def check_answered(self) -> None:
+        """When nothing has failed, and the last call came long ago."""
+        if self.synchronous:
+            text = f"{len(self.synchronous)} calls were not answered: {sorted(self.synchronous)[:3]}"
+            self.break_off(Promise.ONE_ANSWER, text)
 
     def heard(self, call: SentCall, heard: Heard | None) -> None:
         self.synchronous.discard(call.call_id)

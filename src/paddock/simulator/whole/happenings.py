@@ -53,8 +53,6 @@ class Happenings:
         self._dice = walk.dice
         self.faulted: Counter[str] = Counter()
         self.requested: Counter[str] = Counter()
-        self.jumped_seconds = 0
-        """How far the wall clock has jumped in all, either way: what is measured by it may take that much longer."""
 
     async def happen(self) -> None:
         """One of all, as the dice say."""
@@ -62,6 +60,7 @@ class Happenings:
         happening = self._dice.choice((*self.FAULTS, *of_routers, *self.REQUESTS))
         told = await happening(self)
         if told is not None:
+            self._checker.minimums.disturbed()
             counted = self.requested if happening in self.REQUESTS else self.faulted
             counted[spoken(happening)] += 1
             self._walk.tell(told)
@@ -95,7 +94,9 @@ class Happenings:
         seconds, server = self._dice.choice([0.3, 1.5, 5.0]), instance.server
         self._checker.fault()
         server.delay(seconds)
-        self._later(self._dice.uniform(2, 15), lambda: server.delay(0.0))
+        lasts = self._dice.uniform(2, 15)
+        self._later(lasts, lambda: server.delay(0.0))
+        self._checker.minimums.disturbed(lasts + seconds)
         return f"what {instance.request.instance_id} says and hears is {seconds} s late"
 
     async def agent_is_unreachable(self) -> str | None:
@@ -108,6 +109,7 @@ class Happenings:
         instance.server.cut()
         seconds = self._dice.choice([2.0, 8.0, 30.0])
         self._later(seconds, lambda: unreachable.discard(address))
+        self._checker.minimums.disturbed(seconds)
         return f"{instance.request.instance_id} cannot be reached for {seconds} s"
 
     async def runtime_crashes(self) -> str | None:
@@ -158,7 +160,7 @@ class Happenings:
     async def clock_jumps(self) -> str:
         seconds = self._dice.choice([-60, -5, 5, 60])
         self._checker.fault()
-        self.jumped_seconds += abs(seconds)
+        self._checker.minimums.jumped_seconds += abs(seconds)
         self._world.clock.wall_offset += timedelta(seconds=seconds)
         return f"the wall clock jumps by {seconds} s"
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from paddock.agent.instance_agent import InstanceAgent
+from paddock.agent.link import Link
 from paddock.agent.runtime_process import ProcessCommand, RuntimeProcess
 from paddock.isolation.ladder import Isolation, Way
 from paddock.isolation.launch import as_process
@@ -20,11 +23,38 @@ from paddock.ports.clock import Clock, Dice, IdSource
 from paddock.ports.launcher import LauncherCapabilities, LaunchError, LaunchRequest, ObservedInstance
 from paddock.simulator.network import MemoryNetworkLoop, MemoryProcess, MemoryServer, belong_to
 from paddock.simulator.whole.runtimes import PlayedCgroup, PlayedRuntime, PlayedRuntimes, Truth
+from paddock.wire.agent import EnvironmentReport, ServerHello
 from paddock.wire.bootstrap import AgentBootstrap
 
 ISOLATION = Isolation(Way(Rung.PROCESS, ("played",), as_process(landlock=0, filtered=False), frozenset()))
 FENCE_SECONDS = 15.0
 BOOT_SECONDS = (0.3, 3.0)
+KNOWN_SECONDS = 15.0
+"""So long after its first greeting a server has written down that the instance is up, also one that began meanwhile."""
+
+
+class ToldAgent(InstanceAgent):
+    """The real one; whoever looks at the truth is told when something has changed."""
+
+    truth: Truth
+    greeted_at = math.inf
+
+    def hello(self, link: Link, message: ServerHello) -> bool:
+        taken = super().hello(link, message)
+        if taken and link in self._controls:
+            self.greeted_at = min(self.greeted_at, asyncio.get_running_loop().time())
+        return taken
+
+    def _environment_changed(self, environment: EnvironmentReport) -> None:
+        self.truth.changes += 1
+        if environment.failure is not None:
+            spec = self.environments[environment.environment_id].spec
+            self.truth.environment_failed(spec.function_name, spec.environment_id)
+        super()._environment_changed(environment)
+
+    def _reconcile(self) -> None:
+        self.truth.changes += 1
+        super()._reconcile()
 
 
 @dataclass
@@ -32,7 +62,7 @@ class RunningInstance:
     """An agent and its runtimes: a process of its own, which outlives the server that launched it."""
 
     request: LaunchRequest
-    agent: InstanceAgent
+    agent: ToldAgent
     process: MemoryProcess = field(default_factory=MemoryProcess)
     server: MemoryServer | None = None
     task: asyncio.Task[None] | None = None
@@ -45,7 +75,9 @@ class RunningInstance:
 
 @dataclass
 class AgentLauncher:
-    """`refuses` and `hangs` are shares of the launches; `zones_down` have no capacity."""
+    """`refuses` and `hangs` are shares of the launches; `zones_down` have no capacity. `failures` has, for each
+    provider, when its launches failed; those that hang fail when `hang_seconds` are over.
+    """
 
     clock: Clock
     ids: IdSource
@@ -53,11 +85,13 @@ class AgentLauncher:
     truth: Truth
     directory: Path
     group: asyncio.TaskGroup
+    hang_seconds: float
     refuses: float = 0.0
     hangs: float = 0.0
     zones_down: set[AvailabilityZone] = field(default_factory=set)
     living: dict[InstanceId, RunningInstance] = field(default_factory=dict)
     ended: dict[InstanceId, LaunchRequest] = field(default_factory=dict)
+    failures: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def network(self) -> MemoryNetworkLoop:
@@ -72,9 +106,10 @@ class AgentLauncher:
         if request.instance_id in self.living:
             return
         if request.zone in self.zones_down or self.dice.random() < self.refuses:
+            self._failed(request)
             raise LaunchError(StateReasonCode.INSUFFICIENT_CAPACITY, "none left", transient=True)
         bootstrap = self._bootstrap(request)
-        agent = InstanceAgent(
+        agent = ToldAgent(
             bootstrap,
             PlayedRuntimes(self.truth),
             PlayedCgroup(),
@@ -84,10 +119,16 @@ class AgentLauncher:
             self.ids,
             self._start,
         )
+        agent.truth = self.truth
         instance = self.living[request.instance_id] = RunningInstance(request, agent)
         self.truth.changes += 1
         if self.dice.random() >= self.hangs:
             instance.task = self.group.create_task(self._run(instance, bootstrap.address.removeprefix("unix:")))
+        else:
+            self._failed(request, self.hang_seconds)
+
+    def _failed(self, request: LaunchRequest, after_seconds: float = 0.0) -> None:
+        self.failures[request.provider].append(self.clock.monotonic() + after_seconds)
 
     def _start(self, command: ProcessCommand, cgroup: Cgroup | None, _: Isolation) -> RuntimeProcess:
         return cast("RuntimeProcess", PlayedRuntime(self.truth, command, cgroup))
@@ -128,6 +169,8 @@ class AgentLauncher:
             return
         self.ended[instance_id] = instance.request
         self.truth.changes += 1
+        if self.clock.monotonic() - instance.agent.greeted_at < KNOWN_SECONDS and not instance.stopping:
+            self._failed(instance.request)  # perhaps no server has heard of it
         for environment_id in list(instance.agent.environments):
             runtime = self.truth.runtimes.get(environment_id)
             if runtime is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from paddock.model.function import FunctionVersion
-from paddock.model.ids import LATEST, LATEST_PUBLISHED
+from paddock.model.ids import LATEST
 from paddock.model.states import FunctionState
+from paddock.simulator.whole.minimums import Minimums
 from paddock.simulator.whole.world import World
 
 UNSETTLED = frozenset({FunctionState.PENDING, FunctionState.DEACTIVATING, FunctionState.DELETING})
@@ -16,8 +16,9 @@ UNSETTLED = frozenset({FunctionState.PENDING, FunctionState.DEACTIVATING, Functi
 class Rest:
     """`managed` functions have a capacity provider; `plain` ones are default Lambda's."""
 
-    def __init__(self, world: World, managed: frozenset[str], plain: frozenset[str]) -> None:
+    def __init__(self, world: World, minimums: Minimums, managed: frozenset[str], plain: frozenset[str]) -> None:
         self._world = world
+        self._minimums = minimums
         self._managed = managed
         self._plain = plain
 
@@ -35,22 +36,10 @@ class Rest:
         for version in self._published(versions):
             if version.state in UNSETTLED:
                 return f"{version.key} is {version.state}"
-        return self._below(versions) or self._taken()
-
-    async def below_minimum(self) -> str | None:
-        return self._below(await self._world.store.read(lambda tx: tx.versions.select()))
+        return self._minimums.below() or self._taken()
 
     def _published(self, versions: Sequence[FunctionVersion]) -> list[FunctionVersion]:
         return [each for each in versions if each.key.version != LATEST and each.function_name in self._managed]
-
-    def _below(self, versions: Sequence[FunctionVersion]) -> str | None:
-        runtimes = self._world.truth.runtimes.values()
-        living = Counter(runtime.spec.function_name for runtime in runtimes if not runtime.spec.draining)
-        for version in self._published(versions):
-            is_served = version.key.version == LATEST_PUBLISHED and version.state is FunctionState.ACTIVE
-            if is_served and living[version.function_name] < version.bounds.minimum:
-                return f"{version.key} has {living[version.function_name]} of {version.bounds.minimum} environments"
-        return None
 
     def _taken(self) -> str | None:
         """A handler that never returns holds its slot until its environment is replaced; nothing else does."""

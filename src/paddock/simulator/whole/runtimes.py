@@ -54,7 +54,8 @@ class Behaviour:
 @dataclass
 class Truth:
     """`runtimes` are those that live now; `given` counts how often a runtime got each call; `served` has the tenants of
-    all that an environment ever got, as their callers and as the platform named them.
+    all that an environment ever got, as their callers and as the platform named them; `failures` when environments of
+    each function failed.
     """
 
     dice: Dice
@@ -65,8 +66,16 @@ class Truth:
     served: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     failed_at: dict[str, float] = field(default_factory=dict)
     """When a runtime last ended by itself, of each function."""
+    failures: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    failed: set[str] = field(default_factory=set)
     changes: int = 0
     pids: Any = field(default_factory=lambda: itertools.count(1000))
+
+    def environment_failed(self, function: str, environment_id: str) -> None:
+        """However often it is told."""
+        if environment_id not in self.failed:
+            self.failed.add(environment_id)
+            self.failures[function].append(asyncio.get_running_loop().time())
 
 
 class PlayedCgroup:
@@ -87,6 +96,13 @@ class PlayedCgroup:
 
     def memory(self) -> MemoryUse:
         return MemoryUse(1, 1)
+
+    @property
+    def is_peak_sampled(self) -> bool:
+        return False
+
+    def sample_peak(self) -> None:
+        """Nothing is held here that could be looked at."""
 
     def out_of_memory_kills(self) -> int:
         return 0

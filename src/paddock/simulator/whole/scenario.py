@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,10 @@ import msgspec
 
 from paddock.model.errors import ApiError
 from paddock.ports.clock import seeded_dice
-from paddock.ports.store import PlanRecord
-from paddock.simulator.decisions import Decision
 from paddock.simulator.kernel import VirtualClock
 from paddock.simulator.network import MemoryNetworkLoop, run_in_memory
 from paddock.simulator.report import Report
-from paddock.simulator.whole.checker import Checker, Promise
+from paddock.simulator.whole.checker import AMPLE_VCPU, Checker, Promise
 from paddock.simulator.whole.happenings import Happenings
 from paddock.simulator.whole.instances import RunningInstance
 from paddock.simulator.whole.rest import Rest
@@ -29,15 +26,10 @@ from paddock.simulator.whole.world import World
 TROUBLE_SECONDS = 40.0
 MEND_SECONDS = 2400.0
 """Several times the longest back-off of an asynchronous invocation."""
-RECOVERY_SECONDS = 780.0
-"""After the last fault every minimum is back: a launch that hangs is given up after five minutes, the next one waits
-five more at most, and a minute or two are for launch, init and planning. Clocks that jump make it longer.
-"""
 CALM_SECONDS = 20.0
 LAST_ANSWERS_SECONDS = 15.0
 LOOK_SECONDS = 5.0
 REQUEST_SECONDS = 30.0
-AMPLE_VCPU = 400
 PLAIN = ("plain0", "plain1")
 Prepare = Callable[[World], None]
 
@@ -66,9 +58,11 @@ class WholeScenario:
             with tempfile.TemporaryDirectory(prefix="paddock-sim-") as directory:
                 run_in_memory(self._run(Path(directory), loops), self.clock, seeded_dice(self.seed + 1))
         except* Broken:
-            report.broken = self.checker.broken
+            pass  # the checker knows what
+        report.broken = self.checker.broken
         report.seconds, report.events = self.clock.monotonic(), loops[0].turns
         report.faults = self.happenings.faulted
+        report.decisions = self.checker.explanations.decisions
         report.requests = self.happenings.requested + self.traffic.seen
         return report
 
@@ -85,6 +79,7 @@ class WholeScenario:
             await self._trouble(group)
             await self._mend()
             await self._calm(group)
+            loop.every_turn = lambda: None
             self._over = True
             self._kill.set()
             await serving
@@ -211,19 +206,17 @@ class WholeScenario:
     # Quiet
 
     async def _mend(self) -> None:
-        """Nothing fails any more: the minimums are back in time, and in the end everything is at rest."""
+        """Nothing fails any more: in the end everything is at rest."""
         await self._up.wait()
         for provider in self.checker.ceilings:
             await self.set_ceiling(provider, AMPLE_VCPU)
         self.tell("quiet")
-        rest, began_at = Rest(self.world, frozenset(self._functions), frozenset(PLAIN)), self.clock.monotonic()
-        minimums_by = began_at + RECOVERY_SECONDS + self.happenings.jumped_seconds
+        rest = Rest(self.world, self.checker.minimums, frozenset(self._functions), frozenset(PLAIN))
+        began_at = self.clock.monotonic()
         found: str | None = "nothing was looked at"
         while found is not None and self.clock.monotonic() < began_at + MEND_SECONDS:
             await asyncio.sleep(LOOK_SECONDS)
             self._stop_if_broken()
-            if self.clock.monotonic() >= minimums_by:
-                await self._check_minimums(rest)
             found = await rest.disturbed()
             self.report.checks[Promise.CONVERGENCE] += 1
         if found is not None:
@@ -235,37 +228,19 @@ class WholeScenario:
         """All is well and callers come: nothing is lost, nothing fails, and no minimum is missed."""
         self.checker.calm = True
         callers = self._begin_calls(group)
-        rest, ends_at = Rest(self.world, frozenset(self._functions), frozenset(PLAIN)), CALM_SECONDS
-        ends_at += self.clock.monotonic()
+        ends_at = self.clock.monotonic() + CALM_SECONDS
         while self.clock.monotonic() < ends_at:
             await asyncio.sleep(LOOK_SECONDS)
-            await self._check_minimums(rest)
             self._stop_if_broken()
         self._end_calls(callers)
         await asyncio.sleep(LAST_ANSWERS_SECONDS)
+        self.checker.check_answered()
         await self._check_promises()
         self._stop_if_broken()
 
-    async def _check_minimums(self, rest: Rest) -> None:
-        self.report.checks[Promise.MINIMUM] += 1
-        below = await rest.below_minimum()
-        if below is not None:
-            self.checker.break_off(Promise.MINIMUM, below)
-
     async def _check_promises(self) -> None:
-        plans, waiting = await self.world.store.read(
-            lambda tx: (
-                tx.plans.select(),
-                {msgspec.json.decode(each.payload, type=Event).call for each in tx.invocations.select()},
-            )
-        )
-        self.report.checks[Promise.REASONS] += len(plans)
-        for each in plans:
-            silent = unexplained(each)
-            if silent or not each.reasons:
-                self.checker.break_off(Promise.REASONS, f"a plan gives no reason for {silent or 'anything'}")
-        self.report.decisions = Counter(
-            action.split()[0] for each in plans for action in each.actions or (Decision.NOTHING,)
+        waiting = await self.world.store.read(
+            lambda tx: {msgspec.json.decode(each.payload, type=Event).call for each in tx.invocations.select()}
         )
         given = self.world.truth.given
         lost = [each for each in self.checker.accepted if not given[each] and each not in waiting]
@@ -273,17 +248,6 @@ class WholeScenario:
             self.checker.break_off(Promise.NO_LOSS, f"{len(lost)} accepted invocations never ran: {lost[:3]}")
         if self.traffic.callers.strays:
             self.checker.break_off(Promise.ONE_ANSWER, f"{self.traffic.callers.strays} answers that nobody asked for")
-
-
-def unexplained(kept: PlanRecord) -> list[str]:
-    """Launches, ends and drains of which nothing is said, neither of the instance nor of the version. A new server
-    takes what it finds running for started, and has no reason for that.
-    """
-    told = {reason.subject for reason in kept.reasons if reason.text}
-    acting = [
-        action for action in kept.actions if action.startswith((Decision.LAUNCH, Decision.TERMINATE, Decision.DRAIN))
-    ]
-    return [action for action in acting if not told & {word.rstrip(":") for word in action.split()}]
 
 
 def simulate_whole(seed: int, prepare: Prepare | None = None) -> Report:

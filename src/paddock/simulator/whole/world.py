@@ -22,8 +22,10 @@ from paddock.awsapi.replies import Reply
 from paddock.awsapi.services import Services
 from paddock.awsapi.turns import Turns
 from paddock.controlplane.control_plane import ControlPlane, ControlPlanePorts
+from paddock.controlplane.lease import Lease
 from paddock.controlplane.settings import ControlPlaneSettings
 from paddock.core.on_demand import Concurrency, OnDemandSettings
+from paddock.core.planning import DEFAULT_SETTINGS
 from paddock.model.arns import Place
 from paddock.model.capacity_provider import Architecture
 from paddock.model.errors import ApiError
@@ -45,8 +47,8 @@ from paddock.simulator.whole.callers import HOST, PORT
 from paddock.simulator.whole.instances import AgentLauncher
 from paddock.simulator.whole.routers import Siblings
 from paddock.simulator.whole.runtimes import Truth
+from paddock.simulator.whole.watched_store import WatchedStore
 from paddock.stores.code import MemoryCodeStore
-from paddock.stores.memory import MemoryStore
 from paddock.stores.memory_logs import MemoryLogStore
 from paddock.stores.metrics import MemoryMetricStore
 
@@ -60,6 +62,8 @@ ACCOUNT_CONCURRENCY = 12
 """Of the router; the API keeps AWS's default, under which something may be reserved."""
 MOST_ENVIRONMENTS = 8
 RETRY = timedelta(seconds=5)
+PLANNING = DEFAULT_SETTINGS
+LEASE = Lease()
 NO_GRACE_SECONDS = 0.0
 """A server that is killed lets nothing end."""
 
@@ -114,12 +118,13 @@ class World:
     def __init__(self, clock: VirtualClock, dice: Dice, seed: int, directory: Path, group: asyncio.TaskGroup) -> None:
         self.clock = clock
         self.ids = SeededIds(seed + 1)
-        self.store = MemoryStore()
+        self.store = WatchedStore()
         self.code = MemoryCodeStore()
         self.logs = MemoryLogStore(clock)
         self.metrics = MemoryMetricStore()
         self.truth = Truth(dice)
-        self.launcher = AgentLauncher(clock, self.ids, dice, self.truth, directory, group)
+        hang_seconds = PLANNING.launch_deadline.total_seconds()
+        self.launcher = AgentLauncher(clock, self.ids, dice, self.truth, directory, group, hang_seconds)
         self.siblings = Siblings(clock, self.ids, group)
         self.further_routers = 0
         self.router: Router | None = None
@@ -241,6 +246,8 @@ class World:
             machine_cores=2.0,
             endpoint=lambda: "http://127.0.0.1:4600",
             server_id=server_id,
+            planning=PLANNING,
+            lease=LEASE,
             on_demand=OnDemandSettings(idle=timedelta(seconds=20), most_environments=MOST_ENVIRONMENTS),
             async_retry_delay=RETRY,
         )
