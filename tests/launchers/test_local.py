@@ -4,9 +4,11 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,14 +21,14 @@ from paddock.launchers.instance_directory import (
     socket_directory,
     token_beginning,
 )
-from paddock.launchers.local import LocalLauncher
-from paddock.launchers.processes import all_stats, environ_holds, send_signal
+from paddock.launchers.local import AgentTerms, LocalLauncher
+from paddock.launchers.processes import all_stats, environ_holds, send_signal, was_started_with
 from paddock.model.capacity_provider import Architecture
 from paddock.model.ids import InstanceId
 from paddock.model.states import InstancePhase
 from paddock.ports.clock import SystemClock
 from paddock.ports.instance_network import InstanceNetwork
-from paddock.ports.launcher import InstanceLauncher, LaunchError
+from paddock.ports.launcher import InstanceLauncher, LaunchError, ObservedInstance
 from paddock.testing.launcher_conformance import CHECKS, LauncherUnderTest, ended, launch_request, reach, running
 from paddock.testing.scripted_runtime import BOOTSTRAP
 from paddock.wire.agent import EnvironmentSpec
@@ -254,6 +256,53 @@ async def test_an_agent_that_cannot_start_is_ended_with_its_last_words(tmp_path:
         found = await ended(under_test, InstanceId("i-broken"))
         assert found.reason is not None
         assert "unix socket" in found.reason
+
+
+async def listed(
+    data_dir: Path, terms: AgentTerms, is_enough: Callable[[tuple[ObservedInstance, ...]], bool], *names: str
+) -> tuple[ObservedInstance, ...]:
+    """What is listed once it is enough, after instances of these names were launched one after the other."""
+    launcher = LocalLauncher(data_dir, SystemClock(), region="us-east-1", account_id="000000000000", terms=terms)
+    for name in names:
+        await launcher.launch(replace(launch_request(LocalUnderTest(data_dir)), instance_id=InstanceId(name)))
+    found: tuple[ObservedInstance, ...] = ()
+    for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
+        found = await launcher.list()
+        if is_enough(found):
+            return found
+        await asyncio.sleep(PAUSE_SECONDS)
+    raise AssertionError(f"it stayed at {found}")
+
+
+async def test_an_agent_that_hangs_before_it_begins_is_given_up_when_the_operator_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = tmp_path / "hanging"
+    hanging.write_text("#!/bin/sh\nsleep 600; :\n")
+    hanging.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(hanging))
+
+    (one,) = await listed(
+        tmp_path, AgentTerms(start_seconds=0.2), lambda found: found[0].phase is InstancePhase.TERMINATED, "i-1"
+    )
+
+    assert one.reason == "no agent began within 0.2 s: it left no log"
+    bootstrap = InstanceDirectory(tmp_path / "instances" / "i-1").bootstrap
+    assert not [stat for stat in all_stats() if was_started_with(stat.pid, "--bootstrap", str(bootstrap))]
+
+
+async def test_of_instances_that_have_ended_the_newest_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+
+    def all_ended(found: tuple[ObservedInstance, ...]) -> bool:
+        return len(found) == 2 and all(one.phase is InstancePhase.TERMINATED for one in found)
+
+    found = await listed(tmp_path, AgentTerms(ended_kept=2), all_ended, "i-1", "i-2", "i-3")
+
+    assert [one.instance_id for one in found] == ["i-2", "i-3"]
+    assert sorted(path.name for path in (tmp_path / "instances").iterdir()) == ["i-2", "i-3"]
 
 
 @pytest.mark.parametrize("instance_id", ["", "../x", "i/x", "-x", "x" * 65])

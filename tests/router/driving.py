@@ -19,6 +19,7 @@ from paddock.model.ids import AccountId, Region
 from paddock.ports.clock import SeededIds, SystemClock
 from paddock.ports.invoker import InvokeRequest
 from paddock.router.router import Router
+from paddock.router.settings import DEFAULT_ROUTER_SETTINGS, RouterSettings
 from paddock.wire.routes import EnvironmentRoute, FunctionRoute, InstanceRoute, VersionRoute
 from tests.router.scripted_agent import ScriptedAgent
 
@@ -153,12 +154,20 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 @asynccontextmanager
-async def driven(*agents: ScriptedAgent, slots: int = 1) -> AsyncIterator[Driven]:
+async def driven(
+    *agents: ScriptedAgent, slots: int = 1, settings: RouterSettings = DEFAULT_ROUTER_SETTINGS
+) -> AsyncIterator[Driven]:
     """One environment on each agent, all connected."""
     ids = SeededIds(1)
     stored = StoredEvents()
     router = Router(
-        PLACE, clock=SystemClock(), ids=ids, queue=stored, error_reply=LAMBDA.serialise_error, server_id="s-1"
+        PLACE,
+        clock=SystemClock(),
+        ids=ids,
+        queue=stored,
+        error_reply=LAMBDA.serialise_error,
+        server_id="s-1",
+        settings=settings,
     )
 
     def handle(request: Request, responder: Responder) -> None:

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from paddock.core.on_demand import Concurrency
 from paddock.model.ids import NO_TENANT, FunctionName, FunctionVersionKey, InvocationId, TenantId
 from paddock.ports.clock import SeededIds, SystemClock
 from paddock.ports.invoker import InvokeRequest, InvokeResult
-from paddock.router import on_demand
 from paddock.router.on_demand import OnDemandTerms
 from paddock.router.router import Router
+from paddock.router.settings import DEFAULT_ROUTER_SETTINGS, RouterSettings
 from paddock.wire.routes import (
     EnvironmentRoute,
     EnvironmentRouteRemoved,
@@ -61,7 +60,9 @@ class Setting:
 
 
 @asynccontextmanager
-async def setting(directory: Path, script: Script = answer, **limits: int) -> AsyncIterator[Setting]:
+async def setting(
+    directory: Path, script: Script = answer, settings: RouterSettings = DEFAULT_ROUTER_SETTINGS, **limits: int
+) -> AsyncIterator[Setting]:
     demand = HeardDemand()
     router = Router(
         PLACE,
@@ -71,6 +72,7 @@ async def setting(directory: Path, script: Script = answer, **limits: int) -> As
         error_reply=LAMBDA.serialise_error,
         server_id="s-1",
         on_demand=OnDemandTerms(Concurrency(**({"account_limit": 10} | limits)), demand),
+        settings=settings,
     )
     async with scripted_agent("i-1", directory, script) as agent, asyncio.TaskGroup() as group:
         running = group.create_task(router.run())
@@ -173,9 +175,8 @@ async def test_a_function_that_is_deleted_leaves_nobody_waiting(tmp_path: Path) 
         assert world.demand.waiting == [1, 0]
 
 
-async def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_demand, "LONGEST_WAIT_SECONDS", 0.01)
-    async with setting(tmp_path, account_limit=1) as world:
+async def test_nobody_waits_for_ever(tmp_path: Path) -> None:
+    async with setting(tmp_path, settings=RouterSettings(longest_wait_seconds=0.01), account_limit=1) as world:
         late = await world.invoke()
         assert (late.status, late.error_code) == (500, "ServiceException")
         world.place("e1")

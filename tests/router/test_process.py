@@ -22,12 +22,14 @@ from paddock.ports.clock import SeededIds, SystemClock
 from paddock.router.feed import RouteFeed
 from paddock.router.process import RouterOrders, answers_itself
 from paddock.router.router import Router
+from paddock.router.settings import DEFAULT_ROUTER_SETTINGS, RouterSettings
 from paddock.router.siblings import Siblings, sibling_routers
 from paddock.wire.routes import EnvironmentRoute, RoutesReplaced
 from tests.router.driving import (
     LAMBDA,
     PATIENCE_SECONDS,
     PLACE,
+    Answer,
     Client,
     StoredEvents,
     environment_route,
@@ -35,7 +37,7 @@ from tests.router.driving import (
     instance_route,
     until,
 )
-from tests.router.scripted_agent import ScriptedAgent, scripted_agent
+from tests.router.scripted_agent import ScriptedAgent, refuse, scripted_agent
 
 INVOKE = "/2015-03-31/functions/f/invocations"
 
@@ -72,6 +74,9 @@ class Several:
     feed: RouteFeed
 
     async def ask(self, method: str, path: str, count: int = 1) -> list[tuple[int, bytes]]:
+        return [(answer.status, answer.body) for answer in await self.answers(method, path, count)]
+
+    async def answers(self, method: str, path: str, count: int) -> list[Answer]:
         """Each on a connection of its own, so that every process gets some."""
         found = []
         for _ in range(count):
@@ -80,18 +85,25 @@ class Several:
             writer.write(
                 f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
             )
-            answer = await client.answer()
+            found.append(await client.answer())
             client.close()
-            found.append((answer.status, answer.body))
         return found
 
 
 @asynccontextmanager
-async def several(directory: Path, agent: ScriptedAgent, count: int) -> AsyncIterator[Several]:
+async def several(
+    directory: Path, agent: ScriptedAgent, count: int, settings: RouterSettings = DEFAULT_ROUTER_SETTINGS
+) -> AsyncIterator[Several]:
     """A server that says `server` to all but invokes, and router processes that share its port."""
     clock, ids = SystemClock(), SeededIds(1)
     router = Router(
-        PLACE, clock=clock, ids=ids, queue=StoredEvents(), error_reply=LAMBDA.serialise_error, server_id="s-1"
+        PLACE,
+        clock=clock,
+        ids=ids,
+        queue=StoredEvents(),
+        error_reply=LAMBDA.serialise_error,
+        server_id="s-1",
+        settings=settings,
     )
     feed = RouteFeed(router)
 
@@ -119,6 +131,7 @@ async def several(directory: Path, agent: ScriptedAgent, count: int) -> AsyncIte
                 str(directory / "feed.sock"),
                 str(directory / "server.sock"),
                 "s-1",
+                settings,
             )
             async with sibling_routers(count, orders) as siblings:
                 feed.apply(RoutesReplaced((function_route(),), (instance_route(agent),), environments(agent)))
@@ -141,6 +154,14 @@ async def test_processes_share_the_port_and_all_of_them_answer_everything(tmp_pa
     assert set(invoked) == {(200, b'"done"')}
     assert set(others) == {(200, b"server")}
     assert len(by_router) == 3
+
+
+async def test_every_router_tells_throttled_callers_what_the_operator_set(tmp_path: Path) -> None:
+    settings = RouterSettings(retry_after_seconds=7)
+    async with scripted_agent("i-1", tmp_path, refuse) as agent, several(tmp_path, agent, 2, settings) as them:
+        told = await them.answers("POST", INVOKE, 30)
+
+    assert {(one.status, one.headers["retry-after"]) for one in told} == {(429, "7")}
 
 
 async def test_a_router_process_that_ends_is_replaced(tmp_path: Path) -> None:

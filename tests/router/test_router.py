@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from paddock.core.routing.pool import ThrottleCause
 from paddock.model.ids import FunctionName, InvocationId
 from paddock.ports.invoker import InvokeRequest
+from paddock.router.settings import RouterSettings
 from paddock.wire.agent import EnvironmentReport, ResultHeader
 from paddock.wire.frames import FrameKind
 from paddock.wire.routes import (
@@ -161,6 +163,34 @@ async def test_when_all_refuse_the_caller_is_throttled_with_the_cause_they_gave(
     assert statistics.counts.refusals == 2
     assert dict(statistics.counts.throttles)[ThrottleCause.CPU] == 1
     assert statistics.in_flight == 0
+
+
+@pytest.mark.parametrize(("most", "asked"), [(1, 1), (3, 3), (8, 4)])
+async def test_environments_that_refused_a_moment_ago_are_asked_until_so_many_have_refused(
+    tmp_path: Path, most: int, asked: int
+) -> None:
+    settings = RouterSettings(refusals_per_call=most, rest_seconds=3600.0)
+    async with AsyncExitStack() as stack:
+        agents = [
+            await stack.enter_async_context(scripted_agent(f"i-{number}", tmp_path, refuse)) for number in range(4)
+        ]
+        service = await stack.enter_async_context(driven(*agents, settings=settings))
+        assert (await service.invoke()).status == 429
+        assert sum(len(agent.invocations) for agent in agents) == 4, "none of them rested: all are asked"
+
+        assert (await service.invoke()).status == 429
+
+        assert sum(len(agent.invocations) for agent in agents) == 4 + asked
+
+
+async def test_a_throttled_caller_is_told_to_come_back_when_the_operator_says(tmp_path: Path) -> None:
+    settings = RouterSettings(retry_after_seconds=7)
+    async with scripted_agent("i-1", tmp_path, refuse) as agent, driven(agent, settings=settings) as service:
+        whole = await service.invoke()
+        streamed = await service.invoke(streaming=True)
+
+    assert [answer.status for answer in (whole, streamed)] == [429, 429]
+    assert [answer.headers["retry-after"] for answer in (whole, streamed)] == ["7", "7"]
 
 
 async def test_an_environment_that_refused_is_asked_again_later(tmp_path: Path) -> None:

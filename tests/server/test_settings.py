@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from paddock.controlplane.settings import InstanceSettings
+from paddock.agent.limits import IDLE_IMAGE_BYTES
+from paddock.controlplane.settings import DEFAULT_ASYNC_CONCURRENCY, InstanceSettings
 from paddock.core.environment.slots import SlotSettings
 from paddock.core.on_demand import OnDemandSettings
 from paddock.core.planning import DEFAULT_SETTINGS
 from paddock.core.planning.settings import PlanningSettings
 from paddock.core.scaling import ScalingSettings
 from paddock.model.errors import SettingsError
+from paddock.router.settings import RouterSettings
 from paddock.server.capacity_settings import SECONDS, CapacitySettings
 from paddock.server.settings import Settings, load_settings
 
@@ -24,6 +26,7 @@ OF_THE_SERVER = {
     "default_lambda_failure_memory",
     "slot_leaked",
 }
+OF_THE_LAUNCHER = {"instance_start", "instance_ended_kept"}
 """Set under another name: beside what only the server has, or with planning's."""
 
 
@@ -90,6 +93,17 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("planning_replacement_lead_seconds: 90000", "at most 86400"),
         ("planning_replacement_lead_share: 2", "above 0 and at most 1"),
         ("instance_launches_at_once: 0", "1 to 100"),
+        ("instance_start_seconds: 0", "instance_start_seconds must be above 0 and at most 3600"),
+        ("instance_ended_kept: 0", "instance_ended_kept must be at least 1"),
+        ("router_refusals_per_call: 0", "router_refusals_per_call must be at least 1"),
+        ("router_refusals_per_call: 2.5", "expected a whole number$"),
+        ("router_rest_seconds: 0", "router_rest_seconds must be above 0"),
+        ("router_longest_wait_seconds: .inf", "router_longest_wait_seconds must be above 0 and at most 3600"),
+        ("router_retry_after_seconds: 0", "router_retry_after_seconds must be above 0"),
+        ("router_retry_after_seconds: 0.5", "expected a whole number$"),
+        ("async_concurrency: 0", "async_concurrency must be above 0"),
+        ("close_seconds: .inf", "close_seconds must be above 0"),
+        ("idle_images_gib: -1", "idle_images_gib must be above 0"),
         ("instance_stop_grace_seconds: -1", "above 0"),
         ("slot_poll_wait_seconds: 0", "slot_poll_wait_seconds must be above 0"),
         ("default_lambda_launch_backoff_seconds: 61", "default_lambda_launch_backoff_limit_seconds, which is 60"),
@@ -148,7 +162,8 @@ def test_every_figure_of_scaling_and_planning_can_be_set() -> None:
     settable = {setting.name.removesuffix(SECONDS) for setting in fields(CapacitySettings)}
     figures = {f"scaling_{each.name}" for each in fields(ScalingSettings)}
     figures |= {f"planning_{each.name}" for each in fields(PlanningSettings)} - {"planning_scaling"}
-    figures |= {f"instance_{each.name}" for each in fields(InstanceSettings)}
+    figures |= {f"instance_{each.name}" for each in fields(InstanceSettings)} | OF_THE_LAUNCHER
+    figures |= {f"router_{each.name.removesuffix(SECONDS)}" for each in fields(RouterSettings)}
     figures |= {f"default_lambda_{each.name}" for each in fields(OnDemandSettings)} - OF_THE_SERVER
     figures |= {f"slot_{each.name.removesuffix(SECONDS)}" for each in fields(SlotSettings)} - OF_THE_SERVER
 
@@ -162,6 +177,10 @@ def test_what_is_not_set_is_as_the_cores_have_it() -> None:
     assert settings.on_demand(64) == OnDemandSettings()
     assert settings.slot_settings() == SlotSettings()
     assert settings.instances() == InstanceSettings()
+    assert settings.router() == RouterSettings()
+    assert settings.async_concurrency == DEFAULT_ASYNC_CONCURRENCY
+    assert (settings.instance_start_seconds, settings.instance_ended_kept) == (15.0, 200)
+    assert settings.idle_images_gib * 1024**3 == IDLE_IMAGE_BYTES
 
 
 def test_what_is_set_of_capacity_is_planned_with(tmp_path: Path) -> None:
@@ -181,6 +200,7 @@ def test_what_is_set_of_lives_and_waits_is_handed_on(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text(
         "planning_replacement_lead_seconds: 14400\nplanning_failure_memory_seconds: 1000\nleaked_slot_seconds: 7\n"
         "slot_settling_seconds: 20\ninstance_launches_at_once: 2\ndefault_lambda_launch_backoff_seconds: 5\n"
+        "router_refusals_per_call: 3\nrouter_retry_after_seconds: 4\n"
     )
     settings = load_settings({"data_dir": tmp_path}, {})
 
@@ -190,3 +210,4 @@ def test_what_is_set_of_lives_and_waits_is_handed_on(tmp_path: Path) -> None:
     )
     assert settings.slot_settings() == SlotSettings(settling_seconds=20.0, leaked_seconds=7.0)
     assert settings.instances() == InstanceSettings(launches_at_once=2)
+    assert settings.router() == RouterSettings(refusals_per_call=3, retry_after_seconds=4)

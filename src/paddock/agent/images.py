@@ -58,10 +58,10 @@ class _Kept:
 
 
 class ImageStore:
-    def __init__(self, directory: Path, fetch: Fetch, idle_bytes: int = IDLE_IMAGE_BYTES) -> None:
+    def __init__(self, directory: Path, fetch: Fetch, idle_bytes: int | None = None) -> None:
         self._directory = directory
         self._fetch = fetch
-        self._idle_bytes = idle_bytes
+        self._idle_bytes = IDLE_IMAGE_BYTES if idle_bytes is None else idle_bytes
         self._idle: OrderedDict[str, None] = OrderedDict()
         self._images: dict[str, _Kept] = {}
         self._layers: dict[str, UnpackedLayer] = {}

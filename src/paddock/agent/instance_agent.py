@@ -111,7 +111,7 @@ class InstanceAgent:
         code = CodeStore(Path(bootstrap.directory) / "code", self._fetch_code)
         self._facilities = Facilities(
             code=code,
-            images=ImageStore(Path(bootstrap.directory) / "images", code.fetch),
+            images=ImageStore(Path(bootstrap.directory) / "images", code.fetch, bootstrap.idle_image_bytes),
             runtimes=runtimes,
             shipper=self._shipper,
             timebase=self._timebase,

@@ -1,4 +1,9 @@
-"""The bounds of the agent, each with its reason."""
+"""The bounds of the agent, each with its reason.
+
+None of them is a setting unless it says so: they are AWS's own figures, bounds of memory and messages, how often this
+process looks, and waits for what comes at once or never. What is felt outside, where AWS is silent, comes with the
+instance's bootstrap and can be set.
+"""
 
 HELLO_SECONDS = 5.0
 """A connection that has not said who it is by then is none of ours."""
@@ -67,7 +72,7 @@ BLOB_WAIT_SECONDS = 900.0
 """For a layer of an image, which may have gigabytes, to arrive from the server."""
 IDLE_IMAGE_BYTES = 4 * 1024**3
 """Of images, unpacked, that no environment has any more and that stay in case one is started again: the functions of
-default Lambda that fell idle last.
+default Lambda that fell idle last. The default of a setting.
 """
 CODE_WAIT_SECONDS = 300.0
 """For a package to arrive from the server, also across a restart of the server."""

@@ -23,6 +23,7 @@ from paddock.wire.routes import FunctionRoute
 log = logging.getLogger(__name__)
 
 STOP_POLL_SECONDS = 0.1
+"""Between two looks whether they have gone: nobody notices a tenth of a second."""
 STOP_LIMIT_SECONDS = 50.0
 """Beyond the grace, which is a setting: what was told to end and killed is gone by then, or nothing will end it."""
 

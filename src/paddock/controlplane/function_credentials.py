@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from paddock.model.function import FunctionConfiguration
 
 MANAGED_LIFETIME = timedelta(hours=1)
+"""A role's session by default. No setting, nor the next two: functions and their SDKs are written for these."""
 RENEWED_SECONDS = 20 * 60.0
 """What the endpoint hands out is good for 40 minutes at least: SDKs ask again 10 to 15 minutes before the end."""
 ON_DEMAND_LIFETIME = timedelta(hours=12)

@@ -29,7 +29,9 @@ from paddock.ports.store import StoreError, Transaction
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.4
-"""Between two looks; a change counts when two of them see the same. Editors write several files at once."""
+"""Between two looks; a change counts when two of them see the same. Editors write several files at once.
+No setting: who saves waits for the publish, which takes longer.
+"""
 MOST_OF_A_CORE = 0.05
 """What looking may take: large directories are looked at less often."""
 _STILL_UNDER_WAY = "ResourceConflictException"

@@ -15,6 +15,7 @@ from paddock.model.states import EnvironmentPhase, FunctionState
 from paddock.ports.store import PlanRecord, Transaction
 
 SHOWN_DECISIONS = 50
+"""Of one provider: as many as somebody reads. All that are kept are in the store."""
 
 
 def default_lambda_status(

@@ -35,6 +35,7 @@ _MAX_SOCKET_DIRECTORY = 80
 
 _LOCK_TRIES = 50
 _LOCK_PAUSE_SECONDS = 0.01
+"""Half a second in all: who looks holds the lock for microseconds."""
 
 
 class NotPrivate(Exception):

@@ -42,12 +42,10 @@ from paddock.ports.instance_network import Attachment
 from paddock.ports.launcher import LauncherCapabilities, LaunchError, LaunchRequest, ObservedInstance
 from paddock.wire.bootstrap import UNIX_PREFIX, AgentBootstrap, decode_bootstrap, encode_bootstrap
 
-START_SECONDS = 15.0
-"""An agent that has not even claimed its directory by then will not come."""
-_KEPT_ENDED = 200
-"""Directories of ended instances that are kept, for their logs and so that their ids are known."""
 _POLL_SECONDS = 0.05
+"""Between two looks whether an agent has gone."""
 _TAIL_BYTES = 2000
+"""Of an agent's log, where its last line is."""
 _ROUTINE = re.compile(r"[-0-9]{10} [:,0-9]{12} (DEBUG|INFO) ")
 _is_instance_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 
@@ -65,12 +63,17 @@ _NOTHING_DEMANDED = LocalIsolation()
 
 @dataclass(frozen=True, slots=True)
 class AgentTerms:
-    """What each agent is told beside its instance: see `AgentBootstrap`."""
+    """What each agent is told beside its instance: see `AgentBootstrap`. And when it begins and what is left of it."""
 
     strict_runtimes: bool = False
     fence_after_seconds: float | None = None
     slots: SlotSettings = DEFAULT_SLOTS
     machine_ports: tuple[int, ...] = ()
+    idle_image_bytes: int | None = None
+    start_seconds: float = 15.0
+    """An agent that has not even claimed its directory by then will not come."""
+    ended_kept: int = 200
+    """Directories of ended instances that are kept, for their logs and so that their ids are known."""
 
 
 _NO_TERMS = AgentTerms()
@@ -176,6 +179,7 @@ class LocalLauncher:
             private_ip_address=attachment.private_ip_address if attachment else None,
             server_file=str(self._data_dir / "server.json"),
             machine_ports=self._terms.machine_ports,
+            idle_image_bytes=self._terms.idle_image_bytes,
         )
 
     def _spawn(self, directory: InstanceDirectory) -> None:
@@ -294,19 +298,24 @@ class LocalLauncher:
             is_up = Path(bootstrap.address.removeprefix(UNIX_PREFIX)).exists()
             return (InstancePhase.RUNNING if is_up else InstancePhase.PENDING), None
         ended_early = directory.never_began.exists()
-        if recorded is None and not ended_early and self._clock.now().timestamp() - begun_at < START_SECONDS:
+        if (
+            recorded is None
+            and not ended_early
+            and self._clock.now().timestamp() - begun_at < self._terms.start_seconds
+        ):
             return InstancePhase.PENDING, None
         if _socket_directory_of(bootstrap).exists():
             self._clear(directory, bootstrap)
         if directory.stopping.exists():
             return InstancePhase.TERMINATED, None
         if recorded is None and not ended_early:
-            return InstancePhase.TERMINATED, f"no agent began within {START_SECONDS:.0f} s: {_last_line(directory.log)}"
+            within = f"{self._terms.start_seconds:g} s"
+            return InstancePhase.TERMINATED, f"no agent began within {within}: {_last_line(directory.log)}"
         return InstancePhase.TERMINATED, f"the agent's process ended: {_last_words(directory.log)}"
 
     def _forget_oldest(self, ended: Sequence[ObservedInstance]) -> None:
         by_age = sorted(ended, key=lambda one: (one.started_at is not None, one.started_at))
-        for one in by_age[: max(0, len(by_age) - _KEPT_ENDED)]:
+        for one in by_age[: max(0, len(by_age) - self._terms.ended_kept)]:
             shutil.rmtree(self._instances / one.instance_id, ignore_errors=True)
 
     # Places

@@ -15,16 +15,9 @@ ErrorReply = Callable[[ApiError, str], Reply]
 
 THROTTLED_STATUS = 429
 THROTTLED_CODE = "TooManyRequestsException"
-RETRY_AFTER_SECONDS = 1
-"""New capacity takes longer, a slot comes back sooner: the least that the header can say."""
 CONCURRENCY_REASON = "ConcurrentInvocationLimitExceeded"
 THROTTLED_BODY = b'{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}'
 
-RATE_EXCEEDED = ApiError(
-    THROTTLED_CODE,
-    "Rate Exceeded.",
-    members={"Reason": "CallerRateLimitExceeded", "Type": "User", "retryAfterSeconds": str(RETRY_AFTER_SECONDS)},
-)
 AGENT_LOST = PlatformError(
     "The managed instance that had the invocation is gone; whether the function ran is not known."
 )
@@ -36,15 +29,31 @@ def error_document(error_type: str, text: str) -> bytes:
     return msgspec.json.encode({"errorType": error_type, "errorMessage": text})
 
 
-def send_throttle(responder: Responder, request_id: str, reason: str = CONCURRENCY_REASON) -> None:
-    """Written out beforehand: under overload this is the answer to most requests."""
-    body = THROTTLED_BODY
-    if reason != CONCURRENCY_REASON:
-        body = msgspec.json.encode({"Reason": reason, "Type": "User", "message": "Rate Exceeded."})
-    headers = (
-        ("Content-Type", "application/json"),
-        (REQUEST_ID_HEADER, request_id),
-        ("x-amzn-ErrorType", THROTTLED_CODE),
-        ("Retry-After", str(RETRY_AFTER_SECONDS)),
-    )
-    responder.send(THROTTLED_STATUS, headers, body)
+def rate_exceeded(retry_after_seconds: int) -> ApiError:
+    """More asynchronous invocations at once than can be stored."""
+    members = {"Reason": "CallerRateLimitExceeded", "Type": "User", "retryAfterSeconds": str(retry_after_seconds)}
+    return ApiError(THROTTLED_CODE, "Rate Exceeded.", members=members)
+
+
+class HttpRefusals:
+    """What the router itself answers an HTTP caller. One for all calls."""
+
+    __slots__ = ("_error_reply", "_throttle_headers")
+
+    def __init__(self, error_reply: ErrorReply, retry_after_seconds: int) -> None:
+        self._error_reply = error_reply
+        self._throttle_headers = (
+            ("Content-Type", "application/json"),
+            ("x-amzn-ErrorType", THROTTLED_CODE),
+            ("Retry-After", str(retry_after_seconds)),
+        )
+
+    def fail(self, responder: Responder, request_id: str, error: ApiError) -> None:
+        responder.send(*self._error_reply(error, request_id))
+
+    def throttle(self, responder: Responder, request_id: str, reason: str = CONCURRENCY_REASON) -> None:
+        """Written out beforehand: under overload this is the answer to most requests."""
+        body = THROTTLED_BODY
+        if reason != CONCURRENCY_REASON:
+            body = msgspec.json.encode({"Reason": reason, "Type": "User", "message": "Rate Exceeded."})
+        responder.send(THROTTLED_STATUS, ((REQUEST_ID_HEADER, request_id), *self._throttle_headers), body)

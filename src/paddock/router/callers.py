@@ -7,7 +7,6 @@ asked for, is a stream of one event.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import NamedTuple
 
 from paddock.awsapi.eventstream import CONTENT_TYPE, invoke_complete, payload_chunk
@@ -15,7 +14,7 @@ from paddock.awsapi.messages import Responder, ResponseStream
 from paddock.core.routing.pool import Throttle
 from paddock.model.errors import ApiError
 from paddock.ports.invoker import InvokeResult
-from paddock.router.answers import THROTTLED_CODE, THROTTLED_STATUS, error_document, send_throttle
+from paddock.router.answers import THROTTLED_CODE, THROTTLED_STATUS, HttpRefusals, error_document
 from paddock.router.calls import Call
 from paddock.router.limits import SYNCHRONOUS_PAYLOAD_BYTES
 from paddock.wire.agent import ResultHeader
@@ -69,10 +68,10 @@ class WholeCall(Call):
 class HttpCall(WholeCall):
     """Answered over HTTP, in one piece."""
 
-    __slots__ = ("fail", "responder")
+    __slots__ = ("refusals", "responder")
 
     responder: Responder
-    fail: Callable[[Responder, str, ApiError], None]
+    refusals: HttpRefusals
 
     def answered(self, result: ResultHeader, body: bytes) -> None:
         _, version = self.destination.key
@@ -90,19 +89,19 @@ class HttpCall(WholeCall):
         self.responder.send_lines(200, lines, body)
 
     def throttled(self, throttle: Throttle) -> None:
-        send_throttle(self.responder, self.invocation_id, throttle.reason)
+        self.refusals.throttle(self.responder, self.invocation_id, throttle.reason)
 
     def failed(self, error: ApiError) -> None:
-        self.fail(self.responder, self.invocation_id, error)
+        self.refusals.fail(self.responder, self.invocation_id, error)
 
 
 class StreamCall(Call):
     """Answered over HTTP as a stream of events, as fast as the caller reads."""
 
-    __slots__ = ("fail", "responder", "stream")
+    __slots__ = ("refusals", "responder", "stream")
 
     responder: Responder
-    fail: Callable[[Responder, str, ApiError], None]
+    refusals: HttpRefusals
     stream: ResponseStream | None
 
     def stream_started(self, content_type: str) -> None:
@@ -122,11 +121,11 @@ class StreamCall(Call):
         stream.end()
 
     def throttled(self, throttle: Throttle) -> None:
-        send_throttle(self.responder, self.invocation_id, throttle.reason)
+        self.refusals.throttle(self.responder, self.invocation_id, throttle.reason)
 
     def failed(self, error: ApiError) -> None:
         if self.stream is None:
-            self.fail(self.responder, self.invocation_id, error)
+            self.refusals.fail(self.responder, self.invocation_id, error)
         else:
             self.stream.abort()
 

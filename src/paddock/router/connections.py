@@ -17,6 +17,9 @@ FIRST_RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 2.0
 """An agent that is back is found within the lease's three seconds."""
 CONNECT_SECONDS = 5.0
+"""For a connection on this machine to be made, which takes no time or fails. No settings, these: what is felt outside
+is the lease, which is one.
+"""
 TOLD_FAILURES = 6
 """About three seconds, the lease. The route of an instance that was to end is gone by then, and its end is no news."""
 

@@ -17,15 +17,10 @@ from paddock.ports.demand import EnvironmentDemand
 from paddock.router.calls import Call
 from paddock.router.link import AgentLink
 from paddock.router.on_demand import OnDemandCalls
+from paddock.router.settings import DEFAULT_ROUTER_SETTINGS, RouterSettings
 from paddock.wire.agent import AgentHello, EnvironmentReport, ResultHeader, SlotReleased
 
 log = logging.getLogger(__name__)
-
-REST_SECONDS = 0.02
-"""How long an environment that refused is left alone if no slot of it comes back: a few turns of a busy loop."""
-
-REFUSALS_PER_CALL = 8
-"""After so many the fleet is as good as full, and each further one would cost the agents what they need for answers."""
 
 REFUSAL_CAUSES = {
     "CPUThrottles": ThrottleCause.CPU,
@@ -46,9 +41,17 @@ class _Held(NamedTuple):
 class Dispatcher:
     """The only one that takes and releases slots. Holds the links of the instances that can be reached."""
 
-    def __init__(self, table: RoutingTable, limits: Concurrency, demand: EnvironmentDemand) -> None:
+    def __init__(
+        self,
+        table: RoutingTable,
+        limits: Concurrency,
+        demand: EnvironmentDemand,
+        settings: RouterSettings = DEFAULT_ROUTER_SETTINGS,
+    ) -> None:
         self._table = table
-        self.on_demand = OnDemandCalls(table, limits, demand, self._send)
+        self._refusals_per_call = settings.refusals_per_call
+        self._rest_seconds = settings.rest_seconds
+        self.on_demand = OnDemandCalls(table, limits, demand, self._send, settings.longest_wait_seconds)
         self._links: dict[InstanceId, AgentLink] = {}
         self._held: dict[tuple[str, str], _Held] = {}
 
@@ -160,7 +163,7 @@ class Dispatcher:
     def _try_another(self, call: Call, environment: RoutedEnvironment, error_type: str) -> None:
         pool = call.destination.pool
         pool.refuse(environment)
-        asyncio.get_running_loop().call_later(REST_SECONDS, pool.wake, environment)
+        asyncio.get_running_loop().call_later(self._rest_seconds, pool.wake, environment)
         call.destination.counters.refusals += 1
         call.refused = (*call.refused, environment)
         other = pool.take_other(call.refused)
@@ -173,9 +176,10 @@ class Dispatcher:
     def _last_resort(self, call: Call, cause: ThrottleCause) -> None:
         """Those that refused a moment ago, but not this call; then nobody."""
         environment = None
-        if len(call.refused) < REFUSALS_PER_CALL:
+        asks_on = len(call.refused) < self._refusals_per_call
+        if asks_on:
             environment = call.destination.pool.take_resting(call.refused)
-        if environment is None and call.destination.on_demand and len(call.refused) < REFUSALS_PER_CALL:
+        if environment is None and call.destination.on_demand and asks_on:
             self.on_demand.wait(call)
         elif environment is None:
             if call.destination.on_demand:

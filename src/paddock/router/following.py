@@ -21,7 +21,9 @@ from paddock.wire.stream import FrameError, FrameReader, frames_of
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 1.0
+"""As often as agents report."""
 RETRY_SECONDS = 0.2
+"""While there is no server. No setting: a try costs nothing, and the routes that are here serve on."""
 
 
 class Followed(asyncio.Protocol):

@@ -19,7 +19,7 @@ from paddock.model.errors import ApiError, validation_failed
 from paddock.model.ids import InvocationId, TenantId
 from paddock.ports.clock import IdSource
 from paddock.ports.invoker import InvokeRequest
-from paddock.router.answers import ErrorReply
+from paddock.router.answers import HttpRefusals
 from paddock.router.callers import HttpCall, StreamCall
 from paddock.router.calls import Call
 from paddock.router.content import checked_payload, client_context
@@ -53,7 +53,7 @@ class InvokeFront:
         ids: IdSource,
         traces: TraceHeaders,
         accept_event: AcceptEvent,
-        error_reply: ErrorReply,
+        refusals: HttpRefusals,
         on_demand_elsewhere: ForwardRequest | None = None,
     ) -> None:
         self._on_demand_elsewhere = on_demand_elsewhere
@@ -63,7 +63,7 @@ class InvokeFront:
         self._dice = dice_of(ids)
         self._traces = traces
         self._accept_event = accept_event
-        self._error_reply = error_reply
+        self._refusals = refusals
         self._meanings: dict[tuple[str, str | None], Meaning] = {}
         self._seen_changes = 0
 
@@ -79,13 +79,13 @@ class InvokeFront:
                 return
             call = self._call(HttpCall, request, request_id, meaning)
         except ApiError as error:
-            self._fail(responder, request_id, error)
+            self._refusals.fail(responder, request_id, error)
             return
         if self._on_demand_elsewhere is not None and call.destination.on_demand:
             self._on_demand_elsewhere(request, responder)
             return
         call.responder = responder
-        call.fail = self._fail
+        call.refusals = self._refusals
         call.tail = headers.get(b"x-amz-log-type") == b"Tail"
         responder.on_disconnect(call.abandon)
         self._dispatcher.start(call)
@@ -99,7 +99,7 @@ class InvokeFront:
                 raise _bad_value(kind, "invocationType", "[RequestResponse, DryRun]")
             call = self._call(StreamCall, request, request_id, self._meaning(function, qualifier))
         except ApiError as error:
-            self._fail(responder, request_id, error)
+            self._refusals.fail(responder, request_id, error)
             return
         if kind == b"DryRun":
             _accept(responder, request_id, 204)
@@ -108,7 +108,7 @@ class InvokeFront:
             self._on_demand_elsewhere(request, responder)
             return
         call.responder = responder
-        call.fail = self._fail
+        call.refusals = self._refusals
         call.streaming = True
         call.tail = request.headers.get(b"x-amz-log-type") == b"Tail"
         call.stream = None
@@ -162,12 +162,9 @@ class InvokeFront:
             if error is None:
                 _accept(responder, request_id, 202)
             else:
-                self._fail(responder, request_id, error)
+                self._refusals.fail(responder, request_id, error)
 
         self._accept_event(event, settled)
-
-    def _fail(self, responder: Responder, request_id: str, error: ApiError) -> None:
-        responder.send(*self._error_reply(error, request_id))
 
     def _meaning(self, function: str, qualifier: str | None) -> Meaning:
         """Remembered until the routes change. Raises `ApiError`."""

@@ -1,4 +1,8 @@
-"""The bounds of an invocation, each with its reason, and AWS's texts for what is beyond them."""
+"""The bounds of an invocation, each with its reason, and AWS's texts for what is beyond them.
+
+None of them is a setting: they are AWS's own figures and bounds of memory. What is felt outside, where AWS is silent,
+stands in `settings.py`.
+"""
 
 from __future__ import annotations
 

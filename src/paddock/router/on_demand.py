@@ -27,8 +27,6 @@ from paddock.router.limits import DEFAULT_ACCOUNT_CONCURRENCY
 from paddock.wire.agent import ResultHeader
 from paddock.wire.routes import EnvironmentStartFailed
 
-LONGEST_WAIT_SECONDS = 300.0
-"""For an environment. A start has its own, shorter limits; this one is for a machine that cannot start any."""
 STARTED_TOO_LATE = PlatformError("An execution environment could not be started in time.")
 
 Waiting = OrderedDict[Call, asyncio.TimerHandle]
@@ -66,11 +64,13 @@ class OnDemandCalls:
         limits: Concurrency,
         demand: EnvironmentDemand,
         send: Callable[[Call, RoutedEnvironment], None],
+        longest_wait_seconds: float,
     ) -> None:
         self.limits = limits
         self._table = table
         self._demand = demand
         self._send = send
+        self._longest_wait_seconds = longest_wait_seconds
         self._waiting: dict[Queue, Waiting] = {}
 
     @property
@@ -103,7 +103,7 @@ class OnDemandCalls:
     def wait(self, call: Call) -> None:
         """Until an environment is free that has not refused it."""
         queue = Queue(call.destination.key, call.destination.tenant_id)
-        timer = asyncio.get_running_loop().call_later(LONGEST_WAIT_SECONDS, self._too_late, queue, call)
+        timer = asyncio.get_running_loop().call_later(self._longest_wait_seconds, self._too_late, queue, call)
         self._waiting.setdefault(queue, OrderedDict())[call] = timer
         self._tell(queue)
 

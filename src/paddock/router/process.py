@@ -33,6 +33,7 @@ from paddock.router.following import follow
 from paddock.router.forwarding import Forwarder
 from paddock.router.on_demand import OnDemandTerms
 from paddock.router.router import Router
+from paddock.router.settings import DEFAULT_ROUTER_SETTINGS, RouterSettings
 
 ROUTER_ID_DIGITS = 12
 REACH_SECONDS = 1.0
@@ -45,7 +46,9 @@ _ENDS = (INVOKE_END, STREAM_END, f"{INVOKE_END}/", f"{STREAM_END}/")
 
 
 class RouterOrders(msgspec.Struct, frozen=True):
-    """`keys`: access key ids and their secrets. `feed_path` and `server_path` are unix sockets of the server."""
+    """`keys`: access key ids and their secrets. `feed_path` and `server_path` are unix sockets of the server.
+    `close_seconds`: what answers under way get at the end.
+    """
 
     host: str
     port: int
@@ -56,6 +59,8 @@ class RouterOrders(msgspec.Struct, frozen=True):
     feed_path: str
     server_path: str
     server_id: str
+    settings: RouterSettings = DEFAULT_ROUTER_SETTINGS
+    close_seconds: float = 5.0
 
 
 class ElsewhereQueue:
@@ -89,6 +94,7 @@ async def routing(orders: RouterOrders, clock: Clock, ids: IdSource) -> AsyncIte
         error_reply=pipeline.invoke_error,
         server_id=orders.server_id,
         on_demand=OnDemandTerms(elsewhere=forwarder.handle),
+        settings=orders.settings,
     )
     invokes = InvokeHandlers(router.front.invoke, router.front.invoke_with_response_stream)
     front = Front(pipeline, access, invokes, ids)
@@ -107,7 +113,14 @@ async def routing(orders: RouterOrders, clock: Clock, ids: IdSource) -> AsyncIte
         await routed.wait()
         await _reach_all(router)
         address = Address(orders.host, orders.port, reuse_port=True)
-        async with serve(Turns(handle).handle, address, clock=clock, refuse=front.refuse, body_limit=front.body_limit):
+        async with serve(
+            Turns(handle).handle,
+            address,
+            clock=clock,
+            refuse=front.refuse,
+            body_limit=front.body_limit,
+            grace_seconds=orders.close_seconds,
+        ):
             yield router
         for task in running:
             task.cancel()

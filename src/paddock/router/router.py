@@ -26,7 +26,7 @@ from paddock.model.ids import (
 from paddock.ports.clock import Clock, IdSource
 from paddock.ports.invoker import AsyncInvokeQueue, InvokeRequest, InvokeResult
 from paddock.ports.store import StoreError
-from paddock.router.answers import NOT_STORED, RATE_EXCEEDED, ErrorReply
+from paddock.router.answers import NOT_STORED, ErrorReply, HttpRefusals, rate_exceeded
 from paddock.router.callers import InnerCall
 from paddock.router.connections import Connections
 from paddock.router.content import checked_payload
@@ -37,6 +37,7 @@ from paddock.router.function_urls import FunctionUrls, UrlStatistics
 from paddock.router.limits import PENDING_EVENTS
 from paddock.router.on_demand import OnDemandTerms
 from paddock.router.routes import function_rules, placement
+from paddock.router.settings import DEFAULT_ROUTER_SETTINGS, RouterSettings
 from paddock.router.statistics import VersionStatistics
 from paddock.router.traces import TraceHeaders
 from paddock.wire.routes import (
@@ -69,6 +70,7 @@ class Router:
         error_reply: ErrorReply,
         server_id: str,
         on_demand: OnDemandTerms | None = None,
+        settings: RouterSettings = DEFAULT_ROUTER_SETTINGS,
     ) -> None:
         terms = on_demand or OnDemandTerms()
         self.server_id = server_id
@@ -80,12 +82,13 @@ class Router:
         self._table = RoutingTable(place)
         self._urls = FunctionUrls()
         self._limits = terms.limits
-        self._dispatcher = Dispatcher(self._table, terms.limits, terms.demand)
+        self._dispatcher = Dispatcher(self._table, terms.limits, terms.demand, settings)
         self._connections = Connections(self._dispatcher, server_id)
         self._traces = TraceHeaders(clock, ids)
         self._dice = dice_of(ids)
         self._events: asyncio.TaskGroup | None = None
         self._pending_events = 0
+        self._rate_exceeded = rate_exceeded(settings.retry_after_seconds)
         self.front = InvokeFront(
             self._table,
             self._dispatcher,
@@ -93,7 +96,7 @@ class Router:
             ids=ids,
             traces=self._traces,
             accept_event=self._accept_event,
-            error_reply=error_reply,
+            refusals=HttpRefusals(error_reply, settings.retry_after_seconds),
             on_demand_elsewhere=terms.elsewhere,
         )
 
@@ -232,7 +235,7 @@ class Router:
 
     def _accept_event(self, event: InvokeRequest, settled: Callable[[ApiError | None], None]) -> None:
         if self._events is None or self._pending_events >= PENDING_EVENTS:
-            settled(RATE_EXCEEDED)
+            settled(self._rate_exceeded)
             return
         self._pending_events += 1
         self._events.create_task(self._put(event, settled))

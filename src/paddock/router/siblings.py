@@ -19,14 +19,17 @@ log = logging.getLogger(__name__)
 RESTART_SECONDS = 1.0
 """Between the end of one process and the start of the next: a mistake must not become a storm of processes."""
 END_SECONDS = 5.0
+"""Beyond what answers under way get, which is a setting: then it is killed. No setting: nobody waits for it."""
 START_SECONDS = 30.0
+"""For all to be ready. No setting: a process starts in a second, and who waits for a server wants to be told."""
 
 
 class Siblings:
-    """`pids` are of the processes that run now."""
+    """`pids` are of the processes that run now; `close_seconds` is what answers under way get at their end."""
 
-    def __init__(self) -> None:
+    def __init__(self, close_seconds: float) -> None:
         self.pids: set[int] = set()
+        self._close_seconds = close_seconds
 
     async def keep_one(self, orders: bytes, ready: asyncio.Event) -> None:
         """Until cancelled."""
@@ -48,14 +51,14 @@ class Siblings:
             status = await process.wait()
             log.error("router process %d ended with %d; another is started", process.pid, status)
         finally:
-            await _end(process)
+            await _end(process, self._close_seconds + END_SECONDS)
             self.pids.discard(process.pid)
 
 
 @asynccontextmanager
 async def sibling_routers(count: int, orders: RouterOrders) -> AsyncIterator[Siblings]:
     """So many further processes, all ready once the context is open, all ended when it closes. Raises `StartError`."""
-    siblings = Siblings()
+    siblings = Siblings(orders.close_seconds)
     line = msgspec.json.encode(orders) + b"\n"
     async with asyncio.TaskGroup() as group:
         ready = [asyncio.Event() for _ in range(count)]
@@ -80,12 +83,12 @@ async def _give_orders(process: Process, orders: bytes) -> bool:
     return bool(await process.stdout.readline())
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process, seconds: float) -> None:
     """Closing its standard input tells it to end."""
     assert process.stdin is not None
     process.stdin.close()
     try:
-        async with asyncio.timeout(END_SECONDS):
+        async with asyncio.timeout(seconds):
             await process.wait()
     except TimeoutError:
         process.kill()

@@ -1,7 +1,7 @@
 """How capacity follows load, and how long what makes it up lives and waits, as a server can be told.
 
-Each setting is named after the field that it fills, with `scaling_`, `planning_`, `default_lambda_`, `slot_` or
-`instance_` before it; the defaults and the reasons for them are there. AWS publishes none of them
+Each setting is named after the field that it fills, with `scaling_`, `planning_`, `default_lambda_`, `slot_`,
+`router_` or `instance_` before it; the defaults and the reasons for them are there. AWS publishes none of them
 (docs/explanation/scaling.md). Knows no source of settings.
 """
 
@@ -17,12 +17,16 @@ from paddock.core.environment.slots import SlotSettings
 from paddock.core.on_demand import OnDemandSettings
 from paddock.core.planning.settings import PlanningSettings, sped_up
 from paddock.core.scaling import ScalingSettings
+from paddock.launchers.local import AgentTerms
 from paddock.model.errors import SettingsError
+from paddock.router.settings import RouterSettings
 
 _SCALING = ScalingSettings()
 _PLANNING = PlanningSettings()
 _ON_DEMAND = OnDemandSettings()
 _SLOTS = SlotSettings()
+_ROUTER = RouterSettings()
+_AGENTS = AgentTerms()
 _INSTANCES = InstanceSettings()
 SECONDS = "_seconds"
 MOST_SECONDS = 3600.0
@@ -215,6 +219,34 @@ class CapacitySettings:
     slot_return_seconds: float = _setting(
         _SLOTS.return_seconds, "a worker that closed its connection is expected on a new one for so long"
     )
+    router_refusals_per_call: int = _setting(
+        _ROUTER.refusals_per_call,
+        "environments that refused a moment ago are asked when no other has a free slot, until so many have refused "
+        "the invocation; then it is throttled. More finds the last free slot of a crowded fleet, fewer spares the "
+        "agents",
+    )
+    router_rest_seconds: float = _setting(
+        _ROUTER.rest_seconds,
+        "an environment that refused is asked last for so long, unless a slot of it comes back sooner",
+    )
+    router_longest_wait_seconds: float = _setting(
+        _ROUTER.longest_wait_seconds,
+        "an invocation of default Lambda waits so long for an environment, then it fails; for a machine that cannot "
+        "start any",
+    )
+    router_retry_after_seconds: int = _setting(
+        _ROUTER.retry_after_seconds,
+        "whole seconds that a throttled caller is told to wait, in `Retry-After`; more for clients that obey it and "
+        "come back too soon",
+    )
+    instance_start_seconds: float = _setting(
+        _AGENTS.start_seconds,
+        "an instance whose agent's process has not begun by then is given up; more for a machine that stalls",
+    )
+    instance_ended_kept: int = _setting(
+        _AGENTS.ended_kept,
+        "directories of instances that have ended, with their agents' logs; the oldest go first. Less spares the disk",
+    )
     instance_launches_at_once: int = _setting(
         _INSTANCES.launches_at_once,
         "of one provider; each is a process that starts beside those that serve",
@@ -247,8 +279,14 @@ class CapacitySettings:
         """How the control plane launches and ends instances."""
         return InstanceSettings(**self._filled("instance_", InstanceSettings))
 
+    def router(self) -> RouterSettings:
+        """What every router is told, the server's own and further ones."""
+        return RouterSettings(**self._filled("router_", RouterSettings))
+
     def _filled(
-        self, prefix: str, kind: type[ScalingSettings | PlanningSettings | OnDemandSettings | InstanceSettings]
+        self,
+        prefix: str,
+        kind: type[ScalingSettings | PlanningSettings | OnDemandSettings | InstanceSettings | RouterSettings],
     ) -> dict[str, Any]:
         filled: dict[str, Any] = {}
         for one in fields(kind):

@@ -126,6 +126,7 @@ async def composed(
         on_demand=OnDemandTerms(
             Concurrency(settings.account_concurrency, _on_demand_settings(settings).most_environments), late
         ),
+        settings=settings.router(),
     )
     feed = RouteFeed(router)
     async with AsyncExitStack() as stack:
@@ -194,6 +195,9 @@ def _agent_terms(settings: Settings) -> AgentTerms:
     return AgentTerms(
         strict_runtimes=settings.strict_runtimes,
         slots=settings.slot_settings(),
+        idle_image_bytes=int(settings.idle_images_gib * 1024**3),
+        start_seconds=settings.instance_start_seconds,
+        ended_kept=settings.instance_ended_kept,
         machine_ports=load_network(settings.network_file, Region(settings.region)).machine_ports,
     )
 
@@ -224,6 +228,7 @@ def _control_plane_settings(
         api_rates=_api_rates(settings),
         machine_memory_gib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3,
         async_retry_delay=timedelta(seconds=settings.async_retry_seconds),
+        async_concurrency=settings.async_concurrency,
     )
 
 

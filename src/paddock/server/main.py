@@ -37,9 +37,6 @@ from paddock.server.settings import Settings
 NOFILE_WANTED = 65536
 """Descriptors: two per agent, one per client connection, some files."""
 
-CLOSE_SECONDS = 5.0
-"""What answers under way get when the server ends."""
-
 
 def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises `StartError` with one line that says what to do."""
@@ -115,7 +112,7 @@ async def _listening(settings: Settings, parts: Composition, keys: KeyPair, cloc
         clock=clock,
         refuse=front.refuse,
         body_limit=front.body_limit,
-        grace_seconds=CLOSE_SECONDS,
+        grace_seconds=settings.close_seconds,
     )
     async with front.running(), AsyncExitStack() as stack:
         address = Address(settings.host, settings.port, reuse_port=settings.routers > 1)

@@ -23,21 +23,27 @@ async def further_routers(
 ) -> AsyncIterator[None]:
     """All ready once the context is open. The sockets lie where paths are short: the kernel allows 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="paddock-") as directory:
-        feed, private = Path(directory) / "routes.sock", Path(directory) / "server.sock"
-        orders = RouterOrders(
-            host=settings.host,
-            port=port,
-            region=settings.region,
-            account_id=settings.account_id,
-            auth=settings.auth,
-            keys={keys.access_key_id: keys.secret_access_key},
-            feed_path=str(feed),
-            server_path=str(private),
-            server_id=parts.feed.local.server_id,
-        )
+        orders = router_orders(settings, keys, port, parts.feed.local.server_id, Path(directory))
         async with (
-            parts.feed.listening(feed),
-            serve_at(Address(unix_path=private)),
+            parts.feed.listening(Path(orders.feed_path)),
+            serve_at(Address(unix_path=Path(orders.server_path))),
             sibling_routers(settings.routers - 1, orders),
         ):
             yield
+
+
+def router_orders(settings: Settings, keys: KeyPair, port: int, server_id: str, sockets: Path) -> RouterOrders:
+    """All that a further router is told."""
+    return RouterOrders(
+        host=settings.host,
+        port=port,
+        region=settings.region,
+        account_id=settings.account_id,
+        auth=settings.auth,
+        keys={keys.access_key_id: keys.secret_access_key},
+        feed_path=str(sockets / "routes.sock"),
+        server_path=str(sockets / "server.sock"),
+        server_id=server_id,
+        settings=settings.router(),
+        close_seconds=settings.close_seconds,
+    )

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
+from paddock.controlplane.settings import DEFAULT_ASYNC_CONCURRENCY
 from paddock.core.environment.slots import DEFAULT_SLOTS, SlotSettings
 from paddock.model.errors import SettingsError
 from paddock.server.capacity_settings import CapacitySettings
@@ -43,6 +44,9 @@ ABOVE_ZERO = (
     "instance_lifetime_hours",
     "leaked_slot_seconds",
     "async_retry_seconds",
+    "async_concurrency",
+    "close_seconds",
+    "idle_images_gib",
 )
 
 
@@ -133,6 +137,13 @@ class Settings(CapacitySettings):
         default=60.0,
         metadata={"help": "wait before the first retry of a failed asynchronous invoke; the second waits twice that"},
     )
+    async_concurrency: int = field(
+        default=DEFAULT_ASYNC_CONCURRENCY,
+        metadata={
+            "help": "asynchronous invocations in progress at once, of all functions together; those above it wait in "
+            "the store. More drains a backlog sooner, fewer leaves slots to synchronous callers"
+        },
+    )
     routers: int = field(
         default=1,
         metadata={
@@ -187,6 +198,13 @@ class Settings(CapacitySettings):
             "development; several are separated by colons; default: none, and hot reload is off"
         },
     )
+    idle_images_gib: float = field(
+        default=4.0,
+        metadata={
+            "help": "unpacked images that no environment uses any more, kept on each instance in case one is started "
+            "again; more starts the functions of default Lambda sooner, less spares the disk"
+        },
+    )
     images_dir: Path | None = field(
         default=None,
         metadata={
@@ -199,6 +217,13 @@ class Settings(CapacitySettings):
         metadata={
             "help": "the end of function URLs' names, `<id>.lambda-url.<region>.localhost`; another one for clients on "
             "other machines, if its names lead to this server"
+        },
+    )
+    close_seconds: float = field(
+        default=5.0,
+        metadata={
+            "help": "what answers under way get when the server ends, before instances are told to end; callers whose "
+            "invocation takes longer are cut off. A signal in the meantime ends the server at once"
         },
     )
     keep_instances: bool = field(

@@ -17,7 +17,8 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     holds the installed runtimes. `entitled_cores` is what the instance's vCPUs are worth on this machine.
 
     `isolation_min` is the rung below which nothing may run. `fence_after_seconds`: end the instance when no server
-    has been connected for so long; None: go on for ever. `slots`: what the operator set of environments' slots.
+    has been connected for so long; None: go on for ever. `slots`: what the operator set of environments' slots, and
+    `idle_image_bytes` of images that nothing uses any more; None: as the agent has it.
 
     `network_namespace` is entered before anything else; `network_interface` and `private_ip_address` are the instance's
     in there. None, all three: it lives in the machine's network. `server_file` says under `url` where in that network
@@ -48,6 +49,7 @@ class AgentBootstrap(msgspec.Struct, frozen=True, omit_defaults=True):
     private_ip_address: str | None = None
     server_file: str | None = None
     machine_ports: tuple[int, ...] = ()
+    idle_image_bytes: int | None = None
 
     def __repr__(self) -> str:
         return f"AgentBootstrap({self.instance_id!r})"

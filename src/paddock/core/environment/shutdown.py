@@ -21,7 +21,7 @@ MANAGED_RUNTIME_SECONDS = 0.6
 RUNTIME_SECONDS = 0.3
 """The share of the runtime, from SIGTERM to SIGKILL, on Managed Instances and on default Lambda."""
 FLUSH_SECONDS = 1.0
-"""For buffered telemetry to be delivered before extensions hear of the end."""
+"""For buffered telemetry to be delivered before extensions hear of the end. All of these are AWS's figures."""
 
 
 class ShutdownReason(StrEnum):
