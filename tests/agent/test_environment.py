@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from paddock.agent.environment_extensions import EnvironmentExtensions
 from paddock.agent.environment_processes import EnvironmentProcesses
 from paddock.agent.runtime_commands import RuntimeInvitation
 from paddock.testing.scripted_runtime import BOOTSTRAP
@@ -273,6 +274,18 @@ async def test_a_runtime_does_not_live_to_see_its_api_gone(monkeypatch: pytest.M
         instance.server.configure()
         await eventually(lambda: instance.living() == [])
         assert said(instance) == [b"polling", b"there", b"there"] * 2
+
+
+async def test_processes_end_also_when_their_extensions_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(extensions: EnvironmentExtensions, failure: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(EnvironmentExtensions, "shut_down", fail)
+    async with played_instance(scripted) as instance:
+        spec = await started(instance)
+        instance.server.configure()
+        assert (await instance.server.phase(spec, "ended")).failure is None
+        assert instance.living() == []
 
 
 async def test_an_environment_can_be_ended_while_its_code_is_still_on_its_way() -> None:

@@ -214,7 +214,10 @@ class ExecutionEnvironment:
 
     async def _take_down(self) -> None:
         """After this nothing of the environment is left but its report."""
-        await self._extensions.shut_down(self.machine.failure)
+        try:
+            await self._extensions.shut_down(self.machine.failure)
+        except Exception:  # noqa: BLE001  # its processes end all the same
+            _LOG.exception("extensions of environment %s could not be told of its end", self.spec.environment_id)
         self._telemetry.close()
         try:
             # Before their Runtime API goes: a client that lives to see that complains of it in the function's log.
