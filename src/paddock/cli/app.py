@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -39,6 +40,22 @@ app.add_typer(prices.app, name="prices")
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+def _version_and_end(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _paddock(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version_and_end, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 def run() -> None:

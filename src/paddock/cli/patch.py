@@ -32,6 +32,8 @@ def patch(
 
     The server carries it on by itself; Ctrl-C ends only the watching.
     """
+    if provider is not None and not provider.strip():
+        raise typer.BadParameter("--provider is empty: name a capacity provider, or leave it out to patch all")
     running, keys = found_server(data_dir)
     begun = _begin(running, keys, provider)
     old = {each for ids in begun["instances"].values() for each in ids}

@@ -100,12 +100,14 @@ def _document(status: RuntimeStatus) -> dict[str, Any]:
 
 def _print_table(statuses: list[RuntimeStatus]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    table = Table("runtime", "state", "runs on", "note", box=box.SIMPLE_HEAD)
+    from paddock.cli.decisions import terminal
+
+    table = Table("runtime", "state", "runs on", box=box.SIMPLE_HEAD)
+    table.add_column("note", overflow="fold")  # a path that ends in … is of no use to anybody
     for status in statuses:
         document = _document(status)
         note = document["note"] or f"{document['reason']} {document['remedy']}".strip()
         table.add_row(document["runtime"], document["state"], document["version"] or "", note)
-    Console().print(table)
+    terminal().print(table)
