@@ -292,7 +292,8 @@ async def system_log(world: World) -> list[dict[str, str]]:
 def test_instances_coming_and_going_are_in_the_system_log() -> None:
     async def scenario(world: World) -> None:
         await serving(world)
-        world.launcher.kill(agents_of(world)[0].request.instance_id)
+        killed = agents_of(world)[0].request.instance_id
+        world.launcher.kill(killed)
         await world.until(lambda: len(world.launcher.launches) == 4, 10)
         await world.until(lambda: len(world.routes.serving()) == 3, 30)
         await asyncio.sleep(2)
@@ -300,6 +301,8 @@ def test_instances_coming_and_going_are_in_the_system_log() -> None:
         operations = [record["operation"] for record in records]
         assert (operations.count("Launching"), operations.count("Launched")) == (4, 4)
         assert operations.count("HealthCheckFailed") == 1
+        of_the_killed = [each["operation"] for each in records if killed in each["message"]]
+        assert of_the_killed == ["Launching", "Launched", "HealthCheckFailed", "Terminated"]
         launched = next(record for record in records if record["operation"] == "Launched")
         assert launched["message"].startswith("Successfully launched m7i.xlarge instance i-")
 

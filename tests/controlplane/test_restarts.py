@@ -159,6 +159,23 @@ def test_a_clean_end_can_stop_all_instances_and_the_next_start_brings_them_back(
     run_without_server(scenario)
 
 
+def test_instances_that_a_clean_end_stopped_are_shown_as_ended_by_the_next_server() -> None:
+    async def scenario(world: World) -> None:
+        async with world.server() as control_plane:
+            await serving(world)
+        stopped = set(world.launcher.agents)
+        assert await control_plane.stop_instances() == 0
+        async with world.server() as control_plane:
+            await world.until(lambda: len(world.routes.serving()) == 3, 20)
+            shown = {each.instance_id: each for each in control_plane._sightings.look()}
+            ended = {each for each, seen in shown.items() if seen.phase is InstancePhase.TERMINATED}
+            assert ended == stopped
+            assert {shown[each].intent.stop_reason for each in ended} == {"the server was stopped"}
+            assert len(shown) == 6
+
+    run_without_server(scenario)
+
+
 def test_packages_nobody_needs_are_removed_at_the_next_start() -> None:
     async def scenario(world: World) -> None:
         async with world.server():

@@ -329,6 +329,27 @@ def test_an_instance_that_ended_is_shown_as_terminated(own_server: Callable[...,
     ec2.get_waiter("instance_terminated").wait(InstanceIds=known, WaiterConfig=QUICKLY)
 
 
+def test_instances_that_a_stop_ended_are_shown_after_the_restart(own_server: Callable[..., Server]) -> None:
+    server = own_server()
+    api = server.client("lambda")
+    create_function(api, create_provider(api, "stopped"), "stopped")
+    before = states_of(server)
+    assert set(before.values()) == {"running"}
+    server.stop()
+    server = own_server()
+    after = states_of(server)
+    assert {instance_id: after.get(instance_id) for instance_id in before} == dict.fromkeys(before, "terminated")
+    one = server.client("ec2").describe_instances(InstanceIds=list(before)[:1])["Reservations"][0]["Instances"][0]
+    assert one["StateReason"]["Message"] == "Client.UserInitiatedShutdown: the server was stopped"
+    listed = server.aws("ec2", "describe-instances", "--instance-ids", *before, "--output", "json")
+    assert listed.returncode == 0, listed.stderr
+
+
+def states_of(server: Server) -> dict[str, str]:
+    reservations = server.client("ec2").describe_instances(IncludeManagedResources=True)["Reservations"]
+    return {each["InstanceId"]: each["State"]["Name"] for found in reservations for each in found["Instances"]}
+
+
 def test_metrics_outlive_the_server(own_server: Callable[..., Server]) -> None:
     server = own_server()
     api = server.client("lambda")

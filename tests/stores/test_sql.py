@@ -89,14 +89,14 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date_with_all_it_has(tmp_p
 
     run(path, writes)
     with sqlite3.connect(path) as connection:
-        for table in ("layers", "layer_versions", "code_signing_configs"):
+        for table in ("layers", "layer_versions", "code_signing_configs", "ended_instances"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
 
     async def reads(store: Store) -> None:
         assert await store.read(lambda tx: tx.versions.select()) == [a_version()]
-        assert await store.read(lambda tx: tx.layers.count()) == 0
+        assert await store.read(lambda tx: tx.layers.count() + tx.ended_instances.count()) == 0
 
     run(path, reads)
 

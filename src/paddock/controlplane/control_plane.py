@@ -25,6 +25,7 @@ from paddock.controlplane.cloudwatch.feed import MetricFeed
 from paddock.controlplane.code_links import PATH, SignedCodeLinks, link_secret
 from paddock.controlplane.downloads import send_package
 from paddock.controlplane.ec2.sightings import InstanceSightings
+from paddock.controlplane.ended_instances import ended_instances
 from paddock.controlplane.fleet import Fleet
 from paddock.controlplane.fleet_parts import FleetParts
 from paddock.controlplane.hot_reload import HotReload
@@ -151,6 +152,7 @@ class ControlPlane:
     async def __aenter__(self) -> Self:
         secret = await link_secret(self._store, self._ids)
         self._links = SignedCodeLinks(secret, self._settings.endpoint, self._code)
+        self._sightings.take_back(await self._store.read(ended_instances))
         await self._fleet.start()
         group = await self._tasks.enter_async_context(asyncio.TaskGroup())
         running = [

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from paddock.controlplane.ended_instances import keep_ended
 from paddock.controlplane.entitlement import cores_per_vcpu
 from paddock.controlplane.environment_specs import environment_spec
 from paddock.controlplane.fleet_records import InstanceRecord
@@ -206,6 +207,7 @@ class Executor:
 
         def forget(tx: Transaction) -> None:
             tx.instances.delete(intent.instance_id)
+            keep_ended(tx, intent, now)
             if failed is not None:
                 _keep_failure(tx, intent, now, *failed)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
+from paddock.controlplane.ended_instances import keep_ended
 from paddock.controlplane.executor import FunctionRoutes
 from paddock.controlplane.fleet_parts import FleetParts
 from paddock.controlplane.inventory import Inventory
@@ -26,6 +28,8 @@ STOP_POLL_SECONDS = 0.1
 """Between two looks whether they have gone: nobody notices a tenth of a second."""
 STOP_LIMIT_SECONDS = 50.0
 """Beyond the grace, which is a setting: what was told to end and killed is gone by then, or nothing will end it."""
+
+STOPPED_WITH_SERVER = "the server was stopped"
 
 
 class Fleet:
@@ -165,6 +169,16 @@ class Fleet:
 
     # The end of the server
 
+    async def _forget_stopped(self, intents: Collection[InstanceIntent]) -> None:
+        now = self._parts.clock.now()
+
+        def forget(tx: Transaction) -> None:
+            for intent in intents:
+                tx.instances.delete(intent.instance_id)
+                keep_ended(tx, replace(intent, stop_reason=intent.stop_reason or STOPPED_WITH_SERVER), now)
+
+        await self._parts.store.write(forget)
+
     async def stop_instances(self, progress: Callable[[int, int], None]) -> int:
         """End every instance, after `run` has ended. `progress(ended, total)`; how many are left."""
         intents, providers = await self._parts.store.read(
@@ -192,7 +206,7 @@ class Fleet:
                 self._parts.routes.remove_instance(instance_id)
             if gone:
                 left -= set(gone)
-                await self._parts.store.write(lambda tx, gone=gone: tx.instances.delete_many(gone))  # type: ignore[misc]
+                await self._forget_stopped([each for each in intents if each.instance_id in gone])
                 record(Operation.TERMINATED, gone)
                 progress(total - len(left), total)
             if left:

@@ -291,8 +291,11 @@ class ProviderReconciler:
         if failed is not None:
             self._executor.say_failed(self.stored.provider, record.intent, reason)
         else:
-            operation = Operation.TERMINATED if was_asked else Operation.HEALTH_CHECK_FAILED
-            self._parts.system_log.record(self.stored.provider, operation, record.intent, "" if was_asked else reason)
+            if not was_asked:
+                self._parts.system_log.record(
+                    self.stored.provider, Operation.HEALTH_CHECK_FAILED, record.intent, reason
+                )
+            self._parts.system_log.record(self.stored.provider, Operation.TERMINATED, record.intent)
 
     def _session(self, record: InstanceRecord, address: str) -> AgentSession:
         return AgentSession(

@@ -77,6 +77,14 @@ class FailedLaunch:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedInstance:
+    """One that EC2 goes on showing for a while. Its intent is kept without the token: nothing of it can be opened."""
+
+    intent: InstanceIntent
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRecord:
     """One decision about a provider's fleet: what it changes and why. `number` counts up per provider."""
 
@@ -178,6 +186,11 @@ class Transaction(Protocol):
     @property
     def failed_launches(self) -> Records[InstanceId, FailedLaunch]:
         """Columns: `provider`, `at`."""
+        ...
+
+    @property
+    def ended_instances(self) -> Records[InstanceId, EndedInstance]:
+        """Columns: `ended_at`."""
         ...
 
     @property

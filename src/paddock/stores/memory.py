@@ -20,6 +20,7 @@ from paddock.model.ids import (
 from paddock.model.layer import Layer, LayerVersion
 from paddock.ports.store import (
     AcceptedInvocation,
+    EndedInstance,
     FailedLaunch,
     InstanceIntent,
     PlanRecord,
@@ -108,6 +109,7 @@ class MemoryTransaction:
         self.tags: MemoryRecords[str, TagSet] = self._made(records.TAGS)
         self.instances: MemoryRecords[InstanceId, InstanceIntent] = self._made(records.INSTANCES)
         self.failed_launches: MemoryRecords[InstanceId, FailedLaunch] = self._made(records.FAILED_LAUNCHES)
+        self.ended_instances: MemoryRecords[InstanceId, EndedInstance] = self._made(records.ENDED_INSTANCES)
         self.plans: MemoryRecords[tuple[CapacityProviderName, int], PlanRecord] = self._made(records.PLANS)
         self.invocations: MemoryRecords[InvocationId, AcceptedInvocation] = self._made(records.INVOCATIONS)
         self.values: MemoryRecords[str, StoredValue] = self._made(records.VALUES)

@@ -16,7 +16,15 @@ from paddock.model.capacity_provider import CapacityProvider
 from paddock.model.code_signing import CodeSigningConfig
 from paddock.model.function import Alias, Function, FunctionVersion
 from paddock.model.layer import Layer, LayerVersion
-from paddock.ports.store import AcceptedInvocation, FailedLaunch, InstanceIntent, PlanRecord, StoredValue, TagSet
+from paddock.ports.store import (
+    AcceptedInvocation,
+    EndedInstance,
+    FailedLaunch,
+    InstanceIntent,
+    PlanRecord,
+    StoredValue,
+    TagSet,
+)
 
 V = TypeVar("V")
 
@@ -76,6 +84,12 @@ FAILED_LAUNCHES = RecordKind(
     {"instance_id": lambda it: it.instance_id},
     {"provider": lambda it: it.provider, "at": lambda it: it.failure.at.timestamp()},
 )
+ENDED_INSTANCES = RecordKind(
+    "ended_instances",
+    EndedInstance,
+    {"instance_id": lambda it: it.intent.instance_id},
+    {"ended_at": lambda it: it.ended_at.timestamp()},
+)
 PLANS = RecordKind("plans", PlanRecord, {"provider": lambda it: it.provider, "number": lambda it: it.number})
 INVOCATIONS = RecordKind(
     "invocations",
@@ -99,6 +113,7 @@ KINDS: tuple[RecordKind[Any], ...] = (
     TAGS,
     INSTANCES,
     FAILED_LAUNCHES,
+    ENDED_INSTANCES,
     PLANS,
     INVOCATIONS,
     VALUES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
-HEAD = "0002"
+HEAD = "0003"
 """The migration this schema is the result of; a database that is there already needs no Alembic."""
 
 METADATA = MetaData()
@@ -49,6 +49,14 @@ Table(
     Column("at", Float, nullable=False),
     _body(),
     Index("failed_launches_by_provider", "provider", "at"),
+)
+Table(
+    "ended_instances",
+    METADATA,
+    _name("instance_id"),
+    Column("ended_at", Float, nullable=False),
+    _body(),
+    Index("ended_instances_by_end", "ended_at"),
 )
 Table("plans", METADATA, _name("provider"), Column("number", Integer, primary_key=True), _body())
 Table(

@@ -21,7 +21,15 @@ from paddock.model.ids import (
     LayerName,
 )
 from paddock.model.layer import Layer, LayerVersion
-from paddock.ports.store import AcceptedInvocation, FailedLaunch, InstanceIntent, PlanRecord, StoredValue, TagSet
+from paddock.ports.store import (
+    AcceptedInvocation,
+    EndedInstance,
+    FailedLaunch,
+    InstanceIntent,
+    PlanRecord,
+    StoredValue,
+    TagSet,
+)
 from paddock.stores import records
 from paddock.stores.records import RecordKind, as_key
 from paddock.stores.schema import METADATA
@@ -126,6 +134,7 @@ class SqlTransaction:
         self.tags: SqlRecords[str, TagSet] = self._made(records.TAGS)
         self.instances: SqlRecords[InstanceId, InstanceIntent] = self._made(records.INSTANCES)
         self.failed_launches: SqlRecords[InstanceId, FailedLaunch] = self._made(records.FAILED_LAUNCHES)
+        self.ended_instances: SqlRecords[InstanceId, EndedInstance] = self._made(records.ENDED_INSTANCES)
         self.plans: SqlRecords[tuple[CapacityProviderName, int], PlanRecord] = self._made(records.PLANS)
         self.invocations: SqlRecords[InvocationId, AcceptedInvocation] = self._made(records.INVOCATIONS)
         self.values: SqlRecords[str, StoredValue] = self._made(records.VALUES)

@@ -40,7 +40,7 @@ class FrameReader:
         """
         if self._rest:
             data = self._rest + data
-        frames = []
+        frames: list[Frame] = []
         at = 0
         end = len(data)
         while end - at >= HEAD_BYTES:

@@ -1,9 +1,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from paddock.controlplane.ec2.sightings import ENDED_AT_MOST, ENDED_SHOWN, Health, InstanceSightings
+from paddock.controlplane.ec2.sightings import Health, InstanceSightings
+from paddock.controlplane.ended_instances import ENDED_AT_MOST, ENDED_SHOWN
 from paddock.controlplane.inventory import Inventory
 from paddock.model.states import InstancePhase
+from paddock.ports.store import EndedInstance
 from tests.controlplane.ec2.fleet_in_memory import instance_id, intent, running
 from tests.controlplane.harness import NOON, FixedClock
 
@@ -89,3 +91,15 @@ def test_health_is_the_lease_of_the_agent() -> None:
     assert health() is Health.INITIALIZING
     record.phase = InstancePhase.STOPPING
     assert health() is Health.NOT_APPLICABLE
+
+
+def test_what_had_ended_before_a_restart_is_shown_for_the_rest_of_its_hour() -> None:
+    seen, clock = sightings(Inventory())
+    ended = [EndedInstance(intent(number, NOON), NOON + timedelta(minutes=number)) for number in (1, 2)]
+    clock.at = NOON + timedelta(minutes=30)
+    seen.take_back(ended)
+    assert [(each.instance_id, each.phase, each.ended_at) for each in seen.look()] == [
+        (each.intent.instance_id, InstancePhase.TERMINATED, each.ended_at) for each in ended
+    ]
+    clock.at = NOON + timedelta(minutes=1) + ENDED_SHOWN
+    assert [each.instance_id for each in seen.look()] == [instance_id(2)]

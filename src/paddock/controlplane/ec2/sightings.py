@@ -1,7 +1,6 @@
 """The instances of all providers as they are now, and for an hour those that have ended: EC2 goes on showing them.
 
-In memory: what ended before this server began is not shown. Looks at inventories, and takes from them only what they
-keep for it.
+Looks at inventories, and takes from them only what they keep for it; is told what had ended before this server began.
 """
 
 from __future__ import annotations
@@ -10,22 +9,19 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
+from paddock.controlplane.ended_instances import ENDED_AT_MOST, ENDED_SHOWN
 from paddock.controlplane.fleet_records import InstanceRecord
 from paddock.controlplane.inventory import Inventory
 from paddock.model.ids import InstanceId
 from paddock.model.states import InstancePhase
 from paddock.ports.clock import Clock
-from paddock.ports.store import InstanceIntent
+from paddock.ports.store import EndedInstance, InstanceIntent
 
-ENDED_SHOWN = timedelta(hours=1)
-"""AWS: terminated instances "remain visible for approximately one hour"."""
 LOOK_SECONDS = 1.0
 """As often as agents report."""
-ENDED_AT_MOST = 1000
-"""A fleet that replaces itself all day forgets the oldest of them sooner."""
 
 
 class Health(StrEnum):
@@ -58,6 +54,12 @@ class InstanceSightings:
         self._clock = clock
         self._records: dict[InstanceId, InstanceRecord] = {}
         self._ended: OrderedDict[InstanceId, SeenInstance] = OrderedDict()
+
+    def take_back(self, ended: Iterable[EndedInstance]) -> None:
+        """What had ended before this server began, the first to end first."""
+        for each in ended:
+            seen = SeenInstance(each.intent, InstancePhase.TERMINATED, Health.NOT_APPLICABLE, each.ended_at)
+            self._ended[seen.instance_id] = seen
 
     async def run(self) -> None:
         """Until cancelled."""
