@@ -1,4 +1,4 @@
-"""Version 1 where this machine has it, with real processes; version 2 against a tree of plain files, which shows
+"""Whatever version this machine has, with real processes; version 2 against a tree of plain files too, which shows
 every write.
 """
 
@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from paddock.launchers.cgroup_delegation import LEAF, shared_parent
+from paddock.launchers.cgroup_peaks import _HeldFile
 from paddock.launchers.cgroups import (
     Cgroup,
     CgroupV2,
@@ -149,11 +151,11 @@ def real_group() -> Iterator[Cgroup]:
 
 
 @contextmanager
-def running_in(cgroup: Cgroup, program: str) -> Iterator[subprocess.Popen[bytes]]:
+def running_in(cgroup: Cgroup, program: str, stdin: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Joins first, then runs; killed and waited for at the end, and the group removed."""
     join = "import sys\nfor path in sys.argv[1:]:\n    open(path, 'w').write('0')\n"
     argv = [sys.executable, "-I", "-S", "-c", join + program, *map(str, cgroup.join_files)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, process_group=0) as process:
+    with subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, process_group=0) as process:
         try:
             yield process
         finally:
@@ -207,6 +209,43 @@ def test_the_most_memory_since_the_last_look_is_measured_and_told_once() -> None
             assert seen.now_bytes < 48 * MIB <= seen.peak_bytes <= 128 * MIB
             again = child.memory()
             assert again.peak_bytes < 48 * MIB
+
+
+def test_on_version_2_the_kernel_remembers_since_linux_6_12() -> None:
+    with real_group() as instance:
+        if not isinstance(instance, CgroupV2):
+            pytest.skip("this machine has control groups of version 1")
+        release = tuple(int(part) for part in re.findall(r"[0-9]+", os.uname().release)[:2])
+        assert instance.is_peak_sampled == (release < (6, 12))
+
+
+def test_where_the_kernel_does_not_remember_looks_in_between_see_what_was_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_HeldFile, "set_back", lambda _: False)
+    program = """
+held = bytearray(48 * 1024 * 1024)
+print('held', flush=True)
+import sys
+sys.stdin.readline()
+del held
+print('given back', flush=True)
+sys.stdin.readline()
+"""
+    with real_group() as instance:
+        if not isinstance(instance, CgroupV2):
+            pytest.skip("this machine has control groups of version 1")
+        child = instance.child("env", ONE_CORE, MemoryShare(128 * MIB))
+        with running_in(child, program, stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"held\n"
+            child.memory()  # the record is told by this one
+            child.sample_peak()
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"given back\n"
+            seen = child.memory()
+            assert seen.now_bytes < 48 * MIB <= seen.peak_bytes <= 128 * MIB
+            assert child.memory().peak_bytes < 48 * MIB, "and it is told once"
 
 
 def test_a_full_tmp_in_memory_is_not_the_function_s_memory(tmp_path: Path) -> None:

@@ -145,9 +145,8 @@ class InstanceAgent:
                 chores = [
                     group.create_task(self._every(REPORT_SECONDS, self._report)),
                     group.create_task(self._every(LOG_FLUSH_SECONDS, self._shipper.ship)),
+                    group.create_task(watch_memory(self._facilities.cgroup, self.environments.values)),
                 ]
-                if not self._has_cgroup:
-                    chores.append(group.create_task(watch_memory(self.environments.values)))
                 if self.disk is not None:
                     chores.append(group.create_task(self.disk.run(self._cgroups)))
                 await self._stop.wait()

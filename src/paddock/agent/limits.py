@@ -102,6 +102,10 @@ MEMORY_CHECK_SECONDS = 0.5
 """Between two looks at what an environment holds, where no cgroup limits it."""
 CHECKS_OF_A_PEAK = 2
 """Each so many looks the kernel is asked for what processes held in between: once a report."""
+PEAK_SAMPLE_SECONDS = 0.05
+"""Between two looks at what a cgroup holds, where the kernel does not remember its peaks: as often as AWS looks. A look
+takes 1.4 µs: with thirty environments it is 0.4 % of a core, half of it for waking up.
+"""
 DISK_SECONDS = 5.0
 """Between two looks at what was read and written: a file for each process of the instance."""
 ENDED_REPORTED_SECONDS = 15.0

@@ -62,8 +62,8 @@ class MemoryUse(NamedTuple):
 
     now_bytes: int
     peak_bytes: int
-    """The most since the last look, also for a moment. Of files that were read or written in between and are gone
-    again, the kernel does not tell what they had of it.
+    """The most since the last look, also for a moment where the kernel remembers it (`is_peak_sampled`). Of files that
+    were read or written in between and are gone again, the kernel does not tell what they had of it.
     """
 
 
@@ -92,6 +92,13 @@ class Cgroup(Protocol):
     def memory(self) -> MemoryUse:
         """Its peak begins anew with each call."""
         ...
+
+    @property
+    def is_peak_sampled(self) -> bool:
+        """The kernel does not remember peaks: who wants them calls `sample_peak` between two looks."""
+        ...
+
+    def sample_peak(self) -> None: ...
 
     def out_of_memory_kills(self) -> int: ...
 
@@ -224,6 +231,13 @@ class CgroupV1:
         beside = _field(detail, "total_inactive_file") + in_tmp
         return _use(_number(directory / "memory.usage_in_bytes"), beside, self._peak)
 
+    @property
+    def is_peak_sampled(self) -> bool:
+        return self._peak.is_sampled
+
+    def sample_peak(self) -> None:
+        self._peak.sample()
+
     def out_of_memory_kills(self) -> int:
         return _field(_read(self._by_controller["memory"] / "memory.oom_control"), "oom_kill")
 
@@ -302,6 +316,13 @@ class CgroupV2:
         in_tmp = min(self._tmp_bytes, _field(detail, "shmem"))
         beside = _field(detail, "inactive_file") + in_tmp
         return _use(_number(self._directory / "memory.current"), beside, self._peak)
+
+    @property
+    def is_peak_sampled(self) -> bool:
+        return self._peak.is_sampled
+
+    def sample_peak(self) -> None:
+        self._peak.sample()
 
     def out_of_memory_kills(self) -> int:
         return _field(_read(self._directory / "memory.events"), "oom_kill")
