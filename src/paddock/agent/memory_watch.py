@@ -18,7 +18,6 @@ from paddock.agent.measure import Usage, grown_bytes, usage_of_processes
 from paddock.launchers.cgroups import Cgroup
 from paddock.launchers.processes import ProcessStat, all_stats
 
-
 Environments = Callable[[], Iterable[ExecutionEnvironment]]
 
 
