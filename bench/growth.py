@@ -1,8 +1,8 @@
 """Whether traffic may double within five minutes without a throttle, and how calm steady traffic is: by simulation.
 
-`python -m bench.growth`, about half a minute of CPU. Up to a hundred requests a second are single invocations through
-the real router and planner, with exponential durations; more are the fluid of `paddock simulate`. Default settings;
-arrivals are Poisson, by a seed; a tenth of a duration is CPU, or all of it.
+`python -m bench.growth`, about a minute of CPU. Up to a hundred requests a second (ten, where it is hours) are single
+invocations through the real router and planner, with exponential durations; more are the fluid of `paddock simulate`.
+Default settings; arrivals are Poisson, by a seed; a tenth of a duration is CPU, or all of it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from bench import table
 from paddock import catalogue
+from paddock.core.planning import PlanningSettings
+from paddock.core.scaling import ScalingSettings
 from paddock.model.capacity_provider import CapacityProviderScalingConfig
 from paddock.model.fleet import EnvironmentShape
-from paddock.simulator.exact_replay import exact_replay
+from paddock.simulator.exact_replay import ExactReplay, exact_replay
 from paddock.simulator.invocations import invocations, poisson_arrivals
-from paddock.simulator.trace_replay import ReplayedWorkload, ReplaySettings, replay
+from paddock.simulator.trace_replay import Replay, ReplayedWorkload, ReplaySettings, replay
 
 SHAPE = EnvironmentShape(memory_mb=2048, vcpu=1.0, max_concurrency=16)
 TYPE = "m7g.xlarge"
@@ -96,12 +98,25 @@ def _environments(ready: NDArray[np.int64], begin: int) -> tuple[int, int]:
     return int(ready[begin - 1]), int(ready[begin:].max())
 
 
-def turns(per_second: float, seconds: float, cpu_share: float, seed: int = 1) -> int:
+def turns(
+    per_second: float, seconds: float, cpu_share: float, *, seed: int = 1, deviations: float | None = None
+) -> int:
     """How often the number of environments goes up after it went down, or down after it went up, in three hours."""
     counts = np.full(STEADY_MINUTES, per_second * 60)
-    workload = ReplayedWorkload(seconds, seconds * cpu_share)
-    found = replay(counts, workload, SHAPE, catalogue.load().types[TYPE], replace(SETTINGS, seed=seed))
-    moves = [change for change in np.diff(found.ready + found.starting).tolist() if change]
+    instance_type, settings = catalogue.load().types[TYPE], replace(SETTINGS, seed=seed)
+    if deviations is not None:
+        planning = PlanningSettings(scaling=ScalingSettings(chance_deviations=deviations))
+        settings = replace(settings, planning=planning)
+    found: Replay | ExactReplay
+    if counts.sum() < MOST_SINGLE:
+        dice = np.random.default_rng(seed)
+        at = poisson_arrivals(counts, dice)
+        load = invocations(at, dice.exponential(seconds, len(at)), cpu_share)
+        found = exact_replay(load, SHAPE, instance_type, settings)
+    else:
+        found = replay(counts, ReplayedWorkload(seconds, seconds * cpu_share), SHAPE, instance_type, settings)
+    numbers = [int(found.ready[0]), *(decision.environments for decision in found.decisions)]
+    moves = [later - earlier for earlier, later in pairwise(numbers) if later != earlier]
     return sum((earlier > 0) != (later > 0) for earlier, later in pairwise(moves))
 
 
@@ -123,7 +138,9 @@ def steady() -> Iterator[tuple[str, ...]]:
     for cpu_share in (0.1, 1.0):
         for rate in RATES:
             cells = [
-                "-" if rate * seconds * cpu_share > MOST_IN_FLIGHT / 10 else str(turns(rate, seconds, cpu_share))
+                "-"
+                if rate * seconds * cpu_share > MOST_IN_FLIGHT / 10
+                else f"{turns(rate, seconds, cpu_share)} ({turns(rate, seconds, cpu_share, deviations=0)})"
                 for seconds in DURATIONS
             ]
             yield (f"{cpu_share:.0%} CPU", f"{rate:,}", *cells)
@@ -135,7 +152,7 @@ def main() -> None:
     heading = ("doubles", "requests/s", *durations)
     found = [line for share in (0.1, 1.0) for at_once in (False, True) for line in lines(share, at_once=at_once)]
     print(table.text([heading, *found]))
-    print("\nSteady traffic for three hours: how often the number of environments turned\n")
+    print("\nSteady traffic for three hours: how often the number of environments turned (without room for chance)\n")
     print(table.text([("", "requests/s", *durations), *steady()]))
 
 

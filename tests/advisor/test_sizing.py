@@ -75,10 +75,18 @@ def test_more_traffic_never_needs_fewer_environments(counts: list[float], factor
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=60))
 def test_what_is_held_covers_demand_and_never_exceeds_what_once_was_wanted(demand: list[int]) -> None:
-    found = held(np.array(demand, dtype=float), DEFAULT_SETTINGS)
+    for by_chance in (0.0, 10.0):
+        found = held(np.array(demand, dtype=float), np.full(len(demand), by_chance), DEFAULT_SETTINGS)
 
-    assert (found >= np.array(demand)).all()
-    assert (found <= np.maximum.accumulate(demand)).all()
+        assert (found >= np.array(demand)).all()
+        assert (found <= np.maximum.accumulate(demand)).all()
+
+
+def test_what_chance_may_ask_for_is_not_given_back() -> None:
+    demand = np.array([20.0] + [1.0] * 20)
+
+    assert held(demand, np.full(21, 7.2), DEFAULT_SETTINGS)[-1] == 8
+    assert held(demand, np.zeros(21), DEFAULT_SETTINGS)[-1] == 2
 
 
 def test_the_shortcut_agrees_with_the_scaler_on_steady_load() -> None:

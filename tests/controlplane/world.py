@@ -141,6 +141,9 @@ class World:
     def throttle_counts(self) -> Mapping[FunctionVersionKey, int]:
         return self.throttles
 
+    def invocation_counts(self) -> Mapping[FunctionVersionKey, int]:
+        return {}
+
     @asynccontextmanager
     async def server(self) -> AsyncIterator[ControlPlane]:
         ports = ControlPlanePorts(

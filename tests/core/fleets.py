@@ -191,8 +191,10 @@ def steady_loads(
     throttles: int = 0,
     every_seconds: int = 5,
 ) -> tuple[LoadSample, ...]:
+    """Of invocations that take a second each."""
     count = int(minutes * 60 / every_seconds)
+    came = busy * every_seconds
     return tuple(
-        LoadSample(now - timedelta(seconds=every_seconds * back), environments, busy, busy, cpu, throttles)
+        LoadSample(now - timedelta(seconds=every_seconds * back), environments, busy, busy, cpu, throttles, came)
         for back in reversed(range(count))
     )

@@ -184,6 +184,46 @@ def test_scale_in_gives_back_a_fifth_a_minute_and_at_least_one() -> None:
     assert decided(halfway, 80).environments == 80, "80 is what a minute allows of the 100 that were ready in it"
 
 
+FOUR_SLOTS = replace(SMALL, max_concurrency=4)
+
+
+@pytest.mark.parametrize(
+    ("busy", "kept"),
+    [
+        (0, 1),
+        (1, 5),  # 5 minutes of samples: M = 1 + 5 x 61 / 2, so (1 + 6·√1·(1 + √(1/M))) ÷ (4 × 0.45) = 4.2
+        (9, 16),  # (9 + 6·√9·1.08) ÷ 1.8 = 15.8, where the dead band alone would keep 7
+        (900, 625),  # 900 ÷ 1.8 ÷ 0.8: here the dead band is more than chance
+    ],
+)
+def test_scale_in_keeps_what_chance_may_bring_together(busy: int, kept: int) -> None:
+    current = kept + 1
+
+    for _ in range(3):
+        loads = steady_loads(NOON, busy=busy, environments=current)
+        current = decided(loads, current, shape=FOUR_SLOTS).environments
+
+    assert current == kept
+
+
+def test_cpu_of_many_short_invocations_is_kept_for_less_chance_than_that_of_few_long_ones() -> None:
+    loads = steady_loads(NOON, busy=2, environments=14, cpu=4 / 14)
+    many, few = ([replace(each, invocations=count) for each in loads] for count in (10_000, 0))
+
+    assert decided(many, 14).environments == 13, "4 environments' worth ÷ 0.40 ÷ 0.8 = 12.5"
+    assert decided(few, 14).environments == 14
+    assert "by chance" in decided(few, 14).reasons[-1]
+
+
+def test_whose_callers_do_not_come_by_chance_needs_no_room_for_it() -> None:
+    loads = steady_loads(NOON, busy=9, environments=8)
+    version = a_version(loads=loads, minimum=1, shape=FOUR_SLOTS)
+
+    settings = replace(SETTINGS, chance_deviations=0.0)
+
+    assert decide(version, 8, scaling=AUTO, now=NOON, settings=settings).environments == 7
+
+
 def test_the_minimum_and_maximum_are_said_and_held() -> None:
     loads = steady_loads(NOON, busy=900, environments=3)
     capped = decided(loads, 3, maximum=20)

@@ -73,9 +73,11 @@ def quadrupling(seconds: float) -> float:
 
 
 def day(seconds: float) -> float:
-    """One in flight to ten: noon after half a minute, night after a whole one, which goes on."""
+    """None in flight to ten: noon after half a minute, night after a whole one, which goes on: one in ten seconds, so
+    that there is next to nothing that chance could bring together.
+    """
     height = (1 - math.cos(2 * math.pi * seconds / 60)) / 2 if seconds < 60 else 0.0
-    return 1.0 + 9.0 * height
+    return 0.1 + 9.9 * height
 
 
 def refused_with_room(load: Load, seen: list[Sight]) -> list[tuple[float, int, int]]:

@@ -120,11 +120,13 @@ async def test_the_counts_of_all_routers_are_added_up(tmp_path: Path) -> None:
         await until(lambda: any(one.counts.throttled for one in feed.statistics()))
         [statistics] = [one for one in feed.statistics() if one.counts.invocations]
         throttles = {str(key): count for key, count in feed.throttle_counts().items()}
+        invocations = {str(key): count for key, count in feed.invocation_counts().items()}
 
     assert statistics.counts.invocations == 3
     assert sum(statistics.counts.durations) == 3
     assert dict(statistics.counts.throttles)[ThrottleCause.CONCURRENCY] == 1
     assert throttles["f:$LATEST.PUBLISHED"] == 1
+    assert invocations["f:$LATEST.PUBLISHED"] == 3
 
 
 async def test_extremes_of_all_routers_wait_for_the_one_who_takes_them() -> None:

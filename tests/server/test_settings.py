@@ -83,6 +83,7 @@ def test_the_data_directory_comes_from_the_environment_too(tmp_path: Path) -> No
         ("account_id: ١٢٣٤٥٦٧٨٩٠١٢", "account_id must be twelve digits"),
         ("scaling_slot_target: 0", "above 0 and at most 1"),
         ("scaling_dead_band: 1", "below 1"),
+        ("scaling_chance_deviations: -1", "0 to 100"),
         ("scaling_long_window_seconds: 7200", "at most 3600"),
         ("scaling_long_window_seconds: 30", "scaling_short_window_seconds must be at most scaling_long_window_seconds"),
         ("scaling_short_window_seconds: .nan", "scaling_short_window_seconds must be above 0"),

@@ -6,10 +6,10 @@ With λ arrivals a second, d the duration and c the CPU time in seconds, K slots
     in flight   L = λ·d(u)                          Little's law
     slots       (L + z·√L) ÷ (K · slot target)      square-root staffing: what is full refuses, nothing queues
     CPU         λ·c ÷ (v · CPU target)
-    environments = the larger, never below Min; held as the scaler holds them (five minutes, dead band)
+    environments = the larger, never below Min; held as the scaler holds them (five minutes, dead band, chance)
 
-Targets, dead band and window are read from `core.scaling`, the packing from `core.placement`: this is a shortcut
-through them over a whole trace, and the simulator is the long way with the very same cores.
+Targets, dead band, deviations and window are read from `core.scaling`, the packing from `core.placement`: this is a
+shortcut through them over a whole trace, and the simulator is the long way with the very same cores.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def size(
     by_slots = minutes.highest(stretch) / (slots * settings.slot_target)
     by_cpu = minutes.cpu / (shape.vcpu * settings.cpu_target)
     demand = np.maximum(by_slots, by_cpu)
-    environments = np.maximum(held(demand, settings), minimum)
+    environments = np.maximum(held(demand, _by_chance(minutes, shape, stretch, settings), settings), minimum)
     busiest = int(np.argmax(minutes.cpu / environments))
     utilisation = float(minutes.cpu[busiest] / (environments[busiest] * shape.vcpu))
     return Sizing(
@@ -120,14 +120,38 @@ def size(
     )
 
 
-def held(demand: NDArray[np.float64], settings: ScalingSettings) -> NDArray[np.int64]:
-    """Out at once; in no further than the highest demand of the long window, with the dead band above it."""
-    window = max(1, ceil(settings.long_window.total_seconds() / 60))
-    padded = np.concatenate([np.zeros(window - 1), demand])
-    highest = np.lib.stride_tricks.sliding_window_view(padded, window).max(axis=1)
-    # What the dead band keeps is only ever what was there before: it cannot exceed the demand that once was.
-    kept = np.minimum(np.ceil(highest / (1 - settings.dead_band)), np.maximum.accumulate(np.ceil(demand)))
+def held(demand: NDArray[np.float64], by_chance: NDArray[np.float64], settings: ScalingSettings) -> NDArray[np.int64]:
+    """Out at once; in no further than the highest demand of the long window, with the dead band above it, and than
+    what chance may ask for.
+    """
+    highest = _windows(demand, settings).max(axis=1)
+    keeps = np.maximum(np.ceil(highest / (1 - settings.dead_band)), np.ceil(by_chance))
+    # What is kept is only ever what was there before: it cannot exceed the demand that once was.
+    kept = np.minimum(keeps, np.maximum.accumulate(np.ceil(demand)))
     return np.asarray(np.maximum(np.ceil(demand), kept), dtype=np.int64)
+
+
+def _windows(values: NDArray[np.float64], settings: ScalingSettings) -> NDArray[np.float64]:
+    """A row for each minute: the values of the long window that ends with it. Before the first there was nothing."""
+    window = max(1, ceil(settings.long_window.total_seconds() / 60))
+    return np.lib.stride_tricks.sliding_window_view(np.concatenate([np.zeros(window - 1), values]), window)
+
+
+def _by_chance(
+    minutes: Minutes, shape: EnvironmentShape, stretch: float, settings: ScalingSettings
+) -> NDArray[np.float64]:
+    """As `core.scaling.demand_by_chance`, in environments."""
+    in_flight, cpu, rate = (
+        _windows(each, settings).mean(axis=1) for each in (minutes.in_flight * stretch, minutes.cpu, minutes.rate)
+    )
+    taking_part = in_flight + rate * settings.cpu_window.total_seconds() / 2
+    by_slots = in_flight + settings.chance_deviations * np.sqrt(in_flight)
+    by_cpu = cpu * (1 + settings.chance_deviations / np.sqrt(np.maximum(taking_part, 1.0)))
+    return np.asarray(
+        np.maximum(
+            by_slots / (shape.max_concurrency * settings.slot_target), by_cpu / (shape.vcpu * settings.cpu_target)
+        )
+    )
 
 
 def _stretch(workload: Workload, utilisation: float) -> float:

@@ -37,6 +37,7 @@ class LoadHistory:
     longest: timedelta
     _samples: dict[Revision, deque[LoadSample]] = field(default_factory=dict)
     _throttles: dict[FunctionVersionKey, int] = field(default_factory=dict)
+    _invocations: dict[FunctionVersionKey, int] = field(default_factory=dict)
 
     @property
     def _kept(self) -> int:
@@ -50,6 +51,7 @@ class LoadHistory:
         inventory: Inventory,
         served: Mapping[FunctionVersionKey, RevisionId | None],
         throttle_counts: Mapping[FunctionVersionKey, int],
+        invocation_counts: Mapping[FunctionVersionKey, int],
         *,
         now: datetime,
         monotonic: float,
@@ -57,12 +59,11 @@ class LoadHistory:
         """`served` names every version and its serving revision: refusals are those of that one."""
         tallies = self._tallies(inventory, monotonic)
         for key, revision in served.items():
-            count = throttle_counts.get(key, 0)
-            throttled = max(0, count - self._throttles.get(key, count))
-            self._throttles[key] = count
+            throttled = _more(self._throttles, throttle_counts, key)
+            invocations = _more(self._invocations, invocation_counts, key)
             if revision is not None and (tally := tallies.get((key, revision))) is not None:
                 samples = self._samples.setdefault((key, revision), deque(maxlen=self._kept))
-                samples.append(_sampled(tally, throttled, now))
+                samples.append(_sampled(tally, throttled, invocations, now))
         self._forget(inventory, served)
 
     def _tallies(self, inventory: Inventory, monotonic: float) -> dict[Revision, _Tally]:
@@ -87,11 +88,22 @@ class LoadHistory:
     def _forget(self, inventory: Inventory, served: Iterable[FunctionVersionKey]) -> None:
         known = set(served)
         self._throttles = {key: count for key, count in self._throttles.items() if key in known}
+        self._invocations = {key: count for key, count in self._invocations.items() if key in known}
         running = {(record.key, record.revision) for record in inventory.environments()}
         self._samples = {each: samples for each, samples in self._samples.items() if each in running}
 
 
-def _sampled(tally: _Tally, throttled: int, now: datetime) -> LoadSample:
+def _more(
+    seen: dict[FunctionVersionKey, int], counts: Mapping[FunctionVersionKey, int], key: FunctionVersionKey
+) -> int:
+    """Than when it was looked at before; none at the first look, nor when a counter began anew."""
+    count = counts.get(key, 0)
+    more = max(0, count - seen.get(key, count))
+    seen[key] = count
+    return more
+
+
+def _sampled(tally: _Tally, throttled: int, invocations: int, now: datetime) -> LoadSample:
     return LoadSample(
         at=now,
         ready_environments=tally.environments,
@@ -99,4 +111,5 @@ def _sampled(tally: _Tally, throttled: int, now: datetime) -> LoadSample:
         peak_busy_slots=tally.peak_busy_slots,
         cpu_utilization=tally.used_cores / tally.entitled_cores if tally.entitled_cores > 0 else None,
         throttles=throttled,
+        invocations=invocations,
     )

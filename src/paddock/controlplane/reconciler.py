@@ -363,6 +363,7 @@ class ProviderReconciler:
             self.inventory,
             served,
             self._parts.throttles.throttle_counts(),
+            self._parts.throttles.invocation_counts(),
             now=self._parts.clock.now(),
             monotonic=self._parts.clock.monotonic(),
         )

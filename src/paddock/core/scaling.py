@@ -2,7 +2,8 @@
 
 Rules of this module:
 - It sees the recent load samples of one version, what it has now, and the time; it asks nobody.
-- It grows at once and shrinks slowly: out from the last minute, in from the highest demand of a longer window.
+- It grows at once and shrinks slowly: out from the last minute, in from the highest demand of a longer window and no
+  further than to what steady traffic may need by chance.
 - No data is no opinion: what is there stays, within Min and Max.
 - Every answer says why, also when the answer is to change nothing.
 
@@ -11,8 +12,16 @@ The formula, with `d` the demand in environments (real-valued) and `n` what is t
     d = max( peak busy slots / (slots per environment × slot target),
              CPU use in environments / CPU target,
              ready environments × throttle growth, where invocations were refused )
-    out: n' = ceil(d over the short window)                       when that is more than n
-    in:  n' = ceil(d over the long window / (1 - dead band))      when that is less than n, one step at a time
+    out: n' = ceil(d over the short window)                            when that is more than n
+    in:  n' = ceil(max(d over the long window / (1 - dead band), c))   when that is less than n, one step at a time
+
+and `c`, what the same traffic may ask for by chance, from means over the long window:
+
+    c = max( (p + k·√p·(1 + √(b / M))) / (slots per environment × slot target),
+             u·(1 + k/√m + k/√M) / CPU target )
+
+with `p` peak busy slots, `b` busy slots, `u` CPU use in environments, `k` deviations; `m` invocations take part in a
+mean of CPU use, `M` in these means.
 
 AWS publishes the two signals (CPU use, slot saturation), the promise (traffic may double within five minutes without
 throttles) and that scale-in is slow; the figures are ours (docs/explanation/scaling.md).
@@ -23,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
+from math import ceil, sqrt
 
 from paddock.core.counting import agreed, counted
 from paddock.model.capacity_provider import CapacityProviderScalingConfig, PredefinedMetricType, ScalingMode
@@ -58,6 +67,10 @@ class ScalingSettings:
     long_window: timedelta = timedelta(minutes=5)
     dead_band: float = 0.2
     """Load that varies by less than this share never makes the number go up and down."""
+    chance_deviations: float = 6.0
+    """What is in flight of independent callers has the variance of its mean, however long each takes. What is kept are
+    so many standard deviations above it: of six, chance brings more about once in months.
+    """
     scale_in_step: float = 0.2
     scale_in_interval: timedelta = timedelta(seconds=60)
     """At most this share is given back within this time (but one environment always may)."""
@@ -165,6 +178,39 @@ def measure(
     return max(signals, key=lambda signal: signal.environments)
 
 
+def demand_by_chance(
+    samples: Sequence[LoadSample], shape: EnvironmentShape, targets: _Targets, settings: ScalingSettings
+) -> Demand:
+    """What steady traffic with the means of these samples asks for when chance brings most of it together.
+
+    Callers that know nothing of one another are Poisson, and then so is what is in flight (M/G/∞, for any distribution
+    of durations): its variance is its mean. A mean over some time varies less, by how many invocations take part in
+    it; this holds for CPU use, and for the means over these samples themselves.
+    """
+    count = len(samples)
+    busy = sum(sample.busy_slots for sample in samples) / count
+    peak = sum(sample.peak_busy_slots for sample in samples) / count
+    used = [each.cpu_utilization * each.ready_environments for each in samples if each.cpu_utilization is not None]
+    cpu = sum(used) / len(used) if used else 0.0
+    came, span = sum(sample.invocations for sample in samples[1:]), samples[-1].at - samples[0].at
+    in_all = _taking_part(busy, came)
+    in_a_mean = _taking_part(busy, came * (settings.cpu_window / span) if span else 0.0)
+    deviations = settings.chance_deviations
+    slots = peak + deviations * sqrt(peak) * (1 + sqrt(min(1.0, busy / in_all)))
+    cores = cpu * (1 + deviations / sqrt(in_a_mean) + deviations / sqrt(in_all))
+    by_slots = Demand(slots / (shape.max_concurrency * targets.slots), f"{peak:.1f} busy slots on average")
+    by_cpu = Demand(cores / targets.cpu, f"CPU use of {cpu:.2f} environments' worth on average")
+    return max(by_slots, by_cpu, key=lambda signal: signal.environments)
+
+
+def _taking_part(busy: float, came: float) -> float:
+    """Invocations in a mean: those in flight as it begins, and half of those that come, for many are only partly in it.
+
+    At least one: what is used while nobody is in flight is nobody's.
+    """
+    return max(1.0, busy + came / 2)
+
+
 def _targets(scaling: CapacityProviderScalingConfig, settings: ScalingSettings) -> _Targets:
     """Several CPU policies: the one that asks for most wins, which is the one with the lowest target."""
     percents = [
@@ -223,6 +269,12 @@ def _scale_in(
     if comfortable >= current:
         minutes = settings.long_window.total_seconds() / 60
         return current, (f"the highest demand of {minutes:.0f} minutes keeps {comfortable}",)
+    looked_at = [sample for sample in target.loads if now - sample.at <= settings.long_window]
+    chance = demand_by_chance(looked_at, target.shape, targets, settings)
+    by_chance = ceil(chance.environments - _ROUNDING)
+    if by_chance >= current:
+        return current, (f"{chance.cause}: by chance the same traffic may ask for {by_chance}",)
+    comfortable = max(comfortable, by_chance)
     recent = (sample.ready_environments for sample in target.loads if now - sample.at <= settings.scale_in_interval)
     held = max([current, *recent])
     slowest = min(ceil(held * (1 - settings.scale_in_step)), held - 1)

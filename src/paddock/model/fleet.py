@@ -51,7 +51,8 @@ class LoadSample:
     environments.
 
     `cpu_utilization` is use ÷ entitlement (may exceed 1 where idle cores are borrowed), `peak_busy_slots` the most in
-    flight at once within the interval, `throttles` invocations refused for want of a slot.
+    flight at once within the interval, `throttles` invocations refused for want of a slot, `invocations` those that
+    came or ended, zero where nobody counts.
     """
 
     at: datetime
@@ -60,6 +61,7 @@ class LoadSample:
     peak_busy_slots: int
     cpu_utilization: float | None
     throttles: int
+    invocations: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How many invocations the routers refused for want of a slot: a signal of the scaler, kept by whoever refuses."""
+"""How many invocations the routers ran, and refused for want of a slot: signals of the scaler, kept by who routes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,16 @@ class ThrottleSource(Protocol):
         """Refusals per version since the source began to count; only differences mean anything."""
         ...
 
+    def invocation_counts(self) -> Mapping[FunctionVersionKey, int]:
+        """Invocations per version that were run and have ended, counted in the same way."""
+        ...
+
 
 class NoThrottles:
     """For a control plane without routers."""
 
     def throttle_counts(self) -> Mapping[FunctionVersionKey, int]:
+        return {}
+
+    def invocation_counts(self) -> Mapping[FunctionVersionKey, int]:
         return {}

@@ -216,6 +216,9 @@ class Router:
         """Refusals for want of capacity, of every version, since the start (`ThrottleSource`)."""
         return {key: sum(counters.throttles.values()) for key, counters, _ in self._table.destinations()}
 
+    def invocation_counts(self) -> Mapping[FunctionVersionKey, int]:
+        return {key: counters.invocations for key, counters, _ in self._table.destinations()}
+
     # --- inside ---
 
     def _replace(self, routes: RoutesReplaced) -> None:

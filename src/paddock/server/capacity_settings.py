@@ -36,6 +36,8 @@ MOST_LEAD_SECONDS = 86_400.0
 MOST_LAUNCHES_AT_ONCE = 100
 """Each is a process that starts."""
 MOST_SPEEDUP = 1000.0
+MOST_DEVIATIONS = 100.0
+"""No chance comes near."""
 SHARES = (
     "scaling_slot_target",
     "scaling_cpu_target",
@@ -104,6 +106,11 @@ class CapacitySettings:
     )
     scaling_dead_band: float = _setting(
         _SCALING.dead_band, "hysteresis: load that varies by less than this share never moves the number both ways"
+    )
+    scaling_chance_deviations: float = _setting(
+        _SCALING.chance_deviations,
+        "what chance may bring together is kept: so many standard deviations of traffic whose callers know nothing of "
+        "one another, above its mean. Fewer cost less where little is in flight, and let the number turn; 0 for none",
     )
     scaling_scale_in_step: float = _setting(
         _SCALING.scale_in_step, "at most this share of the environments is given back within the interval"
@@ -310,6 +317,8 @@ def _check_range(name: str, value: float) -> None:
         fits, allowed = 0 < value <= 1, "above 0 and at most 1"
     elif name == "scaling_dead_band":
         fits, allowed = 0 <= value < 1, "at least 0 and below 1"
+    elif name == "scaling_chance_deviations":
+        fits, allowed = 0 <= value <= MOST_DEVIATIONS, f"0 to {MOST_DEVIATIONS:g}"
     elif name in ("scaling_throttle_growth", "scaling_speedup"):
         fits, allowed = 1 <= value <= MOST_SPEEDUP, f"1 to {MOST_SPEEDUP:g}"
     elif name == "planning_replacement_lead_seconds":

@@ -300,7 +300,8 @@ class _ExactReplayer:
         ready = self._fleet.ready
         rate = count / min(60.0, max(float(load.arrivals[-1]), 1.0)) if count else 0.0
         served = serve(rate, ready, self._shape, ReplayedWorkload(computes + waits, computes))
-        return LoadSample(at, ready, served.in_flight, round(served.in_flight), served.utilization, 0)
+        came = round(rate * self._tick_seconds)
+        return LoadSample(at, ready, served.in_flight, round(served.in_flight), served.utilization, 0, came)
 
     def _end_tick(self, now: datetime, begin: datetime) -> None:
         tick, fleet = self._tick, self._fleet
@@ -310,7 +311,9 @@ class _ExactReplayer:
         utilization = (worked - tick.core_seconds) / entitled if entitled else 0.0
         in_flight = tick.area / self._tick_seconds
         throttled = sum(tick.throttles)
-        self._steering.sample(LoadSample(now, ready, in_flight, tick.most_in_flight, utilization, throttled))
+        self._steering.sample(
+            LoadSample(now, ready, in_flight, tick.most_in_flight, utilization, throttled, tick.arrivals)
+        )
         self._rows.append((tick.arrivals, in_flight, ready, fleet.instances, utilization, *tick.throttles))
         self._tick = _Tick(core_seconds=worked, most_in_flight=self._in_flight)
         fleet.advance(now)

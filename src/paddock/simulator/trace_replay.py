@@ -190,14 +190,14 @@ class _Replayer:
         rate = float(self._rates[0])
         ready = self._fleet.ready
         served = serve(rate, ready, self._shape, self._workload)
-        return self._sample(served, ready, served.refused_share * rate * self._tick, at)
+        return self._sample(served, ready, rate, at)
 
     def _serve(self, rate: float, at: datetime) -> tuple[float, ...]:
         fleet = self._fleet
         ready = fleet.ready
         served = serve(rate, ready, self._shape, self._workload)
         refused = served.refused_share * rate * self._tick
-        self._steering.sample(self._sample(served, ready, refused, at))
+        self._steering.sample(self._sample(served, ready, rate, at))
         slots, cpu, cap = self._blamed(refused, served)
         return (
             rate * self._tick,
@@ -221,10 +221,12 @@ class _Replayer:
             return 0.0, cpu, refused - cpu
         return refused - cpu, cpu, 0.0
 
-    def _sample(self, served: _Served, ready: int, refused: float, at: datetime) -> LoadSample:
+    def _sample(self, served: _Served, ready: int, rate: float, at: datetime) -> LoadSample:
         slots = ready * self._shape.max_concurrency
         peak = min(slots, ceil(peak_in_flight(served.in_flight, self._z)))
-        return LoadSample(at, ready, served.in_flight, peak, served.utilization, round(refused))
+        came = rate * self._tick
+        refused = round(served.refused_share * came)
+        return LoadSample(at, ready, served.in_flight, peak, served.utilization, refused, round(came))
 
     def _result(self, columns: NDArray[np.float64]) -> Replay:
         whole = columns.T
