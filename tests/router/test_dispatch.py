@@ -6,8 +6,8 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from paddock.core.on_demand import Concurrency
-from paddock.core.routing.pool import RoutedEnvironment, Throttle
+from paddock.core.on_demand import Concurrency, ThrottleReason
+from paddock.core.routing.pool import RoutedEnvironment
 from paddock.core.routing.table import Destination, RoutingTable
 from paddock.model.errors import ApiError
 from paddock.model.ids import AvailabilityZone, FunctionName, InvocationId
@@ -41,7 +41,7 @@ class PlayedCall(Call):
     def answered(self, result: ResultHeader, body: bytes) -> None:
         self.outcome = result.outcome
 
-    def throttled(self, throttle: Throttle) -> None:
+    def throttled(self, reason: ThrottleReason) -> None:
         self.outcome = "throttled"
 
     def failed(self, error: ApiError) -> None:

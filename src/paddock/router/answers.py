@@ -8,6 +8,7 @@ import msgspec
 
 from paddock.awsapi.messages import Responder
 from paddock.awsapi.replies import REQUEST_ID_HEADER, Reply
+from paddock.core.on_demand import ThrottleReason
 from paddock.model.errors import ApiError, PlatformError
 
 ErrorReply = Callable[[ApiError, str], Reply]
@@ -15,7 +16,6 @@ ErrorReply = Callable[[ApiError, str], Reply]
 
 THROTTLED_STATUS = 429
 THROTTLED_CODE = "TooManyRequestsException"
-CONCURRENCY_REASON = "ConcurrentInvocationLimitExceeded"
 THROTTLED_BODY = b'{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}'
 
 AGENT_LOST = PlatformError(
@@ -51,9 +51,9 @@ class HttpRefusals:
     def fail(self, responder: Responder, request_id: str, error: ApiError) -> None:
         responder.send(*self._error_reply(error, request_id))
 
-    def throttle(self, responder: Responder, request_id: str, reason: str = CONCURRENCY_REASON) -> None:
+    def throttle(self, responder: Responder, request_id: str, reason: ThrottleReason) -> None:
         """Written out beforehand: under overload this is the answer to most requests."""
         body = THROTTLED_BODY
-        if reason != CONCURRENCY_REASON:
+        if reason is not ThrottleReason.ACCOUNT:
             body = msgspec.json.encode({"Reason": reason, "Type": "User", "message": "Rate Exceeded."})
         responder.send(THROTTLED_STATUS, ((REQUEST_ID_HEADER, request_id), *self._throttle_headers), body)

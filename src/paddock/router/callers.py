@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from paddock.awsapi.eventstream import CONTENT_TYPE, invoke_complete, payload_chunk
 from paddock.awsapi.messages import Responder, ResponseStream
-from paddock.core.routing.pool import Throttle
+from paddock.core.on_demand import ThrottleReason
 from paddock.model.errors import ApiError
 from paddock.ports.invoker import InvokeResult
 from paddock.router.answers import THROTTLED_CODE, THROTTLED_STATUS, HttpRefusals, error_document
@@ -88,8 +88,8 @@ class HttpCall(WholeCall):
             lines += f"X-Amz-Log-Result: {result.log_tail}\r\n"
         self.responder.send_lines(200, lines, body)
 
-    def throttled(self, throttle: Throttle) -> None:
-        self.refusals.throttle(self.responder, self.invocation_id, throttle.reason)
+    def throttled(self, reason: ThrottleReason) -> None:
+        self.refusals.throttle(self.responder, self.invocation_id, reason)
 
     def failed(self, error: ApiError) -> None:
         self.refusals.fail(self.responder, self.invocation_id, error)
@@ -120,8 +120,8 @@ class StreamCall(Call):
             stream.write(invoke_complete(UNHANDLED, body.decode(errors="replace"), result.log_tail))
         stream.end()
 
-    def throttled(self, throttle: Throttle) -> None:
-        self.refusals.throttle(self.responder, self.invocation_id, throttle.reason)
+    def throttled(self, reason: ThrottleReason) -> None:
+        self.refusals.throttle(self.responder, self.invocation_id, reason)
 
     def failed(self, error: ApiError) -> None:
         if self.stream is None:
@@ -161,7 +161,7 @@ class InnerCall(WholeCall):
         error_type, body = self.outcome(result, body)
         self._settle(InvokeResult(200, body, self.destination.key.version, error_type or None))
 
-    def throttled(self, throttle: Throttle) -> None:
+    def throttled(self, reason: ThrottleReason) -> None:
         version = self.destination.key.version
         self._settle(InvokeResult(THROTTLED_STATUS, b"", version, error_code=THROTTLED_CODE))
 

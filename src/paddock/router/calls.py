@@ -9,7 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol
 
-from paddock.core.routing.pool import RoutedEnvironment, Throttle
+from paddock.core.on_demand import ThrottleReason
+from paddock.core.routing.pool import RoutedEnvironment
 from paddock.core.routing.table import Destination
 from paddock.model.errors import ApiError
 from paddock.model.ids import InvocationId
@@ -98,7 +99,7 @@ class Call(ABC):
         """The function answered, well or with an error: in one piece, or at the end of a stream."""
 
     @abstractmethod
-    def throttled(self, throttle: Throttle) -> None:
+    def throttled(self, reason: ThrottleReason) -> None:
         """Nothing was started."""
 
     def lost(self) -> None:

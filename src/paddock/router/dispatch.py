@@ -9,7 +9,7 @@ import asyncio
 import logging
 from typing import NamedTuple
 
-from paddock.core.on_demand import Concurrency
+from paddock.core.on_demand import Concurrency, ThrottleReason
 from paddock.core.routing.pool import RoutedEnvironment, ThrottleCause
 from paddock.core.routing.table import Destination, RoutingTable
 from paddock.model.ids import EnvironmentId, InstanceId
@@ -184,15 +184,11 @@ class Dispatcher:
         elif environment is None:
             if call.destination.on_demand:
                 self.on_demand.released(call.destination.key.function_name)
-            self._throttle(call, cause)
+            call.destination.counters.throttles[cause] += 1
+            call.throttled(ThrottleReason.ACCOUNT)
         else:
             call.environment = environment
             self._links[environment.instance_id].send(call, environment)
-
-    def _throttle(self, call: Call, cause: ThrottleCause) -> None:
-        destination = call.destination
-        destination.counters.throttles[cause] += 1
-        call.throttled(destination.pool.throttle(cause, refused=len(call.refused)))
 
     def _forget_held(self, instance_id: InstanceId) -> None:
         for key, held in list(self._held.items()):

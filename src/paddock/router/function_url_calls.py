@@ -14,7 +14,7 @@ from paddock.core.function_urls import prelude
 from paddock.core.function_urls.answers import BYTES_TYPE, JSON_TYPE, OK, Answer, AnswerHead, Malformed, answer_of
 from paddock.core.function_urls.cors import preflight_headers, with_cors
 from paddock.core.function_urls.prelude import PreludeReader
-from paddock.core.routing.pool import Throttle
+from paddock.core.on_demand import ThrottleReason
 from paddock.model.errors import ApiError
 from paddock.router.answers import THROTTLED_CODE, THROTTLED_STATUS
 from paddock.router.callers import WholeCall
@@ -105,7 +105,7 @@ class UrlCall(WholeCall):
         content_type = self.content_type if self.streamed else result.content_type
         self.exchange.answer(whole_answer(body, content_type, streamed=self.streamed), self.trace_header)
 
-    def throttled(self, throttle: Throttle) -> None:
+    def throttled(self, reason: ThrottleReason) -> None:
         self.exchange.send(throttled_reply(self.exchange.request_id))
 
     def failed(self, error: ApiError) -> None:
@@ -179,7 +179,7 @@ class UrlStreamCall(Call):
         elif not self.over:
             self.exchange.answer(prelude.CUT_SHORT, self.trace_header)
 
-    def throttled(self, throttle: Throttle) -> None:
+    def throttled(self, reason: ThrottleReason) -> None:
         self.exchange.send(throttled_reply(self.exchange.request_id))
 
     def failed(self, error: ApiError) -> None:

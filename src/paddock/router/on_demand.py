@@ -16,7 +16,7 @@ from typing import NamedTuple
 from paddock.awsapi.messages import Request, Responder
 from paddock.core.environment import errors
 from paddock.core.on_demand import Concurrency, ThrottleReason
-from paddock.core.routing.pool import RoutedEnvironment, Throttle, ThrottleCause
+from paddock.core.routing.pool import RoutedEnvironment, ThrottleCause
 from paddock.core.routing.table import Destination, RoutingTable
 from paddock.model.errors import PlatformError
 from paddock.model.ids import NO_TENANT, FunctionName, FunctionVersionKey, TenantId, VersionName
@@ -182,4 +182,4 @@ class OnDemandCalls:
 
 def _throttle(call: Call, reason: ThrottleReason) -> None:
     call.destination.counters.throttles[ThrottleCause.CONCURRENCY] += 1
-    call.throttled(Throttle(ThrottleCause.CONCURRENCY, 0, 0, 0, 0, 0, 0, reason=reason.value))
+    call.throttled(reason)

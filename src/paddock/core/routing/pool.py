@@ -13,13 +13,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
-from paddock.core.counting import agreed, counted
 from paddock.model.ids import AvailabilityZone, EnvironmentId, InstanceId
-
-_ENVIRONMENT = "execution environment"
 
 
 class ThrottleCause(StrEnum):
@@ -29,35 +25,6 @@ class ThrottleCause(StrEnum):
     CPU = "CPUThrottles"
     MEMORY = "MemoryThrottles"
     DISK = "DiskThrottles"
-
-
-@dataclass(frozen=True, slots=True)
-class Throttle:
-    """No environment takes the invocation. `refused` agents said no although a slot seemed free."""
-
-    cause: ThrottleCause
-    environments: int
-    slots: int
-    busy: int
-    unreachable: int
-    draining: int
-    refused: int
-    reason: str = "ConcurrentInvocationLimitExceeded"
-    """What AWS's error names; another one where a function's own limit throttles it."""
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        if not self.environments:
-            return ("the version has no execution environment",)
-        slots, where = counted(self.slots, "slot"), counted(self.environments, _ENVIRONMENT)
-        reasons = [f"{self.busy} of {slots} of {where} {agreed(self.busy, 'are')} taken"]
-        if self.refused:
-            reasons.append(f"{counted(self.refused, _ENVIRONMENT)} refused")
-        if self.unreachable:
-            reasons.append(f"{counted(self.unreachable, _ENVIRONMENT)} cannot be reached")
-        if self.draining:
-            reasons.append(f"{counted(self.draining, _ENVIRONMENT)} {agreed(self.draining, 'are')} draining")
-        return tuple(reasons)
 
 
 class RoutedEnvironment:
@@ -130,10 +97,6 @@ class EnvironmentPool:
 
     def __len__(self) -> int:
         return len(self._environments)
-
-    @property
-    def busy(self) -> int:
-        return sum(environment.in_flight for environment in self._environments)
 
     def add(self, environment: RoutedEnvironment) -> None:
         assert not environment.pooled
@@ -236,19 +199,6 @@ class EnvironmentPool:
         if environment.resting:
             self._wake(environment)
             self._queue(environment)
-
-    def throttle(self, cause: ThrottleCause = ThrottleCause.CONCURRENCY, *, refused: int = 0) -> Throttle:
-        """Why nothing can be taken now."""
-        members = self._environments
-        return Throttle(
-            cause=cause,
-            environments=len(members),
-            slots=sum(environment.slots for environment in members),
-            busy=self.busy,
-            unreachable=sum(not environment.reachable for environment in members),
-            draining=sum(environment.draining for environment in members),
-            refused=refused,
-        )
 
     def _wake(self, environment: RoutedEnvironment) -> None:
         environment.resting = False
