@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from paddock.awsapi.eventstream import CONTENT_TYPE, invoke_complete, payload_chunk
 from paddock.awsapi.messages import Responder, ResponseStream
+from paddock.core.environment import errors
 from paddock.core.on_demand import ThrottleReason
 from paddock.model.errors import ApiError
 from paddock.ports.invoker import InvokeResult
@@ -19,7 +20,6 @@ from paddock.router.calls import Call
 from paddock.router.limits import SYNCHRONOUS_PAYLOAD_BYTES
 from paddock.wire.agent import ResultHeader
 
-TOO_LARGE = "Function.ResponseSizeTooLarge"
 UNHANDLED = "Unhandled"
 """AWS's word for every function error: what a runtime handled, it does not report."""
 
@@ -57,11 +57,8 @@ class WholeCall(Call):
         if not self.streamed:
             return Outcome("", body)
         if self._gathered_bytes > SYNCHRONOUS_PAYLOAD_BYTES:
-            text = (
-                f"Response payload size ({self._gathered_bytes} bytes) exceeded maximum allowed payload size "
-                f"({SYNCHRONOUS_PAYLOAD_BYTES} bytes)."
-            )
-            return Outcome(TOO_LARGE, error_document(TOO_LARGE, text))
+            text = errors.response_too_large_message(self._gathered_bytes, SYNCHRONOUS_PAYLOAD_BYTES)
+            return Outcome(errors.RESPONSE_TOO_LARGE, error_document(errors.RESPONSE_TOO_LARGE, text))
         return Outcome("", b"".join([*self._gathered, body]))
 
 

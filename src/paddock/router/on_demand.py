@@ -101,7 +101,7 @@ class OnDemandCalls:
         return self.limits.admit_tenant(name, self._table.tenant_environments(name) + waiting)
 
     def wait(self, call: Call) -> None:
-        """Until an environment is free that has not refused it."""
+        """Until an environment is free, or for as long as one may wait."""
         queue = Queue(call.destination.key, call.destination.tenant_id)
         timer = asyncio.get_running_loop().call_later(self._longest_wait_seconds, self._too_late, queue, call)
         self._waiting.setdefault(queue, OrderedDict())[call] = timer
