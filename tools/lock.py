@@ -1,7 +1,8 @@
 """Writes `requirements/*.lock`: every package, for every Python we support, by exact version and hash.
 
 Run by `make lock`. Pins already there are kept unless `--upgrade` is given. The lock for the tools holds all that the
-runtime one holds, at the same versions, so that one environment serves both. No address of any index is written.
+runtime one holds, at the same versions, so that one environment serves both. The SAM CLI and the CDK, which tests use,
+have environments and locks of their own. No address of any index is written.
 """
 
 from __future__ import annotations
@@ -44,7 +45,24 @@ def main() -> int:
         fresh = str(Path(scratch) / "runtime.lock")
         run([uv, *COMPILE, *sources, "-c", "requirements/dev.lock", "-o", fresh])
         shutil.copyfile(fresh, ROOT / "requirements" / "runtime.lock")
+        run([uv, *COMPILE, *upgrade, "requirements/sam.in", "-o", "requirements/sam.lock"])
+    lock_cdk(upgrade=bool(upgrade))
     return 0
+
+
+def lock_cdk(*, upgrade: bool) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        print("no npm: requirements/cdk/package-lock.json stays as it is", file=sys.stderr)
+        return
+    options = (
+        "--package-lock-only",
+        "--omit-lockfile-registry-resolved",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+    )
+    run([npm, "update" if upgrade else "install", *options], ROOT / "requirements" / "cdk")
 
 
 def find_uv(scratch: Path) -> str:
@@ -57,8 +75,8 @@ def find_uv(scratch: Path) -> str:
     return str(scratch / "uv" / "bin" / "uv")
 
 
-def run(command: list[str]) -> None:
-    subprocess.run(command, cwd=ROOT, check=True)
+def run(command: list[str], directory: Path = ROOT) -> None:
+    subprocess.run(command, cwd=directory, check=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""What the page on tools promises for the real `sam` command. No package of this repository: it pins other versions."""
+"""What the page on tools promises for the real `sam` command, which has a lock file and an environment of its own."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import QUICKLY, ROLE, Server, eventually, start_server
+from tests.programs import sam_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.toolchain]
 
@@ -38,6 +38,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "app"
 
 
+@pytest.fixture(scope="module")
+def sam_cli() -> list[str]:
+    return sam_command()
+
+
 @pytest.fixture
 def server_of_project(tmp_path: Path, project: Path) -> Iterator[Server]:
     running = start_server(tmp_path / "data", "--hot-reload-dir", str(project))
@@ -46,17 +51,14 @@ def server_of_project(tmp_path: Path, project: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def sam(server_of_project: Server, project: Path) -> Sam:
-    program = shutil.which("sam")
-    if program is None:
-        pytest.skip("needs the SAM CLI on PATH: pip install aws-sam-cli, in an environment of its own")
+def sam(sam_cli: list[str], server_of_project: Server, project: Path) -> Sam:
     exports = json.loads(server_of_project.paddock("env", "--output", "json").stdout)
     home = {"HOME": str(project.parent), "AWS_CONFIG_FILE": "/dev/null", "SAM_CLI_TELEMETRY": "0"}
     path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
     def run(*arguments: str, status: int = 0) -> str:
         ended = subprocess.run(
-            [program, *arguments],
+            [*sam_cli, *arguments],
             cwd=project,
             env=server_of_project.environ | exports | home | path,
             capture_output=True,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from typing import Any
 
 from tests.tidy.tree import ROOT, page
 
@@ -54,10 +56,27 @@ def test_the_locks_hold_what_builds_the_project() -> None:
 def test_every_package_is_pinned_by_hash() -> None:
     assert without_hash(lock("runtime")) == []
     assert without_hash(lock("dev")) == []
+    assert without_hash(lock("sam")) == []
+    assert [name for name, each in cdk_packages().items() if "integrity" not in each and not each.get("inBundle")] == []
+
+
+def cdk_packages() -> dict[str, dict[str, Any]]:
+    """What npm's lock has, by where it goes; the first entry is the list of what is asked for."""
+    packages: dict[str, dict[str, Any]] = json.loads((ROOT / "requirements/cdk/package-lock.json").read_text())[
+        "packages"
+    ]
+    return {name: each for name, each in packages.items() if name}
+
+
+def test_the_programs_of_tests_are_locked() -> None:
+    assert "aws-sam-cli" in pins(lock("sam"))
+    asked = json.loads((ROOT / "requirements/cdk/package.json").read_text())["dependencies"]
+    assert {f"node_modules/{name}" for name in asked} <= cdk_packages().keys()
 
 
 def test_no_lock_says_where_to_fetch_from() -> None:
-    for name in ("runtime", "dev"):
+    assert [name for name, each in cdk_packages().items() if "resolved" in each] == []
+    for name in ("runtime", "dev", "sam"):
         assert "://" not in lock(name)
         assert re.search(r"^\s*--(?!hash)", lock(name), re.MULTILINE) is None
 

@@ -2,9 +2,7 @@
 
 import ast
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from paddock.advisor.export.notations import RENDERERS, Notation
 from paddock.advisor.export.proposal import Proposal, ScheduledMinimum, proposal_from
 from paddock.cli.export import export
 from paddock.model.capacity_provider import Architecture
+from tests.programs import cdk_modules
 
 import typer  # isort: skip
 
@@ -211,11 +210,9 @@ def test_without_a_daily_shape_no_notation_has_a_schedule() -> None:
             assert "cron(0 6" in render(PROPOSAL), notation
 
 
+@pytest.mark.toolchain
 def test_the_cdk_stack_is_synthesised_by_the_real_library(tmp_path: Path) -> None:
-    """Where npm and aws-cdk-lib can be had; CDK_NODE_MODULES may name a folder that has them already."""
-    modules = os.environ.get("CDK_NODE_MODULES")
-    if modules is None or shutil.which("node") is None:
-        pytest.skip("needs Node.js and CDK_NODE_MODULES, a node_modules with aws-cdk-lib, constructs and typescript")
+    node, modules = cdk_modules()
     (tmp_path / "node_modules").symlink_to(modules)
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "app.py").write_text("def handler(event, context): return event\n")
@@ -228,7 +225,8 @@ def test_the_cdk_stack_is_synthesised_by_the_real_library(tmp_path: Path) -> Non
         "new ManagedInstancesStack(app, 'Orders', { vpc, codePath: 'code' });\napp.synth();\n"
     )
     tsc = [
-        str(tmp_path / "node_modules" / ".bin" / "tsc"),
+        str(node),
+        str(tmp_path / "node_modules" / "typescript" / "bin" / "tsc"),
         "--skipLibCheck",
         "--target",
         "es2020",
@@ -239,7 +237,7 @@ def test_the_cdk_stack_is_synthesised_by_the_real_library(tmp_path: Path) -> Non
         [*tsc, "--strict", "main.ts"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
     assert compiled.returncode == 0, compiled.stdout
-    subprocess.run(["node", "main.js"], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([str(node), "main.js"], cwd=tmp_path, check=True, timeout=300)
 
     template = (tmp_path / "out" / "Orders.template.json").read_text()
     assert [match for match in lint(template) if "E" in match.partition(":")[0]] == []
