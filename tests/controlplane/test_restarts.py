@@ -28,6 +28,50 @@ def test_a_new_server_takes_back_what_runs() -> None:
     run_without_server(scenario)
 
 
+def test_what_runs_is_routed_to_before_anybody_is_answered() -> None:
+    async def scenario(world: World) -> None:
+        async with world.server():
+            await serving(world)
+        for agent in agents_of(world):
+            agent.disconnect()
+        async with world.server() as server:
+            await server.taken_back()
+            assert len(world.routes.serving()) == 3
+
+    run_without_server(scenario)
+
+
+def test_nobody_waits_long_for_an_agent_that_is_silent() -> None:
+    async def scenario(world: World) -> None:
+        async with world.server():
+            await serving(world)
+        agents_of(world)[0].silent = True
+        async with world.server() as server:
+            begun = world.clock.monotonic()
+            await server.taken_back()
+            assert world.clock.monotonic() - begun == world.settings.lease.stale_seconds
+            assert len(world.routes.serving()) == 2
+
+    run_without_server(scenario)
+
+
+def test_nobody_waits_for_instances_that_are_gone_or_never_were() -> None:
+    async def scenario(world: World) -> None:
+        async with world.server() as server:
+            begun = world.clock.monotonic()
+            await server.taken_back()
+            assert world.clock.monotonic() == begun
+            await serving(world)
+        for instance_id in list(world.launcher.agents):
+            world.launcher.kill(instance_id)
+        async with world.server() as server:
+            begun = world.clock.monotonic()
+            await server.taken_back()
+            assert world.clock.monotonic() - begun < world.settings.lease.stale_seconds
+
+    run_without_server(scenario)
+
+
 @pytest.mark.parametrize("after_seconds", [0.0, 0.02, 0.1, 0.3, 0.45, 0.6, 1.0])
 def test_a_publish_goes_on_whenever_the_server_is_killed(after_seconds: float) -> None:
     async def scenario(world: World) -> None:

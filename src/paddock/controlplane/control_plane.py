@@ -173,6 +173,14 @@ class ControlPlane:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._tasks.aclose()
 
+    async def taken_back(self) -> None:
+        """Returns when what an earlier server left running is known again, or is silent for longer than an agent may be
+        before it gets nothing new. Who is answered earlier may be refused for want of slots that are there.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.lease.stale_seconds):
+                await self._fleet.taken_back()
+
     @property
     def async_queue(self) -> AsyncInvokeQueue:
         return self._async

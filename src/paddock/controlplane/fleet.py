@@ -39,6 +39,7 @@ class Fleet:
         self.reconcilers: dict[CapacityProviderName, ProviderReconciler] = {}
         self._parts = parts
         self._group: asyncio.TaskGroup | None = None
+        self._begun = asyncio.Event()
         self._look = asyncio.Event()
         self._unknown: dict[InstanceId, int] = {}
         self._left: dict[CapacityProviderName, list[InstanceIntent]] = {}
@@ -72,9 +73,16 @@ class Fleet:
             try:
                 for name in self._providers:
                     self._begin(name)
+                self._begun.set()
                 await self._look_regularly()
             finally:
                 self._group = None
+
+    async def taken_back(self) -> None:
+        """Returns when every instance that an earlier server left running has reported or is gone."""
+        await self._begun.wait()
+        for reconciler in tuple(self.reconcilers.values()):
+            await reconciler.awaited.all_reported()
 
     def inventories(self) -> dict[CapacityProviderName, Inventory]:
         """Of the capacity providers; default Lambda's instance is nobody's but ours."""

@@ -17,6 +17,7 @@ from typing import Any
 from paddock import __version__
 from paddock.controlplane.advance import advanced
 from paddock.controlplane.agents import AgentSession
+from paddock.controlplane.awaited import Awaited
 from paddock.controlplane.executor import Executor, ExecutorHooks
 from paddock.controlplane.fleet_parts import FleetEvents, FleetParts
 from paddock.controlplane.fleet_records import InstanceRecord
@@ -64,8 +65,7 @@ class ProviderReconciler:
         self._running_unsaved: list[InstanceRecord] = []
         self._ended = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
-        self._awaited = {intent.instance_id for intent in intents}
-        self._awaited_until = parts.clock.monotonic() + parts.settings.lease.lost_seconds
+        self.awaited = Awaited(intents, parts.clock.monotonic() + parts.settings.lease.lost_seconds)
         self._executor = Executor(
             parts.store,
             parts.launcher,
@@ -136,11 +136,13 @@ class ProviderReconciler:
         if changed:
             self._bring_up_to_date(record)
             self.wake()
+        if isinstance(message, Report):
+            self.awaited.reported(instance_id)
 
     def _greeted(self, record: InstanceRecord, hello: AgentHello, now: datetime, monotonic: float) -> None:
         was_running = record.phase is InstancePhase.RUNNING
         self.inventory.greeted(record, hello, now=now, monotonic=monotonic)
-        self._awaited.discard(record.instance_id)
+        self.awaited.greeted(record.instance_id)
         # What we launched ourselves is as new as it gets here: replacing it would go on for ever.
         if hello.agent_version != __version__ and not self._executor.has_launched(record.instance_id):
             record.outdated = f"its agent is of version {hello.agent_version}, the server of {__version__}"
@@ -206,7 +208,8 @@ class ProviderReconciler:
         if await advanced(parts.store, stored, self.inventory):
             stored = await parts.store.read(self._read) or stored
         self.stored = stored
-        if self._must_wait_for_agents():
+        # After a start: what agents have must be known before anything is planned beside it.
+        if self.awaited.holds_up(parts.clock.monotonic()):
             return LEASE_CHECK_SECONDS
         now = parts.clock.now()
         plan = parts.planner(snapshot(stored, self.inventory, self._loads, parts.settings, now), now)
@@ -223,12 +226,6 @@ class ProviderReconciler:
     def _read(self, tx: Transaction) -> StoredFleet | None:
         provider = tx.capacity_providers.get(self.name)
         return None if provider is None else stored_fleet(tx, provider)
-
-    def _must_wait_for_agents(self) -> bool:
-        """After a start: what agents have must be known before anything is planned beside it."""
-        if self._awaited and self._parts.clock.monotonic() >= self._awaited_until:
-            self._awaited.clear()
-        return bool(self._awaited)
 
     async def _delete_provider(self) -> None:
         def delete(tx: Transaction) -> None:
@@ -281,7 +278,7 @@ class ProviderReconciler:
         was_asked = record.phase is InstancePhase.STOPPING
         reason = (seen.reason if seen is not None else None) or "its process is gone"
         self._sessions.end(record.instance_id)
-        self._awaited.discard(record.instance_id)
+        self.awaited.gone(record.instance_id)
         # An intent whose launch an earlier server never asked for is no failure of anybody.
         was_launched = seen is not None or self._executor.has_launched(record.instance_id)
         failed = (StateReasonCode.INTERNAL_ERROR, reason) if never_came and was_launched else None

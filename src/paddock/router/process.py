@@ -36,9 +36,6 @@ from paddock.router.router import Router
 from paddock.router.settings import DEFAULT_ROUTER_SETTINGS, RouterSettings
 
 ROUTER_ID_DIGITS = 12
-REACH_SECONDS = 1.0
-"""A new router waits so long for agents before it listens: one that cannot be reached must not keep it waiting."""
-REACH_PAUSE_SECONDS = 0.01
 _OWN_KINDS = frozenset({b"RequestResponse", b"DryRun"})
 _STARTS = (INVOKE_START, STREAM_START)
 """A function behind a function URL may have paths of its own that only end as those of invokes do."""
@@ -111,7 +108,7 @@ async def routing(orders: RouterOrders, clock: Clock, ids: IdSource) -> AsyncIte
         )
         # Who listened now would say of every function that there is none, and then that nobody has a slot for it.
         await routed.wait()
-        await _reach_all(router)
+        await router.reach_all()
         address = Address(orders.host, orders.port, reuse_port=True)
         async with serve(
             Turns(handle).handle,
@@ -124,12 +121,6 @@ async def routing(orders: RouterOrders, clock: Clock, ids: IdSource) -> AsyncIte
             yield router
         for task in running:
             task.cancel()
-
-
-async def _reach_all(router: Router) -> None:
-    ends_at = asyncio.get_running_loop().time() + REACH_SECONDS
-    while not router.reaches_all and asyncio.get_running_loop().time() < ends_at:  # noqa: ASYNC110  # bounded, once in a life
-        await asyncio.sleep(REACH_PAUSE_SECONDS)
 
 
 async def run(orders: RouterOrders) -> None:

@@ -53,6 +53,10 @@ from paddock.wire.routes import (
 
 log = logging.getLogger(__name__)
 
+REACH_SECONDS = 1.0
+"""A new router waits so long for agents before it listens: one that cannot be reached must not keep it waiting."""
+REACH_PAUSE_SECONDS = 0.01
+
 
 class Router:
     """Implements `RouteSink`, `Invoker` and `ThrottleSource`; `front` has the HTTP handlers.
@@ -121,6 +125,13 @@ class Router:
             dice=self._dice,
         )
 
+    async def reach_all(self) -> None:
+        """Returns when every instance of the routes has greeted this router, or a second is over."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + REACH_SECONDS
+        while self._dispatcher.reachable < self._connections.wanted and loop.time() < ends_at:  # noqa: ASYNC110  # bounded, once in a life
+            await asyncio.sleep(REACH_PAUSE_SECONDS)
+
     # --- RouteSink ---
 
     def apply(self, update: object) -> None:
@@ -184,11 +195,6 @@ class Router:
     @property
     def reachable_instances(self) -> int:
         return self._dispatcher.reachable
-
-    @property
-    def reaches_all(self) -> bool:
-        """Every instance of the routes has greeted this router."""
-        return self._dispatcher.reachable >= self._connections.wanted
 
     @property
     def held_slots(self) -> int:

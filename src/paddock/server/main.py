@@ -114,6 +114,9 @@ async def _listening(settings: Settings, parts: Composition, keys: KeyPair, cloc
         body_limit=front.body_limit,
         grace_seconds=settings.close_seconds,
     )
+    # Who listened at once would refuse callers for want of slots that are there.
+    await parts.control_plane.taken_back()
+    await parts.feed.local.reach_all()
     async with front.running(), AsyncExitStack() as stack:
         address = Address(settings.host, settings.port, reuse_port=settings.routers > 1)
         server = await stack.enter_async_context(serve_at(address))

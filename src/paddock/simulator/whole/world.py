@@ -187,6 +187,8 @@ class World:
             body_limit=front.body_limit,
             grace_seconds=NO_GRACE_SECONDS,
         )
+        await control_plane.taken_back()
+        await feed.local.reach_all()
         private = self._directory / f"{feed.local.server_id}.sock"
         self.feed_path = f"{private}.routes"
         async with (
