@@ -165,6 +165,7 @@ def test_without_traffic_a_seed_makes_it(arguments: list[str], simulated: str) -
         (("--seed", "1", "--lost-instances", "5"), "needs traffic"),
         (("--shape", "steady", "--rps", "1", "--type", "t3.micro"), "no C, M or R type"),
         (("--shape", "steady", "--rps", "1", "--max-environments", "2"), "must not be below"),
+        (("--shape", "steady", "--rps", "1", "--duration-ms", "100", "--cpu-ms", "200"), "utilisation cannot exceed 1"),
     ],
 )
 def test_bad_input_is_one_line(arguments: tuple[str, ...], said: str) -> None:

@@ -41,7 +41,8 @@ def traffic_from_file(path: Path, trace_format: str | None, function: str | None
     if quiet or not path.exists() or path.stat().st_size < PROGRESS_FROM_BYTES:
         return read_trace(path, trace_format=chosen, function=function)
     columns = (TextColumn("reading {task.fields[name]}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("reading", name=path.name, total=None)
         return read_trace(
             path,

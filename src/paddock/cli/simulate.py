@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SHOWN_DECISIONS = 20
 DURATION_MS = 100.0
 CPU_SHARE = 0.1
+ROUNDED = 1.01
+"""By so much CPU time may seem longer than the duration: both were rounded."""
 
 TypeName = Annotated[str, typer.Option("--type", help="Instance type the fleet is made of.")]
 Slots = Annotated[int, typer.Option(min=1, max=1600, help="Slots of one execution environment.")]
@@ -169,7 +171,8 @@ def _progress() -> Iterator[Show]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("simulating", total=None)
         yield lambda done, whole: progress.update(bar, completed=done, total=whole)
 
@@ -240,6 +243,12 @@ class SimulatedFleet:
             lost_instances_per_day=chance.lost_instances_per_day,
         )
         shape = EnvironmentShape(self.memory_mb, self.memory_mb / 1024 / self.memory_gib_per_vcpu, self.slots)
+        duration_ms, cpu_ms = work_ms
+        if cpu_ms > duration_ms * shape.vcpu * ROUNDED:
+            raise InputError(
+                f"utilisation cannot exceed 1: {cpu_ms:g} ms of CPU in {duration_ms:g} ms would keep "
+                f"{cpu_ms / duration_ms:,.1f} vCPU busy, and an execution environment has {shape.vcpu:g}"
+            )
         workload = ReplayedWorkload(*(each / 1000 for each in work_ms))
         return replay(traffic.counts, workload, shape, instance_type, settings, progress=show)
 

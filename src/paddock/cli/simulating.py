@@ -33,7 +33,8 @@ def simulated(advice: Advice, launch_seconds: float, start_seconds: float, *, ex
         scaling=CapacityProviderScalingConfig(max_vcpu_count=advice.cap.max_vcpu_count),
         delays=Delays(launch_seconds=launch_seconds, start_seconds=start_seconds, init_seconds=0.0),
     )
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         bar = progress.add_task("simulating", total=None)
 
         def show(done: int, whole: int) -> None:
