@@ -27,6 +27,9 @@ Resources:
 HANDLER = "def handler(event, context):\n    print('told by', event)\n    return {'first': event}\n"
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:hello"
 
+PATIENCE_SECONDS = 300
+"""Each look is a `sam` command, which takes many seconds to begin on a slow machine."""
+
 Sam = Callable[..., str]
 
 
@@ -90,11 +93,13 @@ def test_a_build_is_invoked_its_logs_are_read_and_the_next_build_is_deployed(
         return sam("remote", "invoke", "--event", '{"name": "you"}', ARN)
 
     assert '{"first": {"name": "you"}}' in answer()
-    assert eventually(lambda: "told by {'name': 'you'}" in sam("logs", "--cw-log-group", "/aws/lambda/hello"))
+    assert eventually(
+        lambda: "told by {'name': 'you'}" in sam("logs", "--cw-log-group", "/aws/lambda/hello"), PATIENCE_SECONDS
+    )
 
     (project / "src/app.py").write_text(HANDLER.replace("first", "second"))
     sam("build")
-    assert eventually(lambda: '{"second": {"name": "you"}}' in answer())
+    assert eventually(lambda: '{"second": {"name": "you"}}' in answer(), PATIENCE_SECONDS)
 
 
 def test_a_deployment_says_that_there_is_no_cloudformation(sam: Sam) -> None:
