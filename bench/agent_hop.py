@@ -10,19 +10,17 @@ import argparse
 import asyncio
 import base64
 import hashlib
-import io
 import shutil
 import signal
 import statistics
-import sys
 import tempfile
 import time
-import zipfile
 from pathlib import Path
 from typing import cast
 
 import uvloop
 
+from bench.code import AT_ONCE, package
 from paddock.launchers.instance_directory import InstanceDirectory
 from paddock.launchers.local import LocalLauncher
 from paddock.launchers.processes import TICKS_PER_SECOND, all_stats, descendants
@@ -53,34 +51,6 @@ from paddock.wire.frames import FrameKind
 from paddock.wire.stream import FrameReader, frames_of
 
 TOKEN = RandomIds().hex(32)
-PYTHON = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
-"""The system's, because an environment that is shut off sees no other."""
-BOOTSTRAP = """#!{python}
-import os, select, socket
-address, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
-poll = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\nUser-Agent: stub/1.0\\r\\n\\r\\n"
-answer = (b"POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\\r\\nHost: x\\r\\nUser-Agent: stub/1.0\\r\\n"
-          b"Content-Type: application/json\\r\\nLambda-Runtime-Invocation-Id: %s\\r\\n"
-          b"Content-Length: 2\\r\\n\\r\\n{{}}")
-epoll = select.epoll()
-connections = {{}}
-for _ in range(int(os.environ["AWS_LAMBDA_MAX_CONCURRENCY"])):
-    connection = socket.create_connection((address, int(port)))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    epoll.register(connection, select.EPOLLIN)
-    connections[connection.fileno()] = connection
-    connection.send(poll)
-while True:
-    for number, _ in epoll.poll():
-        data = connections[number].recv(1 << 20)
-        if data.startswith(b"HTTP/1.1 2"):
-            if data[9:12] == b"200":
-                request_id = data.split(b"Request-Id: ", 1)[1].split(b"\\r", 1)[0]
-                nonce = data.split(b"Runtime-Invocation-Id: ", 1)[1].split(b"\\r", 1)[0]
-                connections[number].send(answer % (request_id, nonce))
-            else:
-                connections[number].send(poll)
-"""
 
 
 class Driver(asyncio.Protocol):
@@ -160,12 +130,7 @@ async def reach(launcher: LocalLauncher, phase: InstancePhase) -> ObservedInstan
 
 
 async def measure(options: argparse.Namespace, data_dir: Path) -> None:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as package:
-        entry = zipfile.ZipInfo("bootstrap")
-        entry.external_attr = 0o100755 << 16
-        package.writestr(entry, BOOTSTRAP.format(python=PYTHON))
-    code = packed.getvalue()
+    code = package(AT_ONCE)
     launcher = LocalLauncher(data_dir, SystemClock(), region="us-east-1", account_id="0" * 12)
     instance_id = InstanceId("i-bench")
     await launcher.launch(

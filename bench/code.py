@@ -11,6 +11,8 @@ from pathlib import Path
 from paddock.model.runtimes import Language
 
 FUNCTIONS = Path(__file__).parent / "functions"
+AT_ONCE = FUNCTIONS / "at_once"
+"""No function but a runtime of its own, on raw sockets."""
 WITHOUT_EXECUTION_ENV = FUNCTIONS / "without_execution_env"
 _COMPILE_SECONDS = 120
 _DISTRIBUTION = Path("/usr/lib/jvm")
@@ -38,6 +40,6 @@ def directory_of(code: str, language: Language, scratch: Path) -> Path:
 def package(directory: Path) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for path in (*directory.glob("index.*"), WITHOUT_EXECUTION_ENV):
+        for path in (*directory.glob("index.*"), *directory.glob("bootstrap"), WITHOUT_EXECUTION_ENV):
             archive.write(path, path.name)
     return buffer.getvalue()

@@ -25,6 +25,14 @@ CORE = (
     Setup("Python, 64 slots", (64,), ("echo", "limit", "paddock", "unsigned"), slots=64),
     Setup("Python, 4 × 64 slots", (256,), ("echo", "limit", "paddock", "unsigned"), slots=64, environments=4),
     Setup("Python without AWS_EXECUTION_ENV", (1, 8, 16), ("limit", "one process", "paddock"), execution_env=False),
+    Setup(
+        "answers at once",
+        (1, 16, 64),
+        ("limit", "one process", "paddock"),
+        runtime="provided.al2023",
+        slots=64,
+        code="at_once",
+    ),
 )
 PAYLOADS = (
     Setup(
