@@ -104,7 +104,7 @@ class OnDemandReconciler(ProviderReconciler):
         await self._take_list()
         stored, provisioned = await parts.store.read(self._read_default)
         self.stored = stored
-        if self._must_wait_for_agents():
+        if self.awaited.holds_up(parts.clock.monotonic()):
             return LEASE_CHECK_SECONDS
         now = parts.clock.now()
         plan = parts.on_demand_planner(self._snapshot(stored, provisioned, now), now)
