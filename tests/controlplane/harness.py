@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -154,10 +155,22 @@ class Harness:
         )
         self._handlers = {(each.service, each.name): each.handler for each in OPERATIONS}
         self._services = Services()
-        self.client = self._connected("lambda")
-        self.logs_client = self._connected("logs")
-        self.ec2 = self._connected("ec2")
-        self.cloudwatch = self._connected("cloudwatch")
+
+    @cached_property
+    def client(self) -> Any:
+        return self._connected("lambda")
+
+    @cached_property
+    def logs_client(self) -> Any:
+        return self._connected("logs")
+
+    @cached_property
+    def ec2(self) -> Any:
+        return self._connected("ec2")
+
+    @cached_property
+    def cloudwatch(self) -> Any:
+        return self._connected("cloudwatch")
 
     def _connected(self, service: str) -> Any:
         session: Any = boto3

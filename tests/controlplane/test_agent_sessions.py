@@ -249,9 +249,9 @@ def test_an_agent_hears_what_functions_sign_with_before_it_is_told_to_run_any() 
 def test_an_agent_hears_of_new_credentials_long_before_the_old_ones_end() -> None:
     async def scenario(world: World) -> None:
         agent = await one_agent(world)
-        await asyncio.sleep(3 * 3600)
+        await asyncio.sleep(65 * 60)
         ends = [datetime.fromisoformat(each[EXPIRATION]) for each in credentials_said(agent)]
-        assert len(ends) == 10
+        assert len(ends) == 4
         assert all(later - sooner < timedelta(minutes=21) for sooner, later in pairwise(ends))
         assert ends[-1] - world.clock.now() > timedelta(minutes=39)
 
