@@ -1,11 +1,15 @@
 """The agent's process: what it imports, how it refuses to start, how quickly it is up."""
 
 import json
+import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from paddock.agent.main import _bound
 
 HEAVY = ["sqlalchemy", "botocore", "boto3", "rich", "typer", "yaml", "numpy", "cryptography", "paddock.controlplane"]
 """None of these may be imported before an instance has an environment, nor after: the agent needs none of them."""
@@ -50,3 +54,12 @@ def test_an_agent_that_has_run_does_not_run_again(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert "runs already, or has run" in done.stderr
+
+
+def test_whoever_sees_the_agents_socket_may_connect_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sock"
+    path.touch()
+    with _bound(path), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.connect(str(path))
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["agent.sock"]

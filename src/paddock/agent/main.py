@@ -34,6 +34,8 @@ from paddock.ports.clock import IdSource, RandomIds, SystemClock
 from paddock.wire.bootstrap import UNIX_PREFIX, AgentBootstrap, decode_bootstrap
 
 _LOG = logging.getLogger("paddock.agent")
+_UNHEARD = "agent.new"
+"""What the agent's socket is called before it listens. Shorter than its name: a unix socket's path is short."""
 
 
 def run(bootstrap_path: Path, fence_after_seconds: float | None) -> int:
@@ -140,14 +142,19 @@ def _socket_path(bootstrap: AgentBootstrap) -> Path:
 
 
 def _bound(path: Path) -> socket.socket:
-    """A socket that its owner alone can connect to; the directory is private already."""
-    path.unlink(missing_ok=True)
+    """A socket that its owner alone can connect to; the directory is private already. Who sees its path is not refused:
+    it listens before it is called that.
+    """
+    unheard = path.with_name(_UNHEARD)
+    unheard.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     umask = os.umask(0o177)
     try:
-        bound.bind(str(path))
+        bound.bind(str(unheard))
     finally:
         os.umask(umask)
+    bound.listen()
+    unheard.replace(path)
     return bound
 
 
