@@ -97,7 +97,7 @@ def test_version_2_limits_memory_and_weighs_cpu(tmp_path: Path) -> None:
     assert text(directory / "cpu.max") == "75000 50000"
 
     environment = instance.child("env-1", HALF, 1 << 30)
-    assert text(directory / "cgroup.subtree_control") == "+cpu +memory"
+    assert text(directory / "cgroup.subtree_control") == "+cpu +memory +pids"
     assert text(directory / "env-1/cpu.weight") == "200"
     assert text(directory / "env-1/memory.max") == str(1 << 30)
     assert text(directory / "env-1/memory.oom.group") == "1"

@@ -82,6 +82,23 @@ def test_without_the_controller_processes_are_not_counted(tmp_path: Path) -> Non
     assert (parent / "cgroup.subtree_control").read_text() == "+cpu +memory"
 
 
+def test_where_no_cpu_is_handed_down_memory_is_limited_all_the_same(tmp_path: Path) -> None:
+    top = group(tmp_path / "fs")
+    own = group(top / "paddock.scope", controllers="memory pids", pids=(os.getpid(),))
+    instance = open_cgroups(mounted(top), "0::/paddock.scope\n", "paddock-i-1", CpuShare(0.5, strict=True))
+    assert instance is not None
+    made = instance.child("env", CpuShare(0.5, strict=True), MemoryShare(128 * MIB), 1000)
+    (directory,) = made.directories
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "memory.max",
+        "memory.oom.group",
+        "memory.swap.max",
+        "pids.max",
+    ]
+    assert (own / "cgroup.subtree_control").read_text() == "+memory +pids"
+    assert not made.weighs_cpu
+
+
 def test_use_is_read_and_a_tmp_in_memory_is_no_memory(tmp_path: Path) -> None:
     made = CgroupV2(group(tmp_path / "instance")).child("env", ONE_CORE, MemoryShare(128 * MIB, 10 * MIB))
     (directory,) = made.directories

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from paddock.launchers.cgroup_delegation import shared_parent
+from paddock.launchers.cgroup_files import field_of, pids_in, read_number, read_text, remove_directories
 from paddock.launchers.cgroup_mounts import MOUNTS, OWN_GROUPS, inside, mounted, own_paths
 from paddock.launchers.cgroup_peaks import Peak, PeakV1, PeakV2
 
 _V1_CONTROLLERS = ("cpu", "cpuacct", "memory")
-_V2_CONTROLLERS = ("cpu", "memory")
+_V2_CONTROLLERS = ("cpu", "memory", "pids")
+"""Of them memory must be there. Before systemd 252 users are handed no CPU: what they start is weighed like everything
+else of theirs. CPU time is counted all the same.
+"""
 _PROCESSES = "pids"
 """Taken where it is there: without it nothing counts processes."""
 _SOCKETS = ""
@@ -76,6 +80,11 @@ class Cgroup(Protocol):
     @property
     def join_files(self) -> tuple[Path, ...]:
         """A process joins by writing `0` to each."""
+        ...
+
+    @property
+    def weighs_cpu(self) -> bool:
+        """Its entitlement is more than a wish."""
         ...
 
     @property
@@ -163,7 +172,7 @@ def _v2_directory(mounts: str, own: Mapping[str, str]) -> tuple[Path, Path] | No
     """The hierarchy's own directory, and this process's."""
     for mount, root, _ in mounted(mounts, "cgroup2"):
         directory = inside(mount, root, own.get("", "/"))
-        if set(_V2_CONTROLLERS) <= set(_read(directory / "cgroup.controllers").split()):
+        if "memory" in read_text(directory / "cgroup.controllers").split():
             return mount, directory
     return None
 
@@ -183,6 +192,10 @@ class CgroupV1:
     @property
     def join_files(self) -> tuple[Path, ...]:
         return tuple(directory / "cgroup.procs" for directory in self.directories)
+
+    @property
+    def weighs_cpu(self) -> bool:
+        return True
 
     @property
     def sockets(self) -> Path | None:
@@ -222,14 +235,14 @@ class CgroupV1:
             (self._by_controller[_PROCESSES] / "pids.max").write_text(str(most))
 
     def cpu_seconds(self) -> float:
-        return _number(self._by_controller["cpuacct"] / "cpuacct.usage") / 1e9
+        return read_number(self._by_controller["cpuacct"] / "cpuacct.usage") / 1e9
 
     def memory(self) -> MemoryUse:
         directory = self._by_controller["memory"]
-        detail = _read(directory / "memory.stat")
-        in_tmp = min(self._tmp_bytes, _field(detail, "total_shmem"))
-        beside = _field(detail, "total_inactive_file") + in_tmp
-        return _use(_number(directory / "memory.usage_in_bytes"), beside, self._peak)
+        detail = read_text(directory / "memory.stat")
+        in_tmp = min(self._tmp_bytes, field_of(detail, "total_shmem"))
+        beside = field_of(detail, "total_inactive_file") + in_tmp
+        return _use(read_number(directory / "memory.usage_in_bytes"), beside, self._peak)
 
     @property
     def is_peak_sampled(self) -> bool:
@@ -239,10 +252,10 @@ class CgroupV1:
         self._peak.sample()
 
     def out_of_memory_kills(self) -> int:
-        return _field(_read(self._by_controller["memory"] / "memory.oom_control"), "oom_kill")
+        return field_of(read_text(self._by_controller["memory"] / "memory.oom_control"), "oom_kill")
 
     def pids(self) -> list[int]:
-        return _pids(self._by_controller["memory"])
+        return pids_in(self._by_controller["memory"])
 
     def kill(self) -> None:
         """Version 1 has no word for it: whoever waits for the end kills `pids` one by one, and none is born
@@ -253,12 +266,15 @@ class CgroupV1:
 
     def remove(self) -> None:
         self._peak.close()
-        _remove(self.directories)
+        remove_directories(self.directories)
 
 
 class CgroupV2:
-    def __init__(self, directory: Path, tmp_bytes: int = 0) -> None:
+    """`controllers` are those that it is handed; None: as the kernel says."""
+
+    def __init__(self, directory: Path, tmp_bytes: int = 0, controllers: tuple[str, ...] | None = None) -> None:
         self._directory = directory
+        self._controllers = controllers
         self._tmp_bytes = tmp_bytes
         self._peak = PeakV2(directory)
 
@@ -271,6 +287,16 @@ class CgroupV2:
         return (self._directory / "cgroup.procs",)
 
     @property
+    def weighs_cpu(self) -> bool:
+        return "cpu" in self._handed()
+
+    def _handed(self) -> tuple[str, ...]:
+        if self._controllers is None:
+            offered = read_text(self._directory / "cgroup.controllers").split()
+            self._controllers = tuple(each for each in _V2_CONTROLLERS if each in offered)
+        return self._controllers
+
+    @property
     def sockets(self) -> Path | None:
         return self._directory
 
@@ -278,18 +304,17 @@ class CgroupV2:
         self, name: str, cpu: CpuShare, memory: MemoryShare | int | None, max_processes: int | None = None
     ) -> CgroupV2:
         """Fails with `OSError` (EBUSY) where the parent holds processes itself: the kernel's rule."""
-        offered = _read(self._directory / "cgroup.controllers").split()
-        enabled = _read(self._directory / "cgroup.subtree_control").split()
-        wanted = [*_V2_CONTROLLERS, *([_PROCESSES] if _PROCESSES in offered else [])]
-        missing = [controller for controller in wanted if controller not in enabled]
+        controllers = self._handed()
+        enabled = read_text(self._directory / "cgroup.subtree_control").split()
+        missing = [each for each in controllers if each not in enabled]
         if missing:
             (self._directory / "cgroup.subtree_control").write_text(" ".join(f"+{one}" for one in missing))
         share = _share(memory)
-        made = CgroupV2(self._directory / name, 0 if share is None else share.tmp_bytes)
+        made = CgroupV2(self._directory / name, 0 if share is None else share.tmp_bytes, controllers)
         try:
             made._directory.mkdir(exist_ok=True)
             made._limit(cpu, share)
-            if max_processes is not None and _PROCESSES in offered:
+            if max_processes is not None and _PROCESSES in controllers:
                 (made._directory / "pids.max").write_text(str(max_processes))
         except OSError:
             made.remove()
@@ -297,10 +322,11 @@ class CgroupV2:
         return made
 
     def _limit(self, cpu: CpuShare, share: MemoryShare | None) -> None:
-        weight = min(10_000, max(1, round(cpu.cores * _WEIGHT_PER_CORE)))
-        (self._directory / "cpu.weight").write_text(str(weight))
-        if cpu.strict:
-            (self._directory / "cpu.max").write_text(f"{max(1000, round(cpu.cores * _PERIOD_US))} {_PERIOD_US}")
+        if self.weighs_cpu:
+            weight = min(10_000, max(1, round(cpu.cores * _WEIGHT_PER_CORE)))
+            (self._directory / "cpu.weight").write_text(str(weight))
+            if cpu.strict:
+                (self._directory / "cpu.max").write_text(f"{max(1000, round(cpu.cores * _PERIOD_US))} {_PERIOD_US}")
         if share is not None:
             (self._directory / "memory.max").write_text(str(share.limit_bytes))
             # Half an environment is of no use: all of it goes when one of its processes must. Swap is no memory.
@@ -309,13 +335,13 @@ class CgroupV2:
                     (self._directory / name).write_text(value)
 
     def cpu_seconds(self) -> float:
-        return _field(_read(self._directory / "cpu.stat"), "usage_usec") / 1e6
+        return field_of(read_text(self._directory / "cpu.stat"), "usage_usec") / 1e6
 
     def memory(self) -> MemoryUse:
-        detail = _read(self._directory / "memory.stat")
-        in_tmp = min(self._tmp_bytes, _field(detail, "shmem"))
-        beside = _field(detail, "inactive_file") + in_tmp
-        return _use(_number(self._directory / "memory.current"), beside, self._peak)
+        detail = read_text(self._directory / "memory.stat")
+        in_tmp = min(self._tmp_bytes, field_of(detail, "shmem"))
+        beside = field_of(detail, "inactive_file") + in_tmp
+        return _use(read_number(self._directory / "memory.current"), beside, self._peak)
 
     @property
     def is_peak_sampled(self) -> bool:
@@ -325,10 +351,10 @@ class CgroupV2:
         self._peak.sample()
 
     def out_of_memory_kills(self) -> int:
-        return _field(_read(self._directory / "memory.events"), "oom_kill")
+        return field_of(read_text(self._directory / "memory.events"), "oom_kill")
 
     def pids(self) -> list[int]:
-        return _pids(self._directory)
+        return pids_in(self._directory)
 
     def kill(self) -> None:
         for name, value in (("pids.max", "0"), ("cgroup.kill", "1")):
@@ -337,7 +363,7 @@ class CgroupV2:
 
     def remove(self) -> None:
         self._peak.close()
-        _remove(self.directories)
+        remove_directories(self.directories)
 
 
 def _use(charged_bytes: int, beside_bytes: int, peak: Peak) -> MemoryUse:
@@ -348,33 +374,3 @@ def _use(charged_bytes: int, beside_bytes: int, peak: Peak) -> MemoryUse:
 
 def _share(memory: MemoryShare | int | None) -> MemoryShare | None:
     return MemoryShare(memory) if isinstance(memory, int) else memory
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii")
-    except OSError:
-        return ""
-
-
-def _number(path: Path) -> int:
-    text = _read(path).strip()
-    return int(text) if text.isdigit() else 0
-
-
-def _field(text: str, name: str) -> int:
-    for line in text.splitlines():
-        key, _, value = line.partition(" ")
-        if key == name:
-            return int(value)
-    return 0
-
-
-def _pids(directory: Path) -> list[int]:
-    return [int(pid) for pid in _read(directory / "cgroup.procs").split()]
-
-
-def _remove(directories: tuple[Path, ...]) -> None:
-    for directory in directories:
-        with contextlib.suppress(OSError):
-            directory.rmdir()

@@ -106,7 +106,7 @@ class LocalLauncher:
         self._isolation = isolation
         self._attachments = attachments or Attachments()
         self._ending: set[InstanceId] = set()
-        self._has_cgroups: bool | None = None
+        self._capabilities: LauncherCapabilities | None = None
 
     # The port
 
@@ -120,15 +120,16 @@ class LocalLauncher:
         return await asyncio.to_thread(self._list)
 
     def capabilities(self) -> LauncherCapabilities:
-        if self._has_cgroups is None:
-            self._has_cgroups = _can_make_cgroups()
-        return LauncherCapabilities(
-            name="local",
-            cpu_enforced=self._has_cgroups,
-            memory_enforced=self._has_cgroups,
-            network=self._attachments.name,
-            isolation=self._isolation.found,
-        )
+        if self._capabilities is None:
+            with tried_group() as group:
+                self._capabilities = LauncherCapabilities(
+                    name="local",
+                    cpu_enforced=group is not None and group.weighs_cpu,
+                    memory_enforced=group is not None,
+                    network=self._attachments.name,
+                    isolation=self._isolation.found,
+                )
+        return self._capabilities
 
     # Launch
 
@@ -388,9 +389,3 @@ def _last_line(log: Path) -> str:
     except OSError:
         return "it left no log"
     return next((line for line in reversed(lines) if line.strip()), "it left no log")
-
-
-def _can_make_cgroups() -> bool:
-    """Found out by making one."""
-    with tried_group() as group:
-        return group is not None

@@ -83,6 +83,7 @@ class PlayedCgroup:
 
     directories: tuple[Path, ...] = ()
     join_files: tuple[Path, ...] = ()
+    weighs_cpu = False
     sockets: Path | None = None
 
     def __init__(self) -> None:
