@@ -18,7 +18,7 @@ from paddock.controlplane import control_plane, executor, reconciler, snapshots
 from paddock.controlplane.on_demand.reconciler import OnDemandReconciler
 from paddock.core.environment import machine
 from paddock.core.environment.slots import Slots
-from paddock.core.on_demand import Concurrency
+from paddock.core.on_demand import Concurrency, ThrottleReason
 from paddock.core.planning import plan
 from paddock.core.routing.table import EnvironmentPlacement, RoutingTable
 from paddock.model.fleet import Reason, ScalingBounds
@@ -32,7 +32,7 @@ from paddock.simulator.__main__ import main
 from paddock.simulator.decisions import Decision
 from paddock.simulator.kernel import VirtualClock
 from paddock.simulator.network import MemoryNetworkLoop, run_in_memory
-from paddock.simulator.report import Report, spoken
+from paddock.simulator.report import CRASH, Report, spoken
 from paddock.simulator.seeds import WHOLE, simulate_seeds, told
 from paddock.simulator.whole import checker, runtimes, scenario, world
 from paddock.simulator.whole.callers import Manner
@@ -164,6 +164,15 @@ def a_generation_goes_back(patch: pytest.MonkeyPatch) -> None:
 def never_served(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(scenario, "MEND_SECONDS", 200.0)
     patch.setattr(executor, "take_outcome", lambda tx, outcome, **rest: None)
+
+
+def default_lambda_is_never_planned_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scenario, "MEND_SECONDS", 200.0)
+
+    async def idle(_: Any) -> float:
+        return 1.0
+
+    patch.setattr(OnDemandReconciler, "_round", idle)
 
 
 def answers_without_running(patch: pytest.MonkeyPatch) -> None:
@@ -411,6 +420,18 @@ def what_is_reserved_is_taken_by_others(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checker, "ACCOUNT_CONCURRENCY", 6)
 
 
+def some_are_refused_for_nothing(patch: pytest.MonkeyPatch) -> None:
+    start, refused = Dispatcher.start, every_tenth()
+
+    def moody(self: Dispatcher, call: Any) -> None:
+        if call.destination.on_demand or not refused():
+            start(self, call)
+        else:
+            call.throttled(ThrottleReason.ACCOUNT)
+
+    patch.setattr(Dispatcher, "start", moody)
+
+
 def tenants_share_environments(patch: pytest.MonkeyPatch) -> None:
     """The routing table does not tell the tenants of a function apart."""
     from dataclasses import replace  # noqa: PLC0415
@@ -430,6 +451,7 @@ PLANTED: dict[str, tuple[Promise, Callable[[pytest.MonkeyPatch], None], int]] = 
     "an accepted invocation is forgotten": (Promise.NO_LOSS, an_accepted_one_is_forgotten, 0),
     "a generation goes back": (Promise.GENERATION, a_generation_goes_back, 0),
     "a publish never ends": (Promise.CONVERGENCE, never_served, 0),
+    "default Lambda is never planned for": (Promise.CONVERGENCE, default_lambda_is_never_planned_for, 0),
     "an answer without a run": (Promise.ONE_ANSWER, answers_without_running, 0),
     "instances are filled beyond their room": (Promise.ROOM, room_for_the_system_too_and_more, 0),
     "a lowered ceiling is not heard of": (Promise.CEILING, a_lowered_ceiling_is_not_heard_of, 0),
@@ -450,6 +472,7 @@ PLANTED: dict[str, tuple[Promise, Callable[[pytest.MonkeyPatch], None], int]] = 
     "an agent that does not count": (Promise.SLOTS, an_agent_that_does_not_count, 0),
     "a router that listens too early": (Promise.KNOWN, a_router_that_listens_before_it_knows_anything, 45),
     "a minimum is not made good": (Promise.MINIMUM, a_minimum_that_is_not_made_good, 11),
+    "some are refused for nothing": (Promise.CAPACITY, some_are_refused_for_nothing, 0),
     "a minimum dips for a moment": (Promise.MINIMUM, a_minimum_that_dips, 0),
 }
 """What each breaks, and a seed that shows it: when it no longer does, those after it are tried."""
@@ -472,6 +495,24 @@ def test_a_bug_planted_in_the_product_is_found_and_named(bug: str, monkeypatch: 
         broken is not None and broken.invariant == promise and re.search(SAID.get(bug, ""), str(broken))
         for broken in found
     )
+
+
+def test_an_exception_that_is_only_logged_is_a_breach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next round comes, and all goes well in the end."""
+    fails = every_tenth()
+
+    def fragile(snapshot: Any, **rest: Any) -> Any:
+        if fails():
+            raise RuntimeError("nobody expected this")
+        return plan(snapshot, **rest)
+
+    monkeypatch.setattr(control_plane, "plan", fragile)
+
+    broken = simulate_whole(3).broken
+
+    assert broken is not None
+    assert broken.invariant == CRASH
+    assert "nobody expected this" in str(broken)
 
 
 def test_each_promise_has_a_bug_that_breaks_it() -> None:

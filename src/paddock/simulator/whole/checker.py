@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from paddock.core.placement import usable_memory_mb, usable_vcpu
 from paddock.model.ids import DEFAULT_LAMBDA, CapacityProviderName, InstanceId
-from paddock.simulator.report import InvariantBroken
+from paddock.simulator.report import CRASH, InvariantBroken
 from paddock.simulator.whole.callers import Manner
 from paddock.simulator.whole.minimums import Minimums
 from paddock.simulator.whole.reasons import Explanations
@@ -34,6 +34,7 @@ class Promise(StrEnum):
 
     CEILING = "ceiling"
     MINIMUM = "minimum"
+    CAPACITY = "capacity"
     ROOM = "room"
     ONE_PROVIDER = "one provider"
     GENERATION = "generation"
@@ -69,8 +70,10 @@ class Checker(Ears):
     calm: bool = False
     checks: Counter[str] = field(default_factory=Counter)
     broken: InvariantBroken | None = None
+    crash: InvariantBroken | None = None
     _allowed: dict[str, int] = field(default_factory=dict)
     _generations: dict[InstanceId, int] = field(default_factory=dict)
+    _crowded_at: dict[str, float] = field(default_factory=dict)
     _seen: tuple[int, int] = (-1, -1)
 
     def __post_init__(self) -> None:
@@ -86,6 +89,11 @@ class Checker(Ears):
         if self.broken is None:
             self.broken = InvariantBroken(invariant, self.world.clock.monotonic(), text)
 
+    def crashed(self, text: str) -> None:
+        """The product caught what it did not expect, and went on: a promise that is broken by it says more."""
+        if self.crash is None:
+            self.crash = InvariantBroken(CRASH, self.world.clock.monotonic(), text)
+
     def every_turn(self) -> None:
         changes = (self.world.truth.changes, self.world.store.writes)
         if changes == self._seen and self.world.clock.monotonic() <= self.minimums.due_at:
@@ -99,6 +107,9 @@ class Checker(Ears):
         self._check_runtimes()
         self._check_tenants()
         self._check_minimums()
+        if self.calm:
+            spare = len(self.world.routers())  # each may have sent one there of which the others do not know
+            self._crowded_at.update(dict.fromkeys(self.minimums.crowded(spare), self.world.clock.monotonic()))
 
     def _check_plans(self) -> None:
         for kept, silent in self.explanations.new_plans(map(CapacityProviderName, self.ceilings)):
@@ -218,6 +229,8 @@ class Checker(Ears):
                 self.break_off(Promise.NO_LOSS, f"nobody listened to {call.call_id} of {call.function}")
             return
         self.outcomes[_named(heard)] += 1
+        if self.calm and call.function in self.providers:
+            self._check_capacity(call, heard)
         self.checks[Promise.NO_LOSS] += 1
         self.checks[Promise.KNOWN] += call.function in self.known
         if heard.status in {OK, ACCEPTED}:
@@ -225,8 +238,15 @@ class Checker(Ears):
             self._check_answer(call, heard)
         elif heard.status == NOT_FOUND:
             self._check_known(call)
-        elif heard.status not in (CONFLICT, THROTTLED):
+        elif heard.status != THROTTLED and (self.calm or heard.status != CONFLICT):
             self._check_loss(call, heard)
+
+    def _check_capacity(self, call: SentCall, heard: Heard) -> None:
+        """Nobody is refused while slots are free, also not by a server or a router that has just begun."""
+        self.checks[Promise.CAPACITY] += 1
+        is_crowded = self._crowded_at.get(call.function, -math.inf) >= call.at - HEARD_SECONDS
+        if heard.status == THROTTLED and not is_crowded:
+            self.break_off(Promise.CAPACITY, f"{call.call_id} of {call.function} was refused while slots were free")
 
     def _check_answer(self, call: SentCall, heard: Heard) -> None:
         self.checks[Promise.ONE_ANSWER] += 1

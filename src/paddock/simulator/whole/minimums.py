@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from paddock.agent.environment import ExecutionEnvironment
 from paddock.controlplane.limits import LEASE_CHECK_SECONDS, SLOW_LIST_SECONDS
 from paddock.model.function import FunctionVersion
 from paddock.model.ids import LATEST
@@ -18,6 +19,7 @@ from paddock.model.states import EnvironmentPhase, FunctionState
 from paddock.simulator.whole.instances import BOOT_SECONDS
 from paddock.simulator.whole.runtimes import Behaviour
 from paddock.simulator.whole.world import LEASE, PLANNING, World
+from paddock.wire.agent import EnvironmentSpec
 
 SPARE_SECONDS = 3.0
 """For plans, greetings and the way there."""
@@ -72,14 +74,14 @@ class Minimums:
     def below(self) -> str | None:
         """Who lacks some of its minimum now, whatever the cause."""
         ready = self._ready()
-        return next((_lack(each, ready) for each in self._promised() if ready[each.place] < each.least), None)
+        return next((_lack(each, ready) for each in self.promised() if ready[each.place] < each.least), None)
 
     def overdue(self) -> str | None:
         """Who lacks some of it for longer than it may."""
         ready, now = self._ready(), self._world.clock.monotonic()
         self.due_at = math.inf
         since, self._below_since = self._below_since, {}
-        for each in self._promised():
+        for each in self.promised():
             if ready[each.place] >= each.least or self._providers[each.function] in self.narrow:
                 continue
             began_at = self._below_since[each.place] = since.get(each.place, now)
@@ -91,7 +93,7 @@ class Minimums:
             self.due_at = min(self.due_at, allowed_until)
         return None
 
-    def _promised(self) -> tuple[Minimum, ...]:
+    def promised(self) -> tuple[Minimum, ...]:
         store = self._world.store
         if self._writes != store.writes:
             self._writes = store.writes
@@ -103,14 +105,22 @@ class Minimums:
         is_managed = version.function_name in self._providers and version.version != LATEST
         return is_managed and version.serving is not None and version.state is FunctionState.ACTIVE
 
+    def crowded(self, spare: int) -> set[str]:
+        """Functions that have no more than so many slots free."""
+        free: Counter[Place] = Counter()
+        for environment in self._environments():
+            free[_place(environment.spec)] += environment.machine.slots - environment.machine.in_flight
+        return {each.function for each in self.promised() if free[each.place] <= spare}
+
     def _ready(self) -> Counter[Place]:
-        found: Counter[Place] = Counter()
+        return Counter(_place(environment.spec) for environment in self._environments())
+
+    def _environments(self) -> Iterator[ExecutionEnvironment]:
+        """Those that are ready."""
         for instance in self._world.launcher.living.values():
             for environment in instance.agent.environments.values():
                 if environment.machine.phase is EnvironmentPhase.READY:
-                    spec = environment.spec
-                    found[spec.function_name, spec.version, spec.revision] += 1
-        return found
+                    yield environment
 
     def _allowed_until(self, minimum: Minimum, began_at: float) -> float:
         """Pauses are those of the server's settings, for as many failures as there have really been."""
@@ -137,6 +147,10 @@ def restart_pause_seconds(failures: int) -> float:
         return 0.0
     pause = PLANNING.restart_backoff * (1 << min(excess, _MOST_DOUBLINGS))
     return min(pause, PLANNING.restart_backoff_limit).total_seconds()
+
+
+def _place(spec: EnvironmentSpec) -> Place:
+    return spec.function_name, spec.version, spec.revision
 
 
 def _minimum(version: FunctionVersion) -> Minimum:

@@ -36,6 +36,9 @@ class Rest:
         for version in self._published(versions):
             if version.state in UNSETTLED:
                 return f"{version.key} is {version.state}"
+        for version in versions:
+            if version.function_name in self._plain and version.serving is None:
+                return f"{version.key} of default Lambda does not serve"
         return self._minimums.below() or self._taken()
 
     def _published(self, versions: Sequence[FunctionVersion]) -> list[FunctionVersion]:

@@ -21,6 +21,7 @@ from paddock.simulator.whole.instances import RunningInstance
 from paddock.simulator.whole.rest import Rest
 from paddock.simulator.whole.runtimes import Event
 from paddock.simulator.whole.traffic import TENANTED, Traffic
+from paddock.simulator.whole.unexpected import unexpected
 from paddock.simulator.whole.world import World
 
 TROUBLE_SECONDS = 40.0
@@ -55,11 +56,11 @@ class WholeScenario:
     def run(self) -> Report:
         report, loops = self.report, list[MemoryNetworkLoop]()
         try:
-            with tempfile.TemporaryDirectory(prefix="paddock-sim-") as directory:
+            with tempfile.TemporaryDirectory(prefix="paddock-sim-") as directory, unexpected(self._crashed):
                 run_in_memory(self._run(Path(directory), loops), self.clock, seeded_dice(self.seed + 1))
         except* Broken:
             pass  # the checker knows what
-        report.broken = self.checker.broken
+        report.broken = self.checker.broken or self.checker.crash
         report.seconds, report.events = self.clock.monotonic(), loops[0].turns
         report.faults = self.happenings.faulted
         report.decisions = self.checker.explanations.decisions
@@ -96,6 +97,9 @@ class WholeScenario:
         self.traffic = Traffic(self.dice, self.world.ids, self.checker)
         if self._prepare is not None:
             self._prepare(self.world)
+
+    def _crashed(self, text: str) -> None:
+        self.checker.crashed(text)
 
     def tell(self, text: str) -> None:
         self.report.story.append(f"{self.clock.monotonic():7.1f} s  {text}")
@@ -225,18 +229,26 @@ class WholeScenario:
         self._stop_if_broken()
 
     async def _calm(self, group: asyncio.TaskGroup) -> None:
-        """All is well and callers come: nothing is lost, nothing fails, and no minimum is missed."""
+        """All is well and callers come, also to a server that was started anew: nothing else is lost, nothing is
+        refused for want of what is there, and no minimum is missed.
+        """
         self.checker.calm = True
         callers = self._begin_calls(group)
-        ends_at = self.clock.monotonic() + CALM_SECONDS
-        while self.clock.monotonic() < ends_at:
-            await asyncio.sleep(LOOK_SECONDS)
-            self._stop_if_broken()
+        await self._watch(CALM_SECONDS)
+        self.tell("the server is started anew")
+        self.kill_server()
+        await self._watch(CALM_SECONDS)
         self._end_calls(callers)
         await asyncio.sleep(LAST_ANSWERS_SECONDS)
         self.checker.check_answered()
         await self._check_promises()
         self._stop_if_broken()
+
+    async def _watch(self, seconds: float) -> None:
+        ends_at = self.clock.monotonic() + seconds
+        while self.clock.monotonic() < ends_at:
+            await asyncio.sleep(LOOK_SECONDS)
+            self._stop_if_broken()
 
     async def _check_promises(self) -> None:
         waiting = await self.world.store.read(
