@@ -1,7 +1,8 @@
 """What an earlier server left running and nobody has heard of yet.
 
 Nothing is planned beside instances whose agents have not greeted: what they have is not known. And callers are better
-kept waiting for a moment than refused: until the agents have reported which environments are ready, no route leads there.
+kept waiting for a moment than refused: until the agents have reported which environments are ready, no route leads
+there.
 """
 
 from __future__ import annotations
