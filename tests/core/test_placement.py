@@ -167,6 +167,14 @@ def test_the_explanation_groups_by_cause_and_stays_short() -> None:
     assert select_types((), InstanceRequirements(), SMALL).explain() == "no instance type is offered"
 
 
+def test_an_allowed_type_of_another_architecture_is_named_before_the_hundreds_that_are_not_allowed() -> None:
+    offered = [*CATALOGUE, a_type("m7g.xlarge", Architecture.ARM64), a_type("m7g.large", Architecture.ARM64)]
+
+    text = select_types(offered, InstanceRequirements(allowed_instance_types=("m7g.xlarge",)), SMALL).explain()
+
+    assert text.startswith("not x86_64: m7g.xlarge; not among AllowedInstanceTypes: ")
+
+
 # Where
 
 

@@ -100,12 +100,12 @@ class Selection:
     refused: tuple[tuple[str, str], ...] = field(repr=False)
 
     def explain(self, limit: int = 12) -> str:
-        """What was tried and why not, grouped by cause; at most `limit` names per cause."""
+        """What was tried and why not, grouped by cause, the rarest first; at most `limit` names per cause."""
         causes: dict[str, list[str]] = {}
         for name, why in self.refused:
             causes.setdefault(why, []).append(name)
         parts = []
-        for why, names in causes.items():
+        for why, names in sorted(causes.items(), key=lambda cause: len(cause[1])):
             more = f" and {len(names) - limit} more" if len(names) > limit else ""
             parts.append(f"{why}: {', '.join(names[:limit])}{more}")
         return "; ".join(parts) or "no instance type is offered"
@@ -148,13 +148,15 @@ def select_types(
 
 def _refusal(instance_type: InstanceType, requirements: InstanceRequirements, shape: EnvironmentShape) -> str | None:
     name = instance_type.name
-    if instance_type.architecture is not requirements.architecture:
-        return f"not {_ARCHITECTURE_NAMES[requirements.architecture]}"
+    # What was chosen comes first: a type that is allowed, and is of another architecture, is then named as that, and
+    # not one of hundreds.
     allowed = requirements.allowed_instance_types
     if allowed and not any(instance_type_matches(name, pattern) for pattern in allowed):
         return "not among AllowedInstanceTypes"
     if any(instance_type_matches(name, pattern) for pattern in requirements.excluded_instance_types):
         return "among ExcludedInstanceTypes"
+    if instance_type.architecture is not requirements.architecture:
+        return f"not {_ARCHITECTURE_NAMES[requirements.architecture]}"
     if holds(instance_type, shape) < 1:
         return f"too small for {shape.memory_mb} MB and {shape.vcpu:g} vCPU beside the system's share"
     return None
