@@ -250,7 +250,8 @@ OPERATIONS = (
         "CreateFunction",
         create_function,
         "partial",
-        "no durable functions yet",
+        "no durable functions and file systems yet: both are refused; KMSKeyArn and DeadLetterConfig are kept and "
+        "shown, and do nothing",
     ),
     Operation("lambda", "GetFunction", get_function),
     Operation("lambda", "ListFunctions", list_functions),
