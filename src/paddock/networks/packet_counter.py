@@ -25,6 +25,7 @@ _ARRAY = 2
 _PACKETS_OF_A_GROUP = 8
 _BESIDE_OTHERS = 2
 """Programs that others attached to the same group, or will, are left to run."""
+RIGHTS = "it takes root, or CAP_BPF and CAP_NET_ADMIN"
 _NAME = b"paddock_bytes"
 """Shown by bpftool."""
 _LICENCE = b"Apache-2.0"
@@ -131,9 +132,10 @@ class _Kernel:
 
 
 def _wanted(number: int) -> str:
+    """Linux 6.1 calls an attachment without the right to it an invalid argument."""
     if number in (errno.EPERM, errno.EACCES):
-        return "it takes root, or CAP_BPF and CAP_NET_ADMIN"
-    return "it takes Linux 5.2 with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF"
+        return RIGHTS
+    return f"{RIGHTS}, and Linux 5.2 with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF"
 
 
 @contextmanager
