@@ -7,6 +7,7 @@ import pytest
 from paddock.controlplane.control_plane import ControlPlane
 from paddock.model.states import InstancePhase
 from paddock.ports.logs import LogQuery
+from paddock.ports.store import StoreError
 from tests.controlplane.world import PUBLISHED, World, agents_of, environments, instances, run_without_server, serving
 
 
@@ -162,6 +163,26 @@ def test_an_agent_that_stays_silent_after_a_restart_is_replaced() -> None:
             await world.until(lambda: len(world.routes.serving()) == 2, 5)
             await world.until(lambda: len(world.routes.serving()) == 3, 30)
             await world.until(lambda: len(world.launcher.agents) == 3, 30)
+
+    run_without_server(scenario)
+
+
+def test_an_instance_that_came_up_while_the_disk_was_full_is_kept_as_running_later() -> None:
+    async def full(_work: object) -> None:
+        raise StoreError("the disk is full")
+
+    async def scenario(world: World) -> None:
+        async with world.server():
+            await world.create_provider()
+            await world.create_function()
+            await world.publish()
+            await world.until(lambda: len(world.launcher.launches) == 3, 5)
+            with pytest.MonkeyPatch.context() as disk:
+                disk.setattr(world.store, "write", full)
+                await asyncio.sleep(10)
+            await world.until(lambda: len(world.routes.serving()) == 3, 30)
+            intents = await world.store.read(lambda tx: tx.instances.select())
+            assert [intent.phase for intent in intents] == [InstancePhase.RUNNING] * 3
 
     run_without_server(scenario)
 

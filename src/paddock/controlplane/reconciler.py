@@ -240,15 +240,17 @@ class ProviderReconciler:
     # Instances
 
     async def _save_running(self) -> None:
-        records, self._running_unsaved = self._running_unsaved, []
-        records = [record for record in records if record.instance_id in self.inventory.instances]
-        if not records:
+        taken = len(self._running_unsaved)
+        if not taken:
             return
+        records = [record for record in self._running_unsaved if record.instance_id in self.inventory.instances]
         for record in records:
             if record.intent.phase is InstancePhase.PENDING:
                 record.intent = replace(record.intent, phase=InstancePhase.RUNNING)
         intents = [record.intent for record in records]
         await self._parts.store.write(lambda tx: tx.instances.put_many(intents))
+        # Only now: what could not be stored is tried again. More may have come meanwhile.
+        del self._running_unsaved[:taken]
         if self.stored is not None:
             for intent in intents:
                 self._parts.system_log.record(self.stored.provider, Operation.LAUNCHED, intent)
