@@ -470,8 +470,8 @@ PLANTED: dict[str, tuple[Promise, Callable[[pytest.MonkeyPatch], None], int]] = 
     "another's answer": (Promise.ONE_ANSWER, anothers_answer, 0),
     "a call that is never answered": (Promise.ONE_ANSWER, a_call_that_is_never_answered, 0),
     "an agent that does not count": (Promise.SLOTS, an_agent_that_does_not_count, 0),
-    "a router that listens too early": (Promise.KNOWN, a_router_that_listens_before_it_knows_anything, 45),
-    "a minimum is not made good": (Promise.MINIMUM, a_minimum_that_is_not_made_good, 11),
+    "a router that listens too early": (Promise.KNOWN, a_router_that_listens_before_it_knows_anything, 56),
+    "a minimum is not made good": (Promise.MINIMUM, a_minimum_that_is_not_made_good, 12),
     "some are refused for nothing": (Promise.CAPACITY, some_are_refused_for_nothing, 0),
     "a minimum dips for a moment": (Promise.MINIMUM, a_minimum_that_dips, 0),
 }

@@ -238,7 +238,10 @@ class Checker(Ears):
             self._check_answer(call, heard)
         elif heard.status == NOT_FOUND:
             self._check_known(call)
-        elif heard.status != THROTTLED and (self.calm or heard.status != CONFLICT):
+        elif heard.status == CONFLICT:
+            if self.calm and call.function in self.known:  # another one's only publish may have failed
+                self._check_loss(call, heard)
+        elif heard.status != THROTTLED:
             self._check_loss(call, heard)
 
     def _check_capacity(self, call: SentCall, heard: Heard) -> None:
