@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -142,6 +143,9 @@ class World:
         return self.throttles
 
     def invocation_counts(self) -> Mapping[FunctionVersionKey, int]:
+        return {}
+
+    def take_peaks(self, keys: AbstractSet[FunctionVersionKey]) -> Mapping[FunctionVersionKey, int]:
         return {}
 
     @asynccontextmanager

@@ -16,7 +16,7 @@ import pytest
 from paddock.cli.load import Due, Load, Stream, steady
 from paddock.ports.clock import SystemClock
 from tests.e2e.callers import counted
-from tests.e2e.conftest import Server, create_function, create_provider, eventually
+from tests.e2e.conftest import Server, create_function, create_provider, eventually, invoke
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -85,3 +85,11 @@ def test_traffic_that_quintuples_is_throttled_honestly_until_there_is_room(own_s
     assert set(result) == {"ok", "throttled"}
     assert counted(server, "paddock_throttles_total", "f") == result["throttled"]
     assert "throttled" not in {each.outcome for each in load.answers if each.due_seconds < STEP_AT_SECONDS}
+
+
+def test_calls_one_after_the_other_never_look_like_many_at_once(own_server: Callable[..., Server]) -> None:
+    """Each goes to another environment, which is full for a moment when it has one slot."""
+    api = own_server().client("lambda")
+    create_function(api, create_provider(api, "p"), "f", max_concurrency=1)
+    answered_by = {invoke(api, "f", {"do": "wait", "seconds": 0.05})["environment"] for _ in range(150)}
+    assert len(answered_by) == FIRST_ENVIRONMENTS

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from paddock.core.routing.pool import ThrottleCause
-from paddock.model.ids import LATEST_PUBLISHED, FunctionName, InvocationId
+from paddock.model.ids import LATEST_PUBLISHED, FunctionName, FunctionVersionKey, InvocationId
 from paddock.ports.clock import SeededIds, SystemClock
 from paddock.ports.invoker import InvokeRequest
 from paddock.router.feed import RouteFeed
@@ -153,6 +153,24 @@ async def test_extremes_of_all_routers_wait_for_the_one_who_takes_them() -> None
     assert extremes() == [None]
     report("r-2", 5, 70, 70)
     assert extremes() == [(70, 70)]
+
+
+async def test_peaks_of_all_routers_wait_for_the_one_who_takes_them() -> None:
+    local = new_router(1)
+    feed = RouteFeed(local)
+    feed.apply(RoutesReplaced((function_route(),), (), ()))
+    key = FunctionVersionKey(FunctionName("f"), LATEST_PUBLISHED)
+
+    def report(router_id: str, peak: int, in_flight: int = 0) -> None:
+        tally = VersionTally("f", LATEST_PUBLISHED, in_flight=in_flight, peak_in_flight=peak)
+        feed.reported(router_id, RouterReport((tally,)))
+
+    report("r-2", 5, in_flight=2)
+    report("r-2", 3, in_flight=1)
+    report("r-3", 4)
+    assert feed.take_peaks(set()) == {}
+    assert feed.take_peaks({key}) == {key: 9}
+    assert feed.take_peaks({key}) == {key: 1}  # what is still in flight
 
 
 async def test_a_router_reports_the_extremes_of_each_report_once(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 """The recent load of each revision, sampled from what its environments reported: the scaler's eyes. In memory, bounded.
 
 CPU use is measured against entitlement: an environment's vCPUs times what a vCPU is worth on its instance.
+
+Each environment's own peak of a second says little of all together: short invocations that take turns touch every one
+of them, and where each has a slot or two, all would look full. Routers know how many were in flight at one time, on the
+way there and back included. They do not look at the same moments: the lower of both counts, each over two looks.
 """
 
 from __future__ import annotations
@@ -38,6 +42,8 @@ class LoadHistory:
     _samples: dict[Revision, deque[LoadSample]] = field(default_factory=dict)
     _throttles: dict[FunctionVersionKey, int] = field(default_factory=dict)
     _invocations: dict[FunctionVersionKey, int] = field(default_factory=dict)
+    _peaks: dict[Revision, tuple[int, int | None]] = field(default_factory=dict)
+    """Of the look before: of the environments, each by itself, and of the routers."""
 
     @property
     def _kept(self) -> int:
@@ -52,16 +58,18 @@ class LoadHistory:
         served: Mapping[FunctionVersionKey, RevisionId | None],
         throttle_counts: Mapping[FunctionVersionKey, int],
         invocation_counts: Mapping[FunctionVersionKey, int],
+        peaks: Mapping[FunctionVersionKey, int],
         *,
         now: datetime,
         monotonic: float,
     ) -> None:
-        """`served` names every version and its serving revision: refusals are those of that one."""
+        """`served` names every version and its serving revision: what routers count is of that one."""
         tallies = self._tallies(inventory, monotonic)
         for key, revision in served.items():
             throttled = _more(self._throttles, throttle_counts, key)
             invocations = _more(self._invocations, invocation_counts, key)
             if revision is not None and (tally := tallies.get((key, revision))) is not None:
+                tally.peak_busy_slots = self._peak((key, revision), tally, peaks.get(key))
                 samples = self._samples.setdefault((key, revision), deque(maxlen=self._kept))
                 samples.append(_sampled(tally, throttled, invocations, now))
         self._forget(inventory, served)
@@ -85,12 +93,21 @@ class LoadHistory:
                     record.cpu_utilization = record.used_cores / entitled
         return tallies
 
+    def _peak(self, revision: Revision, tally: _Tally, of_routers: int | None) -> int:
+        of_environments = tally.peak_busy_slots
+        before = self._peaks.get(revision, (0, 0))
+        self._peaks[revision] = (of_environments, of_routers)
+        if of_routers is None or before[1] is None:
+            return of_environments
+        return min(max(before[0], of_environments), max(before[1], of_routers))
+
     def _forget(self, inventory: Inventory, served: Iterable[FunctionVersionKey]) -> None:
         known = set(served)
         self._throttles = {key: count for key, count in self._throttles.items() if key in known}
         self._invocations = {key: count for key, count in self._invocations.items() if key in known}
         running = {(record.key, record.revision) for record in inventory.environments()}
         self._samples = {each: samples for each, samples in self._samples.items() if each in running}
+        self._peaks = {each: peaks for each, peaks in self._peaks.items() if each in running}
 
 
 def _more(

@@ -363,6 +363,7 @@ class ProviderReconciler:
             served,
             self._parts.throttles.throttle_counts(),
             self._parts.throttles.invocation_counts(),
+            self._parts.throttles.take_peaks(served.keys()),
             now=self._parts.clock.now(),
             monotonic=self._parts.clock.monotonic(),
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,15 @@ class RouteFeed:
     def invocation_counts(self) -> Mapping[FunctionVersionKey, int]:
         return self._added_up(self.local.invocation_counts(), lambda counts: counts.invocations)
 
+    def take_peaks(self, keys: AbstractSet[FunctionVersionKey]) -> Mapping[FunctionVersionKey, int]:
+        peaks = dict(self.local.take_peaks(keys))
+        for counted in self._counted.values():
+            for key in peaks.keys() & counted.keys():
+                one = counted[key]
+                peaks[key] += one.peak_in_flight
+                counted[key] = replace(one, peak_in_flight=one.in_flight)
+        return peaks
+
     def _added_up(
         self, local: Mapping[FunctionVersionKey, int], count: Callable[[VersionCounts], int]
     ) -> Mapping[FunctionVersionKey, int]:
@@ -119,17 +129,17 @@ class RouteFeed:
         fed.send(b"".join(frames_of(FrameKind.CONTROL, 0, b"", encoder.encode(self._picture.whole()))))
 
     def reported(self, router_id: str, report: RouterReport) -> None:
-        """Extremes of reports that nobody has taken yet go on with this one: they come as often as they are taken, but
-        not in step.
+        """Extremes and peaks of reports that nobody has taken yet go on with this one: they come as often as they are
+        taken, but not in step.
         """
         before = self._counted.get(router_id, {})
         counted = {one.key: one for one in map(_statistics, report.versions)}
-        self._counted[router_id] = {key: _with_extremes_of(before.get(key), one) for key, one in counted.items()}
+        self._counted[router_id] = {key: _with_those_before(before.get(key), one) for key, one in counted.items()}
 
     def left(self, fed: Fed, router_id: str) -> None:
         self._listeners.pop(fed, None)
         for key, one in self._counted.get(router_id, {}).items():
-            self._counted[router_id][key] = VersionStatistics(key, 0, one.counts)
+            self._counted[router_id][key] = VersionStatistics(key, 0, one.counts, one.peak_in_flight)
 
 
 class Fed(asyncio.Protocol):
@@ -177,16 +187,17 @@ class Fed(asyncio.Protocol):
             self._feed.reported(self._router_id, message)
 
 
-def _with_extremes_of(before: VersionStatistics | None, one: VersionStatistics) -> VersionStatistics:
-    if before is None or before.counts.duration_extremes_us is None:
+def _with_those_before(before: VersionStatistics | None, one: VersionStatistics) -> VersionStatistics:
+    if before is None:
         return one
-    earlier, later = before.counts, one.counts
-    counts = replace(
-        later,
-        duration_extremes_us=widest((earlier.duration_extremes_us, later.duration_extremes_us)),
-        extensions_extremes_us=widest((earlier.extensions_extremes_us, later.extensions_extremes_us)),
-    )
-    return replace(one, counts=counts)
+    earlier, counts = before.counts, one.counts
+    if earlier.duration_extremes_us is not None:
+        counts = replace(
+            counts,
+            duration_extremes_us=widest((earlier.duration_extremes_us, counts.duration_extremes_us)),
+            extensions_extremes_us=widest((earlier.extensions_extremes_us, counts.extensions_extremes_us)),
+        )
+    return replace(one, counts=counts, peak_in_flight=max(before.peak_in_flight, one.peak_in_flight))
 
 
 def _statistics(tally: VersionTally) -> VersionStatistics:
@@ -205,4 +216,5 @@ def _statistics(tally: VersionTally) -> VersionStatistics:
             duration_extremes_us=tally.duration_extremes_us,
             extensions_extremes_us=tally.extensions_extremes_us,
         ),
+        tally.peak_in_flight,
     )

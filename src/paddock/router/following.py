@@ -58,7 +58,9 @@ class Followed(asyncio.Protocol):
             self.closed.set_result(None)
 
     def report(self) -> None:
-        self._say(RouterReport(tuple(map(_tally, self._router.statistics()))))
+        statistics = self._router.statistics()
+        peaks = self._router.take_peaks({one.key for one in statistics})
+        self._say(RouterReport(tuple(_tally(one, peaks.get(one.key, 0)) for one in statistics)))
         self._router.begin_interval()
 
     def close(self) -> None:
@@ -91,7 +93,7 @@ async def _report_until_closed(followed: Followed) -> None:
             followed.report()
 
 
-def _tally(one: VersionStatistics) -> VersionTally:
+def _tally(one: VersionStatistics, peak_in_flight: int) -> VersionTally:
     counts = one.counts
     return VersionTally(
         one.key.function_name,
@@ -107,4 +109,5 @@ def _tally(one: VersionStatistics) -> VersionTally:
         counts.extensions,
         counts.duration_extremes_us,
         counts.extensions_extremes_us,
+        peak_in_flight,
     )

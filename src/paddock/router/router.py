@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 
 from paddock.awsapi.access import Access
 from paddock.core.routing.names import named
@@ -224,6 +225,9 @@ class Router:
 
     def invocation_counts(self) -> Mapping[FunctionVersionKey, int]:
         return {key: counters.invocations for key, counters, _ in self._table.destinations()}
+
+    def take_peaks(self, keys: AbstractSet[FunctionVersionKey]) -> Mapping[FunctionVersionKey, int]:
+        return self._table.take_peaks(keys)
 
     # --- inside ---
 

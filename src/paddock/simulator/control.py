@@ -202,12 +202,13 @@ class SimulatedControlPlane:
                 continue
             if record.environment.revision == (version.serving or version.revision):
                 found.setdefault(record.environment.key, []).append(state)
+        peaks = self._router.table.take_peaks(found.keys())
         for key, states in found.items():
             sample = LoadSample(
                 at=now,
                 ready_environments=len(states),
                 busy_slots=sum(state.in_flight for state in states),
-                peak_busy_slots=sum(state.peak_in_flight for state in states),
+                peak_busy_slots=peaks.get(key, 0),
                 cpu_utilization=sum(state.cpu_utilization for state in states) / len(states),
                 throttles=self._router.throttles.pop(key, 0),
             )

@@ -77,7 +77,6 @@ class SimulatedEnvironment:
             self.environment_id,
             self.phase,
             in_flight,
-            max(self.machine.take_peak(), in_flight),
             self.machine.slots,
             use,
             None if failure is None else EnvironmentFailure(failure.reason_code, failure.text, failure.init),

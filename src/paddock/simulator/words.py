@@ -59,7 +59,6 @@ class EnvironmentState:
     environment_id: EnvironmentId
     phase: EnvironmentPhase
     in_flight: int = 0
-    peak_in_flight: int = 0
     slots: int = 0
     cpu_utilization: float = 0.0
     failure: EnvironmentFailure | None = None

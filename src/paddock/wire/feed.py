@@ -25,7 +25,7 @@ class FeedHello(FeedMessage, frozen=True):
 class VersionTally(msgspec.Struct, frozen=True, omit_defaults=True):
     """Counts since the router started; `throttles` by AWS's metric, `durations` by histogram bucket.
 
-    Extremes are of what came since the report before, (least, greatest).
+    Extremes are of what came since the report before, (least, greatest), and so is `peak_in_flight`.
     """
 
     function_name: str
@@ -41,6 +41,7 @@ class VersionTally(msgspec.Struct, frozen=True, omit_defaults=True):
     extensions: tuple[int, ...] = ()
     duration_extremes_us: tuple[int, int] | None = None
     extensions_extremes_us: tuple[int, int] | None = None
+    peak_in_flight: int = 0
 
 
 class RouterReport(FeedMessage, frozen=True):

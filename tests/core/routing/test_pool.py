@@ -189,6 +189,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool = EnvironmentPool()
         self.members: list[RoutedEnvironment] = []
         self.held: list[RoutedEnvironment] = []
+        self.most_held = 0
         self.made = 0
 
     def _takeable(self) -> list[RoutedEnvironment]:
@@ -200,6 +201,7 @@ class PoolMachine(RuleBasedStateMachine):
             assert not candidates
             return
         self.held.append(chosen)
+        self.most_held = max(self.most_held, len(self.held))
         assert chosen in candidates
 
     @rule(zone=st.sampled_from("abc"), slots=st.integers(0, 4))
@@ -248,6 +250,15 @@ class PoolMachine(RuleBasedStateMachine):
         member = self.held.pop(at)
         self.pool.refuse(member)
         assert not member.takes
+
+    @rule()
+    def take_peak(self) -> None:
+        assert self.pool.take_peak() == self.most_held
+        self.most_held = len(self.held)
+
+    @invariant()
+    def what_is_in_flight_is_held(self) -> None:
+        assert self.pool.in_flight == len(self.held)
 
     @rule()
     def take_resting(self) -> None:

@@ -30,6 +30,7 @@ from paddock.model.ids import (
     AvailabilityZone,
     EnvironmentId,
     FunctionName,
+    FunctionVersionKey,
     InstanceId,
     Region,
     RevisionId,
@@ -299,3 +300,18 @@ def test_the_slots_in_flight_of_a_version_are_summed_over_its_revisions() -> Non
     take(table)
 
     assert [(str(key), busy) for key, _, busy in table.destinations()] == [("f:$LATEST.PUBLISHED", 2)]
+
+
+def test_a_peak_is_of_all_environments_together_and_of_those_versions_that_are_asked_for() -> None:
+    table = table_with(version(LATEST_PUBLISHED))
+    for name in ("e1", "e2"):
+        table.place(placement(name))
+    key, other = unqualified(table).key, FunctionVersionKey(FunctionName("other"), LATEST_PUBLISHED)
+    for _ in range(4):  # both are used, one at a time
+        environment = take(table)
+        assert environment is not None
+        unqualified(table).pool.release(environment)
+
+    assert table.take_peaks({other}) == {}
+    assert table.take_peaks({key, other}) == {key: 1}
+    assert table.take_peaks({key}) == {key: 0}

@@ -82,11 +82,16 @@ _Level = dict[AvailabilityZone, _Lane]
 
 
 class EnvironmentPool:
-    """A bucket queue: `_levels[n]` holds those with n in flight, by zone; bit n of `_filled`: there are any."""
+    """A bucket queue: `_levels[n]` holds those with n in flight, by zone; bit n of `_filled`: there are any.
 
-    __slots__ = ("_environments", "_filled", "_levels", "_resting")
+    `in_flight` are the slots taken here and not yet released, also of environments that were removed meanwhile.
+    """
+
+    __slots__ = ("_environments", "_filled", "_levels", "_peak", "_resting", "in_flight")
 
     def __init__(self) -> None:
+        self.in_flight = 0
+        self._peak = 0
         self._environments: dict[RoutedEnvironment, None] = {}
         self._levels: list[_Level] = []
         self._filled = 0
@@ -150,6 +155,9 @@ class EnvironmentPool:
             self._filled = filled & (filled - 1)
         environment.in_flight = in_flight + 1
         self._queue(environment)
+        self.in_flight = taken = self.in_flight + 1
+        if taken > self._peak:  # noqa: PLR1730 - a call of max costs more than all the rest
+            self._peak = taken
         return environment
 
     def take_other(self, refused: Collection[RoutedEnvironment]) -> RoutedEnvironment | None:
@@ -164,6 +172,7 @@ class EnvironmentPool:
                         self._unqueue(environment)
                         environment.in_flight += 1
                         self._queue(environment)
+                        self._note_taken()
                         return environment
         return None
 
@@ -172,6 +181,7 @@ class EnvironmentPool:
         assert environment.in_flight > 0, "a slot was released that nobody had taken"
         self._unqueue(environment)
         environment.in_flight -= 1
+        self.in_flight -= 1
         if environment.resting:
             self._wake(environment)
         self._queue(environment)
@@ -191,6 +201,7 @@ class EnvironmentPool:
             usable = environment.reachable and not environment.draining and environment.in_flight < environment.slots
             if usable and environment not in refused:
                 environment.in_flight += 1
+                self._note_taken()
                 return environment
         return None
 
@@ -199,6 +210,15 @@ class EnvironmentPool:
         if environment.resting:
             self._wake(environment)
             self._queue(environment)
+
+    def take_peak(self) -> int:
+        """The most slots that were taken at one time since this was asked last."""
+        peak, self._peak = self._peak, self.in_flight
+        return peak
+
+    def _note_taken(self) -> None:
+        self.in_flight += 1
+        self._peak = max(self._peak, self.in_flight)
 
     def _wake(self, environment: RoutedEnvironment) -> None:
         environment.resting = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import NamedTuple
@@ -173,6 +174,15 @@ class RoutingTable:
             busy[version] = busy.get(version, 0) + environment.in_flight
         for version, counters in self._counters.items():
             yield version, counters, busy.get(version, 0)
+
+    def take_peaks(self, keys: AbstractSet[FunctionVersionKey]) -> dict[FunctionVersionKey, int]:
+        """The most slots of each of these versions that were taken at one time since this was asked last."""
+        peaks: dict[FunctionVersionKey, int] = {}
+        for revision, pool in self._pools.items():
+            key = FunctionVersionKey(revision.function_name, revision.version)
+            if key in keys:
+                peaks[key] = peaks.get(key, 0) + pool.take_peak()
+        return peaks
 
     def set_function(self, rules: FunctionRules) -> None:
         self.changes += 1
