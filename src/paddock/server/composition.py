@@ -289,8 +289,9 @@ def _own_routes(access: Access, control_plane: ControlPlane) -> tuple[PlainRoute
         access.identify(request)
         if request.method != "POST":
             raise ApiError("MethodNotAllowedException", "A patch is asked for with POST", status=405)
-        provider = parse_qs(request.query).get("provider", [None])[0]
-        begun = await control_plane.patch(CapacityProviderName(provider) if provider else None)
+        # An empty name is a name, of nothing: no provider at all means every one of them.
+        provider = parse_qs(request.query, keep_blank_values=True).get("provider", [None])[0]
+        begun = await control_plane.patch(None if provider is None else CapacityProviderName(provider))
         responder.send(202, [("Content-Type", "application/json")], json.dumps(begun).encode())
 
     return (
