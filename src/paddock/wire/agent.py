@@ -1,8 +1,8 @@
 """Messages between the server (control plane, router) and the agent of one managed instance.
 
 A connection opens with `ServerHello` and `AgentHello`. `Configure` carries the whole desired configuration with a
-generation; the agent
-refuses an older one, and the same one with other contents. Encoded as msgpack by msgspec; tags are the class names.
+generation; the agent refuses an older one, and the same one with other contents. Encoded as msgpack by msgspec; tags
+are the class names.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class EnvironmentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `draining`: take no new invocations, finish those in flight, then end. `credentials` never reach a log. `layers` are
     packages by their hashes, as the code is; a later one lies over an earlier one at `/opt`. `architecture` is what the
-    function says it is for, empty when nobody asked. `tenant_id`: the only one it serves,
-    empty where the function has none. `credentials_end_at` (epoch seconds) of those that cannot be renewed in it.
+    function says it is for, empty when nobody asked. `tenant_id`: the only one it serves, empty where the function has
+    none. `credentials_end_at` (epoch seconds) of those that cannot be renewed in it.
     """
 
     environment_id: str
@@ -158,9 +158,9 @@ class EnvironmentFailureReport(msgspec.Struct, frozen=True):
 
 class EnvironmentReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """State of one environment. `cpu_seconds` is cumulative use, `memory_bytes` what it holds now.
-    `peak_memory_bytes` is the most it held since the report before, however short; zero where nobody looked.
 
-    `slots` is how many invocations it can hold at present (less than its maximum when runtime workers have died).
+    `peak_memory_bytes` is the most it held since the report before, however short; zero where nobody looked. `slots`
+    is how many invocations it can hold at present (less than its maximum when runtime workers have died).
     """
 
     environment_id: str
