@@ -44,7 +44,12 @@ def arguments() -> argparse.Namespace:
     own.add_argument("--payloads", default="100", help="bytes of the event, separated by commas")
     own.add_argument("--slots", type=int, default=16, help="of each execution environment")
     own.add_argument("--environments", type=int, default=1, help="each on an instance of its own")
-    own.add_argument("--function", default="noop", help="noop, or echo for answers as long as the event")
+    own.add_argument(
+        "--function",
+        default="noop",
+        choices=("noop", "echo", "at_once"),
+        help="noop, echo for answers as long as the event, or at_once, a runtime of its own for provided.al2023",
+    )
     own.add_argument("--runtime", default="python3.13")
     own.add_argument("--without-execution-env", action="store_true", help="leave AWS_EXECUTION_ENV out")
     own.add_argument("--only", default=",".join(SUBJECTS), help="separated by commas")

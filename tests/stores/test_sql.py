@@ -3,9 +3,11 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,6 +18,7 @@ from sqlalchemy import create_engine
 
 from paddock.model.errors import StartError
 from paddock.ports.store import Store, StoreError
+from paddock.stores import sql
 from paddock.stores.records import KINDS
 from paddock.stores.schema import HEAD, METADATA
 from paddock.stores.sql import SqlStore
@@ -128,6 +131,47 @@ def test_a_damaged_file_is_one_line_that_says_what_to_do(tmp_path: Path) -> None
     with pytest.raises(StartError, match=r"state\.db is damaged \(.*\): restore it from a copy") as raised:
         run(tmp_path / "state.db", nothing)
     assert "\n" not in str(raised.value)
+
+
+def test_nobody_reads_a_change_before_its_writer_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the disk is slow to tidy up after the commit: what can be read by then is not passed on yet."""
+    told = threading.Event()
+    attempted = sql._attempted
+
+    def attempted_and_told_late(*args: Any) -> Callable[[], None]:
+        tell = attempted(*args)
+        return lambda: (told.wait(), tell())[1]
+
+    order: list[str] = []
+
+    async def writes(store: Store) -> None:
+        await store.write(lambda tx: tx.functions.put(a_function()))
+        order.append("written")
+
+    async def reads(store: Store) -> None:
+        assert await store.read(lambda tx: tx.functions.count()) == 1
+        order.append("read")
+
+    def committed(store: SqlStore) -> None:
+        while store._read(lambda tx: tx.functions.count()) == 0:
+            pass
+
+    async def scenario(store: Store) -> None:
+        assert isinstance(store, SqlStore)
+        monkeypatch.setattr(sql, "_attempted", attempted_and_told_late)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(writes(store))
+            await asyncio.to_thread(committed, store)
+            group.create_task(reads(store))
+            gives_up = group.create_task(reads(store))
+            await asyncio.sleep(0)
+            await asyncio.get_running_loop().run_in_executor(store._reader, lambda: None)  # both have read by now
+            await asyncio.sleep(0)
+            gives_up.cancel()
+            told.set()
+
+    run(tmp_path / "state.db", scenario)
+    assert order == ["written", "read"]
 
 
 def test_a_full_disk_fails_the_change_and_nothing_else(tmp_path: Path) -> None:

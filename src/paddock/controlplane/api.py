@@ -52,7 +52,9 @@ class FleetNews(Protocol):
     def provider_changed(self, name: CapacityProviderName) -> None: ...
 
     async def function_changed(self, name: FunctionName) -> None:
-        """On return the routers know: an invoke sent after our answer finds what we answered."""
+        """On return the routers were told: an invoke sent after our answer finds what we answered. A further router may
+        be a moment behind with its reading.
+        """
         ...
 
 

@@ -105,7 +105,9 @@ class Fleet:
 
     async def function_changed(self, name: FunctionName) -> None:
         place = self._parts.settings.place
-        self.route({name: await self._parts.store.read(lambda tx: function_route(tx, name, place))})
+        # Among the writes, although nothing is written: they return in their order. A read could bring yesterday's
+        # route after a reconciler's, and it would stay.
+        self.route({name: await self._parts.store.write(lambda tx: function_route(tx, name, place))})
 
     # FleetEvents
 

@@ -220,9 +220,13 @@ class Transaction(Protocol):
 
 class Store(Protocol):
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        """What `work` sees is one moment's truth; it must not write."""
+        """What `work` sees is one moment's truth; it must not write. It returns after every `write` of which it has
+        seen something: what a writer does next without waiting has then been done.
+        """
         ...
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Done when it is on disk. An exception of `work` undoes all of it and is raised here."""
+        """Done when it is on disk. An exception of `work` undoes all of it and is raised here. Writes return in the
+        order in which their `work` was done.
+        """
         ...

@@ -2,7 +2,8 @@
 
 One thread writes, another reads; the event loop never waits for the disk. Changes that arrive while one is being
 committed share the next commit, each behind its own savepoint, so that a power cut takes nothing that was answered and
-throughput does not hang on the disk's sync time.
+throughput does not hang on the disk's sync time. Nobody reads a change before its writer was told that it is done: the
+writer may have to pass it on (to the routers) before anybody acts on it.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class SqlStore:
         self._room = asyncio.Semaphore(MAX_WAITING_CHANGES)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
         self._writer = threading.Thread(target=self._write_until_closed, name="store-writer")
+        self._telling: Future[None] | None = None
+        """Of the commit that is made, or was made last."""
         self._write_engine = _engine(path, begin="BEGIN IMMEDIATE")
         self._read_engine = _engine(path, begin="BEGIN")
 
@@ -70,7 +73,11 @@ class SqlStore:
         self._dispose()
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, work)
+        result = await asyncio.get_running_loop().run_in_executor(self._reader, self._read, work)
+        telling = self._telling
+        if telling is not None and not telling.done():
+            await asyncio.wrap_future(telling)
+        return result
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         change = _Change(work, Future())
@@ -117,15 +124,20 @@ class SqlStore:
         if not batch:
             return
         outcomes: list[Callable[[], None]] = []
+        telling: Future[None] = Future()
+        telling.set_running_or_notify_cancel()  # whoever gives up waiting for it ends only their own waiting
         try:
             with self._write_engine.begin() as connection:
                 transaction = SqlTransaction(connection)
                 outcomes = [_attempted(change, connection, transaction) for change in batch]
+                # From here on it can be read; and a commit may tidy the file after it has made the change visible.
+                self._telling = telling
         except Exception as error:  # noqa: BLE001  # this thread must outlive any failure: callers would wait for ever
             explained = self._explained(error) if isinstance(error, DBAPIError) else error
             outcomes = [lambda change=change: change.done.set_exception(explained) for change in batch]  # type: ignore[misc]
         for tell in outcomes:
             tell()
+        telling.set_result(None)
 
     def _explained(self, error: DBAPIError) -> StoreError:
         cause = str(error.orig)
