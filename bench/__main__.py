@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
     own.add_argument(
         "--function",
         default="noop",
-        choices=("noop", "echo", "at_once"),
+        choices=("noop", "echo", "wait", "at_once"),
         help="noop, echo for answers as long as the event, or at_once, a runtime of its own for provided.al2023",
     )
     own.add_argument("--runtime", default="python3.13")
