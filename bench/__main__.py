@@ -48,7 +48,8 @@ def arguments() -> argparse.Namespace:
         "--function",
         default="noop",
         choices=("noop", "echo", "wait", "at_once"),
-        help="noop, echo for answers as long as the event, or at_once, a runtime of its own for provided.al2023",
+        help="noop; echo, whose answers are as long as the event; wait, for events that say how long; or at_once, a"
+        " runtime of its own for provided.al2023",
     )
     own.add_argument("--runtime", default="python3.13")
     own.add_argument("--without-execution-env", action="store_true", help="leave AWS_EXECUTION_ENV out")

@@ -160,15 +160,17 @@ def test_nobody_reads_a_change_before_its_writer_was_told(tmp_path: Path, monkey
         assert isinstance(store, SqlStore)
         monkeypatch.setattr(sql, "_attempted", attempted_and_told_late)
         async with asyncio.TaskGroup() as group:
-            group.create_task(writes(store))
-            await asyncio.to_thread(committed, store)
-            group.create_task(reads(store))
-            gives_up = group.create_task(reads(store))
-            await asyncio.sleep(0)
-            await asyncio.get_running_loop().run_in_executor(store._reader, lambda: None)  # both have read by now
-            await asyncio.sleep(0)
-            gives_up.cancel()
-            told.set()
+            try:
+                group.create_task(writes(store))
+                await asyncio.to_thread(committed, store)
+                group.create_task(reads(store))
+                gives_up = group.create_task(reads(store))
+                await asyncio.sleep(0)
+                await asyncio.get_running_loop().run_in_executor(store._reader, lambda: None)  # both have read by now
+                await asyncio.sleep(0)
+                gives_up.cancel()
+            finally:
+                told.set()
 
     run(tmp_path / "state.db", scenario)
     assert order == ["written", "read"]
